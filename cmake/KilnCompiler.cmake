@@ -1,0 +1,50 @@
+# Language level, warnings (all errors), sanitizers and ccache, the same for every target of ours.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Dev CACHE STRING "" FORCE)
+endif()
+# Dev: quick to compile, still fast enough to run every test; assertions stay on.
+set(CMAKE_CXX_FLAGS_DEV "-O1 -g1" CACHE STRING "" FORCE)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG -ffunction-sections -fdata-sections" CACHE STRING "" FORCE)
+set(CMAKE_EXE_LINKER_FLAGS_RELEASE "-Wl,--gc-sections -s" CACHE STRING "" FORCE)
+
+add_library(kiln_compiler INTERFACE)
+target_include_directories(kiln_compiler INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(kiln_compiler INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Werror
+  -fstack-protector-strong -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
+# g++ 12 reports these inside its own inlined std::string and variant code at -O1 and above.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(kiln_compiler INTERFACE
+    -Wno-error=maybe-uninitialized -Wno-error=restrict -Wno-error=stringop-overflow
+    -Wno-error=array-bounds -Wno-error=stringop-overread -Wno-error=dangling-pointer
+    -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds
+    -Wno-stringop-overread -Wno-dangling-pointer)
+endif()
+# Asio and Beast are compiled once, in core/base and core/http/beast, not in every file that names them.
+target_compile_definitions(kiln_compiler INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+  KILN_VERSION="${PROJECT_VERSION}")
+
+if(KILN_SANITIZE)
+  set(kiln_sanitize ${KILN_SANITIZE})
+  string(REPLACE "fuzzer," "fuzzer-no-link," kiln_sanitize ${kiln_sanitize})
+  target_compile_options(kiln_compiler INTERFACE
+    -fsanitize=${kiln_sanitize} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(kiln_compiler INTERFACE -fsanitize=${kiln_sanitize})
+  if(KILN_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(kiln_compiler INTERFACE -Wno-tsan)
+  endif()
+endif()
+
+# Objects are shared between checkouts: paths are made relative to the checkout before hashing.
+find_program(KILN_CCACHE ccache)
+if(KILN_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${KILN_CCACHE})
+endif()
