@@ -1,0 +1,105 @@
+#include "core/base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <system_error>
+
+namespace kiln {
+
+UniqueFd::~UniqueFd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+UniqueFd& UniqueFd::operator=(UniqueFd&& other) noexcept {
+  if (this != &other) {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = other.release();
+  }
+  return *this;
+}
+
+int UniqueFd::release() { return std::exchange(fd_, -1); }
+
+Error errno_error(int error, std::string_view action, const std::filesystem::path& path) {
+  auto code = Errc::kInternal;
+  if (error == ENOENT || error == ENOTDIR) code = Errc::kNotFound;
+  if (error == ENOSPC || error == EDQUOT) code = Errc::kNoSpace;
+  if (error == EACCES || error == EPERM || error == EROFS) code = Errc::kDenied;
+  return {code, std::string(action) + " " + path.string() + ": " +
+                    std::system_category().message(error)};
+}
+
+Result<UniqueFd> open_for_reading(const std::filesystem::path& path) {
+  // O_NONBLOCK: opening a FIFO must not hang; it is refused below.
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd.valid()) return errno_error(errno, "cannot open", path);
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return errno_error(errno, "cannot look at", path);
+  if (S_ISDIR(info.st_mode)) return Error(Errc::kInvalid, path.string() + " is a directory, not a file");
+  if (!S_ISREG(info.st_mode)) return Error(Errc::kInvalid, path.string() + " is not a regular file");
+  return fd;
+}
+
+Result<std::size_t> FileSource::read(std::span<char> buffer) {
+  for (;;) {
+    const auto count = ::read(fd_.get(), buffer.data(), buffer.size());
+    if (count >= 0) return static_cast<std::size_t>(count);
+    if (errno != EINTR) return errno_error(errno, "cannot read", "file");
+  }
+}
+
+Result<void> FdSink::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto count = ::write(fd_, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno_error(errno, "cannot write", "file");
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return {};
+}
+
+Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t limit_bytes) {
+  auto fd = open_for_reading(path);
+  if (fd.has_error()) return std::move(fd).error();
+  FileSource source(std::move(*fd));
+  auto bytes = read_all(source, limit_bytes);
+  if (bytes.has_error()) return std::move(bytes).error().while_doing("reading " + path.string());
+  return bytes;
+}
+
+Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view bytes,
+                                   unsigned mode) {
+  auto aside = path.string() + ".XXXXXX";
+  UniqueFd fd(::mkostemp(aside.data(), O_CLOEXEC));
+  if (!fd.valid()) return errno_error(errno, "cannot create a file beside", path);
+  FdSink sink(fd.get());
+  auto written = sink.write(bytes);
+  if (written && ::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0)
+    written = errno_error(errno, "cannot set the mode of", path);
+  if (written && ::fsync(fd.get()) != 0) written = errno_error(errno, "cannot write out", path);
+  if (written && ::rename(aside.c_str(), path.c_str()) != 0)
+    written = errno_error(errno, "cannot put in place", path);
+  if (!written) ::unlink(aside.c_str());
+  return written;
+}
+
+Result<TempDir> TempDir::create(std::string_view prefix) {
+  const char* base = std::getenv("TMPDIR");
+  auto path = std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/" +
+              std::string(prefix) + ".XXXXXX";
+  if (::mkdtemp(path.data()) == nullptr) return errno_error(errno, "cannot create", path);
+  return TempDir(path);
+}
+
+TempDir::~TempDir() {
+  if (path_.empty()) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace kiln

@@ -1,0 +1,77 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "core/base/error.h"
+#include "core/base/io.h"
+
+namespace kiln {
+
+/// Owns a file descriptor. Movable.
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  ~UniqueFd();
+  UniqueFd(UniqueFd&& other) noexcept : fd_(other.release()) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept;
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  int release();
+
+ private:
+  int fd_ = -1;
+};
+
+/// An Error for errno: ENOENT → kNotFound, ENOSPC/EDQUOT → kNoSpace, EACCES → kDenied, else kInternal.
+Error errno_error(int error, std::string_view action, const std::filesystem::path& path);
+
+/// The whole file. Errors: kNotFound, kDenied, kInvalid when it is larger than `limit_bytes`.
+[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path,
+                                            std::uint64_t limit_bytes);
+
+/// Writes aside, fsyncs, renames: a crash leaves the old file or the new one. Mode 0644, or as given.
+[[nodiscard]] Result<void> write_file_atomically(const std::filesystem::path& path,
+                                                 std::string_view bytes, unsigned mode = 0644);
+
+/// Reads a descriptor from its current position. Owns it.
+class FileSource final : public ByteSource {
+ public:
+  explicit FileSource(UniqueFd fd) : fd_(std::move(fd)) {}
+  Result<std::size_t> read(std::span<char> buffer) override;
+
+ private:
+  UniqueFd fd_;
+};
+
+/// Opens a regular file for reading. Errors as errno_error.
+[[nodiscard]] Result<UniqueFd> open_for_reading(const std::filesystem::path& path);
+
+/// Appends to a descriptor that somebody else owns.
+class FdSink final : public ByteSink {
+ public:
+  explicit FdSink(int fd) : fd_(fd) {}  ///< Lifetime: `fd` stays open as long as this is used.
+  Result<void> write(std::string_view bytes) override;
+
+ private:
+  int fd_;
+};
+
+/// A fresh directory (0700) that is removed with all it holds at the end.
+class TempDir {
+ public:
+  /// Below $TMPDIR or /tmp. Errors: as errno_error.
+  [[nodiscard]] static Result<TempDir> create(std::string_view prefix);
+  ~TempDir();
+  TempDir(TempDir&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
+  TempDir& operator=(TempDir&&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit TempDir(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
+
+}  // namespace kiln

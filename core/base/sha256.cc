@@ -1,0 +1,55 @@
+#include "core/base/sha256.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <new>
+
+#include "core/base/encoding.h"
+
+namespace kiln {
+
+struct Sha256::Context {
+  Context() : evp(EVP_MD_CTX_new()) {
+    if (evp == nullptr || EVP_DigestInit_ex(evp, EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
+  }
+  ~Context() { EVP_MD_CTX_free(evp); }
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  EVP_MD_CTX* evp;
+};
+
+Sha256::Sha256() : context_(std::make_unique<Context>()) {}
+Sha256::~Sha256() = default;
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+
+void Sha256::update(std::string_view bytes) {
+  EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size());
+}
+
+Sha256Sum Sha256::finish() {
+  Sha256Sum sum{};
+  EVP_DigestFinal_ex(context_->evp, sum.data(), nullptr);
+  return sum;
+}
+
+std::string Sha256::finish_hex() { return to_hex(finish()); }
+
+Sha256Sum sha256(std::string_view bytes) {
+  Sha256 hash;
+  hash.update(bytes);
+  return hash.finish();
+}
+
+std::string sha256_hex(std::string_view bytes) { return to_hex(sha256(bytes)); }
+
+Sha256Sum hmac_sha256(std::string_view key, std::string_view bytes) {
+  Sha256Sum sum{};
+  unsigned int length = 0;
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+       reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), sum.data(), &length);
+  return sum;
+}
+
+}  // namespace kiln
