@@ -1,0 +1,182 @@
+#include "core/build/assembler.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/build/placement.h"
+
+namespace kiln::build {
+namespace {
+
+constexpr std::uint64_t kMaxKeptBytes = 4 * 1024 * 1024;
+constexpr std::uint64_t kMaxKeptLayer = 512 * 1024;
+
+/// One layer to be: its files, and the line it gets in the image's history.
+struct PlannedLayer {
+  std::shared_ptr<const layer::FileTree> tree;  // Shared with the pool while it is compressed.
+  std::string created_by;
+};
+
+std::string listed(const std::vector<std::string>& paths) {
+  constexpr std::size_t kShown = 3;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(paths.size(), kShown); ++i) text += " " + paths[i];
+  if (paths.size() > kShown) text += " and " + std::to_string(paths.size() - kShown) + " more";
+  return text;
+}
+
+std::vector<std::string> destinations(const BuildRequest& request) {
+  std::vector<std::string> paths;
+  for (const auto& content : request.content)
+    if (std::find(paths.begin(), paths.end(), content.path) == paths.end()) paths.push_back(content.path);
+  return paths;
+}
+
+Error in_content(Error error, std::size_t index, const FetchedContent& content) {
+  return std::move(error).while_doing("content[" + std::to_string(index) + "] (" + content.description + ")");
+}
+
+/// Base layers, then what this build removes, then the layers it has added so far.
+layer::BaseTree tree_with(const std::vector<layer::LayerIndex>& below) {
+  return layer::BaseTree::merge(below);
+}
+
+Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
+                                               const std::vector<FetchedContent>& content,
+                                               std::vector<layer::LayerIndex> below) {
+  std::vector<PlannedLayer> planned;
+  auto base = tree_with(below);
+  auto tree = std::make_shared<layer::FileTree>();
+  for (std::size_t i = 0; i < content.size(); ++i) {
+    const auto& wanted = request.content[i];
+    auto placed = place_content(content[i].content.tree, wanted.path, wanted.ownership, base, *tree);
+    if (!placed) return in_content(std::move(placed).error(), i, content[i]);
+    if (request.layers != LayerPolicy::kPerContent || tree->empty()) continue;
+    below.push_back(index_of(*tree));
+    base = tree_with(below);
+    planned.push_back(PlannedLayer{tree, "kiln content " + wanted.path});
+    tree = std::make_shared<layer::FileTree>();
+  }
+  if (!tree->empty()) planned.push_back(PlannedLayer{tree, "kiln content" + listed(destinations(request))});
+  return planned;
+}
+
+Result<std::vector<PlannedLayer>> plan_layers(const BuildRequest& request,
+                                              const std::vector<FetchedContent>& content,
+                                              std::vector<layer::LayerIndex> below,
+                                              std::vector<std::string>& warnings) {
+  auto whiteouts = place_whiteouts(request.remove, tree_with(below), warnings);
+  if (!whiteouts) return std::move(whiteouts).error();
+  // A layer of their own below the content: in one layer with it, overlayfs-based unpackers would lose
+  // a directory's whiteout when the same layer makes the directory again.
+  std::vector<PlannedLayer> planned;
+  if (!whiteouts->empty()) {
+    below.push_back(index_of(*whiteouts));
+    planned.push_back(PlannedLayer{std::make_shared<layer::FileTree>(std::move(*whiteouts)),
+                                   "kiln remove" + listed(request.remove)});
+  }
+  auto layers = plan_content(request, content, std::move(below));
+  if (!layers) return std::move(layers).error();
+  planned.insert(planned.end(), layers->begin(), layers->end());
+  return planned;
+}
+
+Task<Result<std::vector<layer::LayerIndex>>> read_base_layers(BaseCache& cache, image::Image image,
+                                                              registry::Access access) {
+  std::vector<layer::LayerIndex> indexes;
+  for (const auto& source : image.layers()) {
+    auto index = co_await cache.layer_index(*source.repository, source.descriptor, access);
+    if (!index) co_return std::move(index).error();
+    indexes.push_back(**index);
+  }
+  co_return indexes;
+}
+
+bool touches_files(const BuildRequest& request, const std::vector<FetchedContent>& content) {
+  const auto has_files = [](const FetchedContent& one) { return !one.content.tree.empty(); };
+  return !request.remove.empty() || std::any_of(content.begin(), content.end(), has_files);
+}
+
+image::Image finished(image::Image image, const BuildRequest& request) {
+  auto config = image.config().with_patch(request.config).with_created(request.created);
+  if (!request.config.empty()) {
+    const oci::HistoryEntry line{request.created, "kiln config", "", true};
+    config = config.with_empty_history(line);
+  }
+  return image.with_config(std::move(config)).with_annotations(request.annotations);
+}
+
+Error missing_platform(const BuildRequest& request, const ResolvedBase& base) {
+  return {Errc::kInvalid, "the base " + request.base.reference->str() + " has no image for " +
+                              base.missing_platforms.front().str()};
+}
+
+}  // namespace
+
+Task<Result<layer::Layer>> LayerMaker::make(std::shared_ptr<const layer::FileTree> tree,
+                                            std::shared_ptr<const BuildRequest> request) {
+  const auto key = source::identity_of(*tree) + " " + layer::encoder_id(request->compression) + " " +
+                   std::to_string(static_cast<int>(request->timestamps.kind)) + " " +
+                   std::to_string(request->timestamps.fixed) +
+                   (request->docker_media_types ? " docker" : "");
+  if (const auto found = kept_.find(key); found != kept_.end()) co_return found->second;
+  layer::LayerOptions options;
+  options.compression = request->compression;
+  options.timestamps = request->timestamps;
+  options.docker_media_types = request->docker_media_types;
+  options.spool_dir = spool_dir_;
+  auto made = co_await pool_.run([tree, options] { return layer::make_layer(*tree, options); });
+  if (made) keep(key, *made);
+  co_return made;
+}
+
+void LayerMaker::keep(const std::string& key, const layer::Layer& layer) {
+  const auto size = layer.blob.descriptor().size_bytes;
+  if (size > kMaxKeptLayer || !kept_.emplace(key, layer).second) return;
+  order_.push_back(key);
+  kept_bytes_ += size;
+  while (kept_bytes_ > kMaxKeptBytes && order_.size() > 1) {
+    const auto oldest = kept_.find(order_.front());
+    kept_bytes_ -= oldest->second.blob.descriptor().size_bytes;
+    kept_.erase(oldest);
+    order_.pop_front();
+  }
+}
+
+Task<Result<Assembled>> assemble(BaseCache& cache, LayerMaker& maker,
+                                 std::shared_ptr<const BuildRequest> request,
+                                 std::shared_ptr<const ResolvedBase> base,
+                                 std::shared_ptr<const std::vector<FetchedContent>> content) {
+  if (!base->missing_platforms.empty()) co_return missing_platform(*request, *base);
+  Assembled result;
+  std::set<std::string> seen_layers;
+  std::set<std::string> seen_warnings;
+  result.images.docker_media_types = request->docker_media_types;
+  result.images.as_index = base->platforms.size() > 1;
+  if (result.images.as_index) result.images.annotations = request->annotations;
+  for (const auto& platform : base->platforms) {
+    std::vector<layer::LayerIndex> below;
+    if (touches_files(*request, *content)) {
+      auto read = co_await read_base_layers(cache, platform.image, request->base.access);
+      if (!read) co_return std::move(read).error();
+      below = std::move(*read);
+    }
+    std::vector<std::string> warnings;
+    auto planned = plan_layers(*request, *content, std::move(below), warnings);
+    if (!planned) co_return std::move(planned).error();
+    for (auto& warning : warnings)
+      if (seen_warnings.insert(warning).second) result.warnings.push_back(std::move(warning));
+    auto image = platform.image.with_media_types(request->docker_media_types);
+    for (const auto& one : *planned) {
+      auto made = co_await maker.make(one.tree, request);
+      if (!made) co_return std::move(made).error().while_doing("making a layer");
+      const oci::HistoryEntry line{request->created, one.created_by};
+      image = image.with_layer(*made, line);
+      if (seen_layers.insert(made->diff_id.hex()).second) result.layers.push_back(*made);
+    }
+    result.images.images.push_back(finished(std::move(image), *request));
+  }
+  co_return result;
+}
+
+}  // namespace kiln::build

@@ -1,0 +1,40 @@
+#pragma once
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/base/task.h"
+#include "core/base/work_pool.h"
+#include "core/build/base_cache.h"
+#include "core/build/builder.h"
+
+namespace kiln::build {
+
+/// Makes layers from trees, each distinct tree once: platforms whose base says the same about the
+/// touched paths share a layer, and the small layers made last are kept for the next build.
+/// Threads: the I/O executor; the work itself runs on the pool.
+class LayerMaker {
+ public:
+  LayerMaker(WorkPool& pool, std::string spool_dir) : pool_(pool), spool_dir_(std::move(spool_dir)) {}
+
+  [[nodiscard]] Task<Result<layer::Layer>> make(std::shared_ptr<const layer::FileTree> tree,
+                                                std::shared_ptr<const BuildRequest> request);
+
+ private:
+  void keep(const std::string& key, const layer::Layer& layer);
+
+  WorkPool& pool_;
+  std::string spool_dir_;
+  std::map<std::string, layer::Layer> kept_;
+  std::list<std::string> order_;
+  std::uint64_t kept_bytes_ = 0;
+};
+
+/// Builder::assemble, see there. Lifetime: `cache` and `maker` outlive the task.
+[[nodiscard]] Task<Result<Assembled>> assemble(BaseCache& cache, LayerMaker& maker,
+                                               std::shared_ptr<const BuildRequest> request,
+                                               std::shared_ptr<const ResolvedBase> base,
+                                               std::shared_ptr<const std::vector<FetchedContent>> content);
+
+}  // namespace kiln::build

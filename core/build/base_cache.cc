@@ -1,0 +1,147 @@
+#include "core/build/base_cache.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "core/base/file.h"
+#include "core/base/log.h"
+
+namespace kiln::build {
+namespace {
+
+constexpr std::uint64_t kMaxTextBytes = 16 * 1024 * 1024;
+constexpr std::uint64_t kMaxIndexEntries = 100'000;  // About 10 MiB.
+constexpr std::uint64_t kMaxIndexFileBytes = 512ULL * 1024 * 1024;
+
+/// A file without a name: gone with its last descriptor, even after a crash.
+Result<UniqueFd> spool_file(std::string directory) {
+  if (directory.empty()) {
+    const char* tmp = std::getenv("TMPDIR");
+    directory = tmp != nullptr && *tmp != '\0' ? tmp : "/tmp";
+  }
+  auto name = directory + "/kiln-layer.XXXXXX";
+  UniqueFd fd(::mkostemp(name.data(), O_CLOEXEC));
+  if (!fd.valid()) return errno_error(errno, "cannot create a file in", directory);
+  ::unlink(name.c_str());
+  return fd;
+}
+
+}  // namespace
+
+BaseCache::BaseCache(registry::Client& registry, WorkPool& pool, std::filesystem::path directory,
+                     std::string spool_dir)
+    : registry_(registry),
+      pool_(pool),
+      directory_(std::move(directory)),
+      spool_dir_(std::move(spool_dir)) {
+  std::error_code ignored;  // Without the folder everything still works, only slower.
+  if (!directory_.empty()) std::filesystem::create_directories(directory_ / "layer-index", ignored);
+}
+
+Task<Result<oci::RawManifest>> BaseCache::manifest(oci::Reference reference, registry::Access access) {
+  // The repository is part of the key: who may read one repository may not read another.
+  const auto key = "manifest " + reference.repository().str() + "@" + reference.identifier();
+  if (const auto found = texts_.find(key); reference.digest() && found != texts_.end()) {
+    const auto split = found->second.find('\n');
+    co_return oci::RawManifest(found->second.substr(0, split), found->second.substr(split + 1));
+  }
+  auto fetched = co_await registry_.fetch_manifest(reference, std::move(access));
+  if (!fetched) co_return std::move(fetched).error();
+  keep_text("manifest " + reference.repository().str() + "@" + fetched->digest.str(),
+            fetched->media_type + "\n" + fetched->bytes);
+  co_return fetched;
+}
+
+Task<Result<std::string>> BaseCache::config(oci::Repository repository, oci::Descriptor blob,
+                                            registry::Access access) {
+  const auto key = "config " + repository.str() + "@" + blob.digest.str();
+  if (const auto found = texts_.find(key); found != texts_.end()) co_return found->second;
+  auto fetched = co_await registry_.fetch_blob(std::move(repository), std::move(blob), std::move(access));
+  if (fetched) keep_text(key, *fetched);
+  co_return fetched;
+}
+
+Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
+    oci::Repository repository, oci::Descriptor blob, registry::Access access) {
+  using Shared = std::shared_ptr<const layer::LayerIndex>;
+  const auto compression = oci::media_type::layer_compression(blob.media_type);
+  if (compression == oci::media_type::LayerCompression::kUnknown ||
+      oci::media_type::is_nondistributable(blob.media_type))
+    co_return std::make_shared<const layer::LayerIndex>();
+
+  const auto key = blob.digest.hex();
+  if (const auto found = indexes_.find(key); found != indexes_.end()) co_return found->second;
+  const auto path = index_path(blob.digest);
+  if (!path.empty()) {
+    auto bytes = read_file(path, kMaxIndexFileBytes);
+    auto stored = bytes ? layer::LayerIndex::from_bytes(*bytes) : Result<layer::LayerIndex>(bytes.error());
+    if (stored) {
+      Shared kept = std::make_shared<const layer::LayerIndex>(std::move(*stored));
+      keep_index(key, kept);
+      co_return kept;
+    }
+  }
+  auto made = co_await download_index(std::move(repository), std::move(blob), std::move(access));
+  if (!made) co_return std::move(made).error();
+  Shared kept = std::make_shared<const layer::LayerIndex>(std::move(*made));
+  keep_index(key, kept);
+  if (!path.empty()) {
+    const auto written = write_file_atomically(path, kept->to_bytes());
+    if (!written) log::warning("cannot keep a layer index", {{"error", written.error().message}});
+  }
+  co_return kept;
+}
+
+Task<Result<layer::LayerIndex>> BaseCache::download_index(oci::Repository repository,
+                                                          oci::Descriptor blob,
+                                                          registry::Access access) {
+  auto file = spool_file(spool_dir_);
+  if (!file) co_return std::move(file).error();
+  FdSink sink(file->get());
+  const auto name = blob.digest.short_hex();
+  auto fetched = co_await registry_.fetch_blob_into(std::move(repository), std::move(blob),
+                                                    std::move(access), sink);
+  if (!fetched) co_return std::move(fetched).error().while_doing("reading the base's layer " + name);
+  const int fd = file->get();
+  auto index = co_await pool_.run([fd]() -> Result<layer::LayerIndex> {
+    if (::lseek(fd, 0, SEEK_SET) < 0) return errno_error(errno, "cannot rewind", "spool file");
+    FileSource source{UniqueFd(::dup(fd))};
+    return layer::index_layer(source, layer::IndexLimits());
+  });
+  if (!index) co_return std::move(index).error().while_doing("reading the base's layer " + name);
+  co_return index;
+}
+
+std::filesystem::path BaseCache::index_path(const oci::Digest& digest) const {
+  return directory_.empty() ? std::filesystem::path() : directory_ / "layer-index" / digest.hex();
+}
+
+void BaseCache::keep_text(const std::string& key, const std::string& text) {
+  if (!texts_.emplace(key, text).second) return;
+  text_order_.push_back(key);
+  text_bytes_ += text.size();
+  while (text_bytes_ > kMaxTextBytes && text_order_.size() > 1) {
+    const auto oldest = texts_.find(text_order_.front());
+    text_bytes_ -= oldest->second.size();
+    texts_.erase(oldest);
+    text_order_.pop_front();
+  }
+}
+
+void BaseCache::keep_index(const std::string& key, std::shared_ptr<const layer::LayerIndex> index) {
+  const auto [place, added] = indexes_.emplace(key, std::move(index));
+  if (!added) return;
+  index_order_.push_back(key);
+  index_entries_ += place->second->entries.size();
+  while (index_entries_ > kMaxIndexEntries && index_order_.size() > 1) {
+    const auto oldest = indexes_.find(index_order_.front());
+    index_entries_ -= oldest->second->entries.size();
+    indexes_.erase(oldest);
+    index_order_.pop_front();
+  }
+}
+
+}  // namespace kiln::build

@@ -1,0 +1,56 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/base/task.h"
+#include "core/base/work_pool.h"
+#include "core/layer/layer_index.h"
+#include "core/oci/manifest.h"
+#include "core/registry/client.h"
+
+namespace kiln::build {
+
+/// What is known of base images, kept by digest: manifests and configs (in memory), and the headers of
+/// layers (in memory and, given a folder, on disk). All of it can be had again, so any of it may go.
+/// Threads: the I/O executor.
+class BaseCache {
+ public:
+  BaseCache(registry::Client& registry, WorkPool& pool, std::filesystem::path directory,
+            std::string spool_dir);
+
+  /// A manifest by digest, or by tag (then always asked).
+  [[nodiscard]] Task<Result<oci::RawManifest>> manifest(oci::Reference reference,
+                                                        registry::Access access);
+  [[nodiscard]] Task<Result<std::string>> config(oci::Repository repository, oci::Descriptor blob,
+                                                 registry::Access access);
+  /// The headers of one layer; downloads it the first time.
+  /// A layer of unknown format has no headers here: it is copied, never read.
+  [[nodiscard]] Task<Result<std::shared_ptr<const layer::LayerIndex>>> layer_index(
+      oci::Repository repository, oci::Descriptor blob, registry::Access access);
+
+ private:
+  Task<Result<layer::LayerIndex>> download_index(oci::Repository repository, oci::Descriptor blob,
+                                                 registry::Access access);
+  std::filesystem::path index_path(const oci::Digest& digest) const;
+  void keep_text(const std::string& key, const std::string& text);
+  void keep_index(const std::string& key, std::shared_ptr<const layer::LayerIndex> index);
+
+  registry::Client& registry_;
+  WorkPool& pool_;
+  std::filesystem::path directory_;
+  std::string spool_dir_;
+  std::map<std::string, std::string> texts_;
+  std::list<std::string> text_order_;
+  std::uint64_t text_bytes_ = 0;
+  // Shared: a build holds on to an index while the cache may drop it.
+  std::map<std::string, std::shared_ptr<const layer::LayerIndex>> indexes_;
+  std::list<std::string> index_order_;
+  std::uint64_t index_entries_ = 0;
+};
+
+}  // namespace kiln::build

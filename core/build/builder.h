@@ -1,0 +1,93 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/task.h"
+#include "core/base/work_pool.h"
+#include "core/build/request.h"
+#include "core/image/image.h"
+#include "core/registry/client.h"
+#include "core/source/source.h"
+
+namespace kiln::build {
+
+/// One platform of a resolved base.
+struct PlatformBase {
+  oci::Platform platform;
+  oci::Digest digest;   ///< Of this platform's manifest.
+  image::Image image;
+};
+
+/// A base as it is now: pinned by digest.
+struct ResolvedBase {
+  std::optional<oci::Digest> digest{};  ///< What the reference pointed at; unset = scratch.
+  bool is_index = false;
+  std::vector<PlatformBase> platforms{};
+  /// Asked for, but not in the base: the caller's error to make. assemble() refuses such a base.
+  std::vector<oci::Platform> missing_platforms{};
+  std::vector<std::string> warnings{};  ///< "skipped windows/amd64: …"
+};
+
+/// One content entry as it was fetched.
+struct FetchedContent {
+  source::Content content{};
+  std::string description{};
+};
+
+/// An image that is ready to be pushed.
+struct Assembled {
+  image::ImageSet images{};
+  std::vector<layer::Layer> layers{};   ///< Made by this build, in order, each once.
+  std::vector<std::string> warnings{};  ///< "remove: /x is not in the base"
+};
+
+/// The engine's front door. The steps can be called one by one (the controller looks at the input key
+/// between them) or all at once through assemble_all().
+///
+/// Threads: the I/O executor; heavy work goes to the pool. Cancellation: between and within steps.
+/// Lifetime: registry and pool outlive the builder and all its tasks.
+class Builder {
+ public:
+  struct Options {
+    std::filesystem::path cache_dir{};  ///< Facts about base layers are kept here; "" = memory only.
+    std::string spool_dir{};            ///< For large layers; "" = $TMPDIR.
+  };
+
+  Builder(registry::Client& registry, WorkPool& pool, Options options);
+  ~Builder();
+
+  /// Fetches every content entry, in order.
+  /// Errors: those of the sources, prefixed with which entry it was.
+  [[nodiscard]] Task<Result<std::vector<FetchedContent>>> fetch_content(
+      std::shared_ptr<const BuildRequest> request);
+
+  /// Resolves the tag, reads index, manifests and configs (kept by digest), picks the platforms.
+  /// Errors: kNotFound (no such image) and those of the registry. A platform that was asked for and is
+  /// not there is no error here, see ResolvedBase::missing_platforms.
+  [[nodiscard]] Task<Result<ResolvedBase>> resolve_base(std::shared_ptr<const BuildRequest> request);
+
+  /// Makes layers and images. Reads the base's layer headers the first time it meets a base.
+  /// Errors: kInvalid where content and base do not fit together, saying what to add to `remove`.
+  [[nodiscard]] Task<Result<Assembled>> assemble(std::shared_ptr<const BuildRequest> request,
+                                                 std::shared_ptr<const ResolvedBase> base,
+                                                 std::shared_ptr<const std::vector<FetchedContent>> content);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Decides whether anything must be built: equal keys mean equal images. Decision 5 of
+/// docs/architecture.md lists what is in it and what is not. 64 hex characters.
+std::string input_key(const BuildRequest& request, const ResolvedBase& base,
+                      const std::vector<FetchedContent>& content);
+
+/// "kiln-" and the first 12 characters of an input key: the tag that keeps a history entry alive.
+std::string history_tag(std::string_view input_key);
+
+}  // namespace kiln::build

@@ -1,0 +1,48 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/task.h"
+#include "core/base/work_pool.h"
+#include "core/build/request.h"
+#include "core/image/image.h"
+#include "core/registry/client.h"
+#include "core/store/destination.h"
+
+namespace kiln::build {
+
+struct PushReport {
+  std::uint64_t uploaded_bytes = 0;  ///< Sent now.
+  std::uint64_t reused_bytes = 0;    ///< There already, or mounted.
+};
+
+/// What happens while pushing, for people. Called on the I/O thread.
+struct PushEvent {
+  enum class Kind { kUploaded, kReused, kManifest } kind = Kind::kUploaded;
+  std::string what;  ///< "layer sha256:1234…", "config …", "index …"
+  std::uint64_t bytes = 0;
+};
+using PushListener = std::function<void(const PushEvent&)>;
+
+/// Sends all that `images` needs but the tag: layers and configs (in parallel), manifests, and for an
+/// index its children. The top manifest itself goes with publish().
+/// `base_access`: how to read layers that only the base's registry has.
+/// Lifetime: `registry` and `destination` outlive the task.
+[[nodiscard]] Task<Result<PushReport>> push_content(std::shared_ptr<const image::ImageSet> images,
+                                                    store::Destination& destination,
+                                                    registry::Client& registry,
+                                                    registry::Access base_access,
+                                                    PushListener listener);
+
+/// Stores the top manifest under each tag, in order ("" = by digest alone): the commit.
+[[nodiscard]] Task<Result<void>> publish(std::shared_ptr<const image::ImageSet> images,
+                                         store::Destination& destination,
+                                         std::vector<std::string> tags);
+
+/// A repository of a registry as a destination. Lifetime: `registry` outlives it.
+std::unique_ptr<store::Destination> registry_destination(registry::Client& registry,
+                                                         oci::Repository repository,
+                                                         registry::Access access);
+
+}  // namespace kiln::build

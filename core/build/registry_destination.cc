@@ -1,0 +1,54 @@
+#include <memory>
+
+#include "core/build/pusher.h"
+
+namespace kiln::build {
+namespace {
+
+class RegistryDestination final : public store::Destination {
+ public:
+  RegistryDestination(registry::Client& registry, oci::Repository repository, registry::Access access)
+      : registry_(registry), repository_(std::move(repository)), access_(std::move(access)) {}
+
+  std::string name() const override { return repository_.str(); }
+
+  Task<Result<bool>> link_blob(oci::Descriptor blob, std::optional<oci::Repository> origin) override {
+    if (origin && *origin == repository_) co_return true;
+    if (origin && origin->registry == repository_.registry) {
+      auto mounted = co_await registry_.mount_blob(repository_, blob, *origin, access_);
+      // A registry that will not mount (no right to read the origin, say) still takes a copy.
+      if (mounted && *mounted) co_return true;
+    }
+    co_return co_await registry_.has_blob(repository_, blob.digest, access_);
+  }
+
+  Task<Result<store::StoreResult>> put_blob(layer::Blob blob) override {
+    auto pushed = co_await registry_.ensure_blob(repository_, std::move(blob), std::nullopt, access_);
+    if (!pushed) co_return std::move(pushed).error();
+    switch (*pushed) {
+      case registry::PushResult::kUploaded: co_return store::StoreResult::kStored;
+      case registry::PushResult::kMounted: co_return store::StoreResult::kLinked;
+      case registry::PushResult::kAlreadyPresent: break;
+    }
+    co_return store::StoreResult::kAlreadyPresent;
+  }
+
+  Task<Result<void>> put_manifest(oci::RawManifest manifest, std::string tag) override {
+    return registry_.put_manifest(repository_, std::move(tag), std::move(manifest), access_);
+  }
+
+ private:
+  registry::Client& registry_;
+  oci::Repository repository_;
+  registry::Access access_;
+};
+
+}  // namespace
+
+std::unique_ptr<store::Destination> registry_destination(registry::Client& registry,
+                                                         oci::Repository repository,
+                                                         registry::Access access) {
+  return std::make_unique<RegistryDestination>(registry, std::move(repository), std::move(access));
+}
+
+}  // namespace kiln::build

@@ -1,0 +1,12 @@
+#include "core/build/request.h"
+
+namespace kiln::build {
+
+Result<LayerPolicy> parse_layer_policy(std::string_view text) {
+  if (text == "auto" || text == "Auto") return LayerPolicy::kAuto;
+  if (text == "single" || text == "Single") return LayerPolicy::kSingle;
+  if (text == "per-content" || text == "PerContent") return LayerPolicy::kPerContent;
+  return Error(Errc::kInvalid, "layers is one of auto, single, per-content");
+}
+
+}  // namespace kiln::build

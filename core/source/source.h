@@ -1,0 +1,34 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/task.h"
+#include "core/layer/file_tree.h"
+
+namespace kiln::source {
+
+/// Content that was fetched: a tree relative to where it will be put, and what exactly it is.
+struct Content {
+  layer::FileTree tree{};
+  std::string revision{};  ///< For people: "main@sha1:…" or a resourceVersion.
+  std::string identity{};  ///< For the input key: equal trees have equal identities.
+};
+
+/// Somewhere content comes from. Fetching has no effect on the source.
+class Source {
+ public:
+  virtual ~Source() = default;
+  /// For messages: "ConfigMap site-content", "git https://…".
+  virtual std::string description() const = 0;
+  /// Errors: kNotFound, kInvalid (names or modes that no image can hold), and those of the network.
+  /// Cancellation: at any point.
+  [[nodiscard]] virtual Task<Result<Content>> fetch() = 0;
+};
+
+/// SHA-256 over all that a tree says: paths, kinds, modes, owners, targets and the files' identities.
+std::string identity_of(const layer::FileTree& tree);
+
+}  // namespace kiln::source

@@ -1,0 +1,32 @@
+#pragma once
+#include <optional>
+#include <string>
+
+#include "core/base/task.h"
+#include "core/image/image.h"
+#include "core/layer/layer.h"
+#include "core/oci/manifest.h"
+
+namespace kiln::store {
+
+enum class StoreResult { kStored, kLinked, kAlreadyPresent };
+
+/// A place where images go: a repository of a registry, an OCI layout, an archive.
+/// The order of calls is the commit order: blobs, configs, manifests, index, and the tag last.
+/// Threads: the I/O executor. Cancellation: safe; leaves no tag that points at something incomplete.
+class Destination {
+ public:
+  virtual ~Destination() = default;
+  /// For messages and the last line of the command: "registry.example.com/team/site", "oci:DIR".
+  virtual std::string name() const = 0;
+
+  /// True if the blob is there already, or could be taken over without sending bytes.
+  /// `origin`: the repository that has it.
+  [[nodiscard]] virtual Task<Result<bool>> link_blob(oci::Descriptor blob,
+                                                     std::optional<oci::Repository> origin) = 0;
+  [[nodiscard]] virtual Task<Result<StoreResult>> put_blob(layer::Blob blob) = 0;
+  /// `tag` "" = by digest alone.
+  [[nodiscard]] virtual Task<Result<void>> put_manifest(oci::RawManifest manifest, std::string tag) = 0;
+};
+
+}  // namespace kiln::store

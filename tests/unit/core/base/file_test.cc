@@ -1,0 +1,64 @@
+#include "core/base/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "tests/support/matchers.h"
+
+namespace kiln {
+namespace {
+
+using testing::FailsWith;
+using testing::IsOk;
+
+class Files : public ::testing::Test {
+ protected:
+  TempDir directory_ = *TempDir::create("kiln-test");
+  std::filesystem::path path_ = directory_.path() / "file";
+};
+
+TEST_F(Files, ReadsBackWhatWasWritten) {
+  ASSERT_THAT(write_file_atomically(path_, "content"), IsOk());
+  EXPECT_EQ(*read_file(path_, 100), "content");
+}
+
+TEST_F(Files, ReplacesAtOnceAndLeavesNothingBeside) {
+  ASSERT_THAT(write_file_atomically(path_, "old"), IsOk());
+  ASSERT_THAT(write_file_atomically(path_, "new", 0600), IsOk());
+
+  EXPECT_EQ(*read_file(path_, 100), "new");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_.path()), {}), 1);
+  EXPECT_EQ(static_cast<int>(std::filesystem::status(path_).permissions()), 0600);
+}
+
+TEST_F(Files, RefusesMoreThanTheLimit) {
+  ASSERT_THAT(write_file_atomically(path_, "0123456789"), IsOk());
+  EXPECT_THAT(read_file(path_, 9), FailsWith(Errc::kInvalid, "more than the allowed 9 bytes"));
+  EXPECT_THAT(read_file(path_, 10), IsOk());
+}
+
+TEST_F(Files, SaysWhatIsMissing) {
+  EXPECT_THAT(read_file(path_, 100), FailsWith(Errc::kNotFound, path_.string()));
+}
+
+TEST_F(Files, RefusesADirectory) {
+  EXPECT_THAT(read_file(directory_.path(), 100), FailsWith(Errc::kInvalid, "is a directory"));
+}
+
+TEST_F(Files, RefusesAFifoWithoutHanging) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_THAT(read_file(path_, 100), FailsWith(Errc::kInvalid, "not a regular file"));
+}
+
+TEST(TempDirs, AreGoneWithAllTheyHeld) {
+  std::filesystem::path path;
+  {
+    auto directory = *TempDir::create("kiln-test");
+    path = directory.path();
+    ASSERT_THAT(write_file_atomically(path / "x", "y"), IsOk());
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+}  // namespace
+}  // namespace kiln
