@@ -24,6 +24,7 @@ class WorkPool {
 
   /// Runs `work` on a thread of the pool and answers its result. An exception of `work` comes out here.
   /// Cancellation: not possible once started; work that may take long looks at a flag of its own.
+  /// g++ 12: a lambda with captures is an aggregate too; name it before the co_await and move it in.
   template <class F>
   [[nodiscard]] Task<std::invoke_result_t<F>> run(F work) {
     using R = std::invoke_result_t<F>;

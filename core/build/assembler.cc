@@ -125,7 +125,8 @@ Task<Result<layer::Layer>> LayerMaker::make(std::shared_ptr<const layer::FileTre
   options.timestamps = request->timestamps;
   options.docker_media_types = request->docker_media_types;
   options.spool_dir = spool_dir_;
-  auto made = co_await pool_.run([tree, options] { return layer::make_layer(*tree, options); });
+  auto work = [tree, options] { return layer::make_layer(*tree, options); };
+  auto made = co_await pool_.run(std::move(work));
   if (made) keep(key, *made);
   co_return made;
 }

@@ -106,11 +106,12 @@ Task<Result<layer::LayerIndex>> BaseCache::download_index(oci::Repository reposi
                                                     std::move(access), sink);
   if (!fetched) co_return std::move(fetched).error().while_doing("reading the base's layer " + name);
   const int fd = file->get();
-  auto index = co_await pool_.run([fd]() -> Result<layer::LayerIndex> {
+  auto work = [fd]() -> Result<layer::LayerIndex> {
     if (::lseek(fd, 0, SEEK_SET) < 0) return errno_error(errno, "cannot rewind", "spool file");
     FileSource source{UniqueFd(::dup(fd))};
     return layer::index_layer(source, layer::IndexLimits());
-  });
+  };
+  auto index = co_await pool_.run(std::move(work));
   if (!index) co_return std::move(index).error().while_doing("reading the base's layer " + name);
   co_return index;
 }

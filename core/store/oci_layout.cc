@@ -108,7 +108,8 @@ class OciLayout final : public Destination {
     const auto path = blob_path(blob.descriptor().digest);
     std::error_code error;
     if (fs::exists(path, error)) co_return StoreResult::kAlreadyPresent;
-    auto copied = co_await pool_.run([blob, path] { return copy_blob(blob, path); });
+    auto work = [blob, path] { return copy_blob(blob, path); };
+    auto copied = co_await pool_.run(std::move(work));
     if (!copied) co_return std::move(copied).error();
     co_return StoreResult::kStored;
   }
@@ -120,9 +121,8 @@ class OciLayout final : public Destination {
     auto stored = co_await put_blob(blob);
     if (!stored) co_return std::move(stored).error();
     if (tag.empty()) co_return Result<void>();
-    const auto directory = directory_;
-    co_return co_await pool_.run(
-        [directory, entry, tag]() { return add_to_index(directory, entry, tag); });
+    auto work = [directory = directory_, entry, tag] { return add_to_index(directory, entry, tag); };
+    co_return co_await pool_.run(std::move(work));
   }
 
  private:

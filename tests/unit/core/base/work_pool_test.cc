@@ -22,7 +22,10 @@ Task<Result<bool>> runs_elsewhere(WorkPool& pool) {
 
 Task<Result<int>> sums(WorkPool& pool, int rounds) {
   int total = 0;
-  for (int i = 0; i < rounds; ++i) total += co_await pool.run([i] { return i; });
+  for (int i = 0; i < rounds; ++i) {
+    auto work = [i] { return i; };
+    total += co_await pool.run(std::move(work));
+  }
   co_return total;
 }
 

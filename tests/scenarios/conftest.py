@@ -1,0 +1,44 @@
+"""A real API server, a real registry and the real controller for the scenarios of this folder."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "cluster"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from cluster import Cluster  # noqa: E402  (found through the lines above)
+from world import Controller, World  # noqa: E402
+
+import base_image  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    with Cluster() as cluster:
+        cluster.kubectl("apply", "-f", str(ROOT / "crds" / "kiln.build_imagebuilds.yaml"))
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
+                        "customresourcedefinition/imagebuilds.kiln.build")
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def base(cluster):
+    """The nginx stand-in, pushed once: its reference."""
+    reference = f"{cluster.registry().address}/library/nginx:1.27"
+    base_image.push(reference)
+    return reference
+
+
+@pytest.fixture
+def world(cluster, base, tmp_path, request):
+    """A namespace of the test's own, and a controller that runs as long as the test."""
+    world = World(cluster, base, tmp_path, request.node.name)
+    with Controller(cluster, tmp_path) as controller:
+        world.controller = controller
+        yield world
+    world.close()

@@ -1,0 +1,156 @@
+"""Each failure gives a condition that says what is wrong, and heals when its cause goes."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+PAGE = {"index.html": "hello\n"}
+
+
+def docker_config(world, name: str, registry: str, user: str, password: str) -> dict:
+    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+    config = json.dumps({"auths": {registry: {"auth": auth}}})
+    return {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
+            "metadata": {"name": name, "namespace": world.namespace},
+            "stringData": {".dockerconfigjson": config}}
+
+
+def test_a_missing_config_map_is_named_and_heals_when_it_comes(world):
+    world.apply(world.image_build())
+
+    condition = world.wait_reason("ConfigMapNotFound")
+    assert condition["status"] == "False"
+    assert "site-content" in condition["message"]
+
+    world.apply(world.config_map("site-content", PAGE))
+    world.wait_ready()
+    assert not world.condition("Stalled")
+
+
+def test_a_missing_base_is_named_and_heals_when_it_is_pushed(world):
+    import base_image
+    late = f"{world.registry}/{world.namespace}/late:1"
+    world.apply(world.config_map("site-content", PAGE), world.image_build(base={"image": late}))
+
+    condition = world.wait_reason("BaseNotFound")
+    assert f"{world.namespace}/late" in condition["message"]
+
+    base_image.push(late)
+    world.wait_ready()
+
+
+def test_a_platform_that_the_base_lacks_is_named(world):
+    world.apply(world.config_map("site-content", PAGE),
+                world.image_build(base={"image": world.base, "platforms": ["linux/s390x"]}))
+    condition = world.wait_reason("PlatformNotFound")
+    assert "linux/s390x" in condition["message"]
+
+
+@pytest.fixture(scope="module")
+def private_registry(cluster):
+    return cluster.add_registry("private", users={"kiln": "right-password"})
+
+
+def test_a_refused_login_is_told_without_the_password_and_heals_with_the_right_one(
+        world, private_registry):
+    output = {"image": f"{private_registry.address}/{world.namespace}/site:latest",
+              "secretRef": {"name": "push"}}
+    world.apply(docker_config(world, "push", private_registry.address, "kiln", "wrong-password"),
+                world.config_map("site-content", PAGE), world.image_build(output=output))
+
+    condition = world.wait_reason("AuthenticationFailed")
+    assert private_registry.address in condition["message"]
+
+    world.apply(docker_config(world, "push", private_registry.address, "kiln", "right-password"))
+    world.wait_ready()
+    everything = world.controller.log() + json.dumps(world.get_all()) + json.dumps(world.events())
+    assert "wrong-password" not in everything
+    assert "right-password" not in everything
+
+
+def test_the_service_accounts_pull_secrets_are_used_without_a_secret_ref(world, private_registry):
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "imagePullSecrets": [{"name": "pull"}],
+               "metadata": {"name": "builder", "namespace": world.namespace}}
+    output = {"image": f"{private_registry.address}/{world.namespace}/site:latest"}
+    world.apply(docker_config(world, "pull", private_registry.address, "kiln", "right-password"),
+                account, world.config_map("site-content", PAGE),
+                world.image_build(output=output, serviceAccountName="builder"))
+    world.wait_ready()
+
+
+def test_a_missing_secret_is_named(world):
+    output = {"image": f"{world.registry}/{world.namespace}/site:latest",
+              "secretRef": {"name": "nowhere"}}
+    world.apply(world.config_map("site-content", PAGE), world.image_build(output=output))
+    assert "nowhere" in world.wait_reason("SecretNotFound")["message"]
+
+
+def test_an_unreachable_registry_is_told_and_heals_when_it_is_back(world, cluster):
+    away = cluster.add_registry("away")
+    cluster.kill("away")
+    output = {"image": f"{away.address}/{world.namespace}/site:latest"}
+    world.apply(world.config_map("site-content", PAGE), world.image_build(output=output))
+
+    condition = world.wait_reason("RegistryUnavailable")
+    assert away.address in condition["message"]
+    assert world.condition("Reconciling")["status"] == "True"
+
+    cluster.start_component("away")
+    world.wait_ready()
+
+
+def test_content_that_does_not_fit_the_base_says_what_to_remove(world):
+    world.apply(world.config_map("site-content", {"nginx": "a file"}),
+                world.image_build(remove=[], content=[
+                    {"configMap": {"name": "site-content"}, "path": "/usr/share"}]))
+    condition = world.wait_reason("ContentInvalid")
+    assert "add /usr/share/nginx to remove" in condition["message"]
+    assert world.condition("Stalled")["status"] == "True"
+
+
+@pytest.mark.parametrize("field, spec", [
+    ("spec.content[0].git", {"content": [{"git": {"url": "https://git.example.com/site.git",
+                                                  "ref": {"branch": "main"}}, "path": "/srv"}]}),
+    ("spec.content[0].image", {"content": [{"image": {"reference": "ghcr.io/team/assets:1"},
+                                            "path": "/srv"}]}),
+    ("spec.pin", {"pin": "sha256:" + "1" * 64}),
+    ("spec.deletionPolicy", {"deletionPolicy": "Delete"}),
+])
+def test_a_field_of_later_work_is_refused_by_name(world, field, spec):
+    world.apply(world.config_map("site-content", PAGE), world.image_build(**spec))
+    condition = world.wait_reason("InvalidSpec")
+    assert field in condition["message"]
+    assert world.condition("Stalled")["status"] == "True"
+
+
+@pytest.mark.parametrize("sentence, change", [
+    ("unknown field", {"entrypoint": ["x"]}),
+    ("exactly one", {"content": [{"configMap": {"name": "a"}, "inline": {"files": {"a": "b"}},
+                                  "path": "/srv"}]}),
+    ("absolute", {"remove": ["usr/share"]}),
+    ("..", {"remove": ["/usr/../etc"]}),
+])
+def test_a_wrong_manifest_is_refused_by_the_api_server_with_a_sentence(world, sentence, change):
+    assert sentence in world.refusal_of(world.image_build(**change))
+
+
+def test_a_suspended_image_build_waits(world):
+    world.apply(world.config_map("site-content", PAGE), world.image_build(suspend=True))
+    world.wait_reason("Suspended")
+
+    world.apply(world.image_build(suspend=False))
+    world.wait_ready()
+
+
+def test_two_image_builds_with_one_tag_do_not_fight(world):
+    output = {"image": f"{world.registry}/{world.namespace}/site:latest"}
+    world.apply(world.config_map("site-content", PAGE), world.image_build("first", output=output))
+    world.wait_ready("first")
+    world.apply(world.image_build("second", output=output, config={"labels": {"a": "b"}}))
+    assert "first" in world.wait_reason("TagContested", "second")["message"]
+
+    world.kubectl("delete", "imagebuild", "first")
+    world.wait_ready("second")
