@@ -1,0 +1,39 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "core/base/task.h"
+#include "core/http/client.h"
+#include "core/http/egress_policy.h"
+
+namespace kiln::http {
+
+/// How the real client behaves; the defaults suit everybody but tests.
+struct ClientOptions {
+  EgressPolicy egress{};
+  std::string user_agent = "kiln/" KILN_VERSION;  ///< Unless the request has one.
+  std::size_t max_idle_per_host = 8;
+  std::chrono::milliseconds idle_limit{
+      60'000};  ///< A kept-alive connection unused for longer is closed.
+  std::chrono::milliseconds age_limit{300'000};  ///< One older than this is not used again.
+  std::size_t resolver_threads = 4;              ///< Name lookups that may hang at the same time.
+};
+
+/// An HTTP/1.1 client on real sockets: keep-alive pool, TLS 1.2 or newer, redirects, egress policy.
+///
+/// What Client promises, and:
+///   A kept-alive connection that dies before the first byte of an answer is replaced once,
+///   silently, if the request may be sent twice (every method but POST and PATCH; those with
+///   Request::replayable).
+///   An answer that comes while the body is still being sent ends the sending.
+///   kInvalid also for TlsOptions that are no PEM and for redirects that are refused.
+///   The fields Host, Content-Length, Transfer-Encoding and Connection are the client's own.
+///
+/// Threads: `executor` must be single-threaded or a strand, and tasks must run on it.
+/// Lifetime: the client outlives its tasks and streams, and ends before the executor's context; its
+/// end closes idle connections and waits for name lookups under way (seconds, at worst).
+[[nodiscard]] std::unique_ptr<Client> make_client(Executor executor, ClientOptions options);
+
+}  // namespace kiln::http

@@ -1,0 +1,80 @@
+#pragma once
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/base/error.h"
+#include "core/base/task.h"
+#include "core/http/client.h"
+
+namespace kiln::http {
+
+/// One TCP connection, with or without TLS. Its destruction closes the socket: whoever was
+/// cancelled or failed in the middle just lets go of it.
+///
+/// (A Unix-domain socket would be a third kind of stream here and nowhere else.)
+/// Cancellation: every call answers kCancelled; the connection is of no use afterwards.
+class Connection {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// `peer` names the server in messages: "registry.example.com:443".
+  Connection(const Executor& executor, std::string peer);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Errors: kUnavailable, kTimeout.
+  [[nodiscard]] Task<Result<void>> connect(boost::asio::ip::tcp::endpoint endpoint,
+                                           std::chrono::milliseconds limit);
+  /// Lifetime: the context is shared with the pool's cache, which may forget it earlier.
+  /// Errors: kUnavailable with what is wrong with the certificate, kTimeout.
+  [[nodiscard]] Task<Result<void>> start_tls(std::shared_ptr<boost::asio::ssl::context> context,
+                                             std::string host, bool verify,
+                                             std::chrono::milliseconds limit);
+  /// Sends everything; the limit starts anew with all progress. Lifetime: `bytes` outlives the
+  /// task.
+  [[nodiscard]] Task<Result<void>> write(std::string_view bytes, std::chrono::milliseconds idle);
+  /// Reads something into buffer(); false = the server ended the connection in order.
+  [[nodiscard]] Task<Result<bool>> read_until(Clock::time_point deadline,
+                                              std::chrono::milliseconds limit, std::string what);
+
+  boost::beast::flat_buffer& buffer() { return buffer_; }
+  const std::string& peer() const { return peer_; }
+  boost::asio::ip::tcp::endpoint endpoint() const { return endpoint_; }
+  Clock::time_point born() const { return born_; }
+
+  /// Bytes since begin_exchange(): of a request, of its answer.
+  void begin_exchange() { sent_ = received_ = 0; }
+  std::uint64_t sent() const { return sent_; }
+  std::uint64_t received() const { return received_; }
+
+  /// False if the server has closed it, or has said something unasked.
+  bool looks_alive();
+  /// No deadline runs while nobody waits.
+  void rest() { tcp_.expires_never(); }
+
+ private:
+  void tune();
+
+  std::string peer_;
+  boost::beast::tcp_stream tcp_;
+  std::shared_ptr<boost::asio::ssl::context> context_;
+  std::optional<boost::asio::ssl::stream<boost::beast::tcp_stream&>> tls_;
+  std::string distrust_;  ///< Why the certificate was refused.
+  boost::beast::flat_buffer buffer_;
+  boost::asio::ip::tcp::endpoint endpoint_;
+  Clock::time_point born_ = Clock::now();
+  std::uint64_t sent_ = 0;
+  std::uint64_t received_ = 0;
+};
+
+}  // namespace kiln::http

@@ -1,0 +1,36 @@
+#pragma once
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/task.h"
+
+namespace kiln::http {
+
+/// Names to addresses by the system's resolver, on threads of its own: getaddrinfo() blocks and
+/// cannot be stopped, so a lookup that hangs is left behind and its late answer dropped. Lifetime:
+/// the destructor waits for lookups under way.
+class Resolver {
+ public:
+  explicit Resolver(std::size_t threads) : threads_(threads) {}
+  ~Resolver() {
+    threads_.stop();  // What has not begun yet is dropped.
+    threads_.join();
+  }
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+
+  /// All addresses of `host` in the system's order; an address in text form is answered as it is.
+  /// Errors: kUnavailable ("cannot find …"), kTimeout.
+  [[nodiscard]] Task<Result<std::vector<boost::asio::ip::address>>> resolve(
+      std::string host, std::chrono::milliseconds limit);
+
+ private:
+  boost::asio::thread_pool threads_;
+};
+
+}  // namespace kiln::http
