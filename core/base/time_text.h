@@ -9,7 +9,7 @@ namespace kiln {
 
 using WallTime = std::chrono::sys_seconds;
 
-/// RFC 3339 in UTC with whole seconds, as Kubernetes and OCI write it: "2020-01-01T00:00:00Z".
+/// RFC 3339 in UTC with whole seconds, as OCI configs have it: "2020-01-01T00:00:00Z".
 std::string format_rfc3339(WallTime time);
 
 /// Reads RFC 3339 with any fraction and offset; the fraction is dropped. Errors: kInvalid.

@@ -21,7 +21,7 @@ struct Content {
 class Source {
  public:
   virtual ~Source() = default;
-  /// For messages: "ConfigMap site-content", "git https://…".
+  /// For messages: "inline files", "git https://…".
   virtual std::string description() const = 0;
   /// Errors: kNotFound, kInvalid (names or modes that no image can hold), and those of the network.
   /// Cancellation: at any point.

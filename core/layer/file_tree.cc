@@ -1,0 +1,119 @@
+#include "core/layer/file_tree.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "core/layer/entry_path.h"
+
+namespace kiln::layer {
+namespace {
+
+constexpr std::size_t kMaxLinkBytes = 4095;
+
+std::string_view noun(EntryKind kind) {
+  switch (kind) {
+    case EntryKind::kDirectory:
+      return "a directory";
+    case EntryKind::kFile:
+      return "a file";
+    case EntryKind::kSymlink:
+      return "a symlink";
+    case EntryKind::kHardlink:
+      return "a hard link";
+    case EntryKind::kWhiteout:
+      return "removed";
+    case EntryKind::kSpecial:
+      return "a device node";
+  }
+  return "unknown";
+}
+
+bool is_leaf(EntryKind kind) {
+  return kind == EntryKind::kFile || kind == EntryKind::kSymlink || kind == EntryKind::kHardlink;
+}
+
+/// May `later` take the place of `earlier` at the same path?
+bool may_replace(EntryKind earlier, EntryKind later) {
+  return earlier == later || (is_leaf(earlier) && is_leaf(later));
+}
+
+Error conflict(const Entry& entry, const std::string& other, std::string_view what) {
+  return {Errc::kInvalid, "\"/" + entry.path + "\" cannot be " + std::string(noun(entry.kind)) +
+                              ": \"/" + other + "\" is " + std::string(what) +
+                              " in the same layer"};
+}
+
+Result<void> check_entry(const Entry& entry) {
+  auto clean = clean_relative_path(entry.path);
+  if (clean.has_error()) return std::move(clean).error();
+  if (*clean != entry.path)
+    return Error(Errc::kInvalid, "path \"" + entry.path + "\" must not end with \"/\"");
+  KILN_TRY(refuse_whiteout_names(entry.path));
+  if (entry.kind == EntryKind::kSpecial)
+    return Error(
+        Errc::kInvalid,
+        "\"/" + entry.path + "\" is a device node or FIFO; those cannot be put into a layer");
+  if (entry.kind == EntryKind::kSymlink || entry.kind == EntryKind::kHardlink) {
+    const auto& target = entry.link_target;
+    if (target.empty() || target.size() > kMaxLinkBytes || target.find('\0') != target.npos)
+      return Error(Errc::kInvalid,
+                   "\"/" + entry.path + "\" is " + std::string(noun(entry.kind)) +
+                       " whose target is empty, longer than 4095 bytes or has a NUL");
+  }
+  return {};
+}
+
+}  // namespace
+
+bool sorted_before(const std::string& a, const std::string& b) {
+  const auto [at_a, at_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  if (at_b == b.end()) return false;
+  if (at_a == a.end()) return true;
+  // "/" ends a part, so it comes before every byte a name can have.
+  if (*at_a == '/') return true;
+  if (*at_b == '/') return false;
+  return static_cast<unsigned char>(*at_a) < static_cast<unsigned char>(*at_b);
+}
+
+FileTree::FileTree() : entries_(&sorted_before) {}
+
+Result<void> FileTree::add(Entry entry) {
+  KILN_TRY(check_entry(entry));
+
+  for (auto parent = parent_of(entry.path); !parent.empty(); parent = parent_of(parent)) {
+    const auto* above = find(parent);
+    if (above != nullptr && above->kind != EntryKind::kDirectory)
+      return conflict(entry, above->path, noun(above->kind));
+  }
+  if (entry.kind != EntryKind::kDirectory) {
+    const auto next = entries_.upper_bound(entry.path);
+    if (next != entries_.end() && next->first.starts_with(entry.path + "/"))
+      return conflict(entry, next->first, "below it");
+  }
+
+  const auto found = entries_.find(entry.path);
+  if (found == entries_.end()) {
+    auto path = entry.path;
+    entries_.emplace(std::move(path), std::move(entry));
+    return {};
+  }
+  if (!may_replace(found->second.kind, entry.kind))
+    return conflict(entry, found->first, noun(found->second.kind));
+  found->second = std::move(entry);
+  return {};
+}
+
+const Entry* FileTree::find(std::string_view path) const {
+  const auto found = entries_.find(std::string(path));
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+std::uint64_t FileTree::content_bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& [path, entry] : entries_)
+    if (entry.kind == EntryKind::kFile) sum += entry.content.size_bytes();
+  return sum;
+}
+
+}  // namespace kiln::layer

@@ -1,0 +1,230 @@
+#include "core/layer/layer.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/file.h"
+#include "core/base/sha256.h"
+#include "core/layer/entry_path.h"
+
+namespace kiln::layer {
+namespace {
+
+using OpenSource = Result<std::unique_ptr<ByteSource>>;
+
+/// Hashes and counts what goes through.
+class HashingSink final : public ByteSink {
+ public:
+  explicit HashingSink(ByteSink& next) : next_(next) {}
+
+  Result<void> write(std::string_view bytes) override {
+    hash_.update(bytes);
+    size_bytes_ += bytes.size();
+    return next_.write(bytes);
+  }
+
+  std::uint64_t size_bytes() const { return size_bytes_; }
+  Result<oci::Digest> finish() { return oci::Digest::parse("sha256:" + hash_.finish_hex()); }
+
+ private:
+  ByteSink& next_;
+  Sha256 hash_;
+  std::uint64_t size_bytes_ = 0;
+};
+
+/// Reads a file that others read too: keeps its own position.
+class SharedFileSource final : public ByteSource {
+ public:
+  explicit SharedFileSource(std::shared_ptr<const UniqueFd> fd) : fd_(std::move(fd)) {}
+
+  Result<std::size_t> read(std::span<char> buffer) override {
+    for (;;) {
+      const auto count =
+          ::pread(fd_->get(), buffer.data(), buffer.size(), static_cast<off_t>(position_));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return errno_error(errno, "cannot read back", "a spooled layer");
+      position_ += static_cast<std::uint64_t>(count);
+      return static_cast<std::size_t>(count);
+    }
+  }
+
+ private:
+  std::shared_ptr<const UniqueFd> fd_;
+  std::uint64_t position_ = 0;
+};
+
+/// A file without a name in `directory`: gone with its last descriptor, whatever happens to us.
+Result<UniqueFd> nameless_file(const std::filesystem::path& directory) {
+  UniqueFd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (fd.valid()) return fd;
+  if (errno != EOPNOTSUPP && errno != EISDIR)  // What file systems without O_TMPFILE answer.
+    return errno_error(errno, "cannot create a file in", directory);
+  auto name = (directory / "kiln-spool.XXXXXX").string();
+  UniqueFd named(::mkostemp(name.data(), O_CLOEXEC));
+  if (!named.valid()) return errno_error(errno, "cannot create a file in", directory);
+  ::unlink(name.c_str());
+  return named;
+}
+
+/// Keeps bytes in memory up to a limit, in a nameless file beyond it.
+class Spool final : public ByteSink {
+ public:
+  Spool(std::uint64_t memory_limit_bytes, std::string directory)
+      : limit_(memory_limit_bytes), directory_(std::move(directory)) {
+    if (!directory_.empty()) return;
+    const char* base = std::getenv("TMPDIR");
+    directory_ = base != nullptr && *base != '\0' ? base : "/tmp";
+  }
+
+  Result<void> write(std::string_view bytes) override {
+    if (!file_ && memory_.size() + bytes.size() <= limit_) {
+      memory_.append(bytes);
+      return {};
+    }
+    auto written = write_to_file(bytes);
+    if (written.has_error())
+      return std::move(written).error().while_doing("spooling a layer in " + directory_);
+    return {};
+  }
+
+  /// How to read what was written. Ends this object's use.
+  Blob::Open take() {
+    if (file_) {
+      auto fd = std::make_shared<const UniqueFd>(std::move(*file_));
+      return [fd]() -> OpenSource {
+        return std::unique_ptr<ByteSource>(std::make_unique<SharedFileSource>(fd));
+      };
+    }
+    memory_.shrink_to_fit();
+    auto bytes = std::make_shared<const std::string>(std::move(memory_));
+    return [bytes]() -> OpenSource {
+      return std::unique_ptr<ByteSource>(std::make_unique<MemorySource>(*bytes, bytes));
+    };
+  }
+
+ private:
+  Result<void> write_to_file(std::string_view bytes) {
+    if (!file_) {
+      auto fd = nameless_file(directory_);
+      if (fd.has_error()) return std::move(fd).error();
+      file_ = std::move(*fd);
+      KILN_TRY(FdSink(file_->get()).write(memory_));
+      memory_ = {};
+    }
+    return FdSink(file_->get()).write(bytes);
+  }
+
+  std::uint64_t limit_;
+  std::string directory_;
+  std::string memory_;
+  std::optional<UniqueFd> file_;
+};
+
+/// True when the part of `entry`'s path that holds byte `at` is the name of a whiteout.
+bool whiteout_part(const Entry& entry, std::size_t at) {
+  return entry.kind == EntryKind::kWhiteout && entry.path.find('/', at) == std::string::npos;
+}
+
+/// By path, part by part; but among siblings the whiteouts come first (image-spec v1.1, layer.md).
+bool earlier_in_tar(const Entry* a, const Entry* b) {
+  const auto differ = std::mismatch(a->path.begin(), a->path.end(), b->path.begin(), b->path.end());
+  const auto at = static_cast<std::size_t>(differ.first - a->path.begin());
+  const bool a_hides = whiteout_part(*a, at);
+  const bool b_hides = whiteout_part(*b, at);
+  return a_hides != b_hides ? a_hides : sorted_before(a->path, b->path);
+}
+
+/// The entries in the order of the tar; hard links at the end, after whatever they point at.
+std::vector<const Entry*> in_tar_order(const FileTree& tree) {
+  std::vector<const Entry*> order;
+  std::vector<const Entry*> links;
+  order.reserve(tree.size());
+  bool whiteouts = false;
+  for (const auto& [path, entry] : tree.entries()) {
+    (entry.kind == EntryKind::kHardlink ? links : order).push_back(&entry);
+    whiteouts = whiteouts || entry.kind == EntryKind::kWhiteout;
+  }
+  if (whiteouts) std::sort(order.begin(), order.end(), earlier_in_tar);
+  order.insert(order.end(), links.begin(), links.end());
+  return order;
+}
+
+/// A hard link with the owner, mode and time of its file, because extracting sets them on the one
+/// inode.
+Result<Entry> like_its_file(const Entry& link, const FileTree& tree, TimestampPolicy timestamps) {
+  const auto* file = tree.find(link.link_target);
+  if (file == nullptr || file->kind != EntryKind::kFile)
+    return Error(Errc::kInvalid, "\"/" + link.path + "\" is a hard link to \"/" + link.link_target +
+                                     "\", which is not a file of the same layer");
+  auto time = entry_time(*file, timestamps);
+  if (time.has_error()) return std::move(time).error();
+  Entry same = link;
+  same.mode = file->mode;
+  same.uid = file->uid;
+  same.gid = file->gid;
+  same.mtime = *time;
+  return same;
+}
+
+Result<void> write_tar(const FileTree& tree, TimestampPolicy timestamps, ByteSink& out) {
+  TarWriter writer(out, timestamps);
+  for (const auto* entry : in_tar_order(tree)) {
+    if (entry->kind != EntryKind::kHardlink) {
+      KILN_TRY(writer.add(*entry));
+      continue;
+    }
+    auto link = like_its_file(*entry, tree, timestamps);
+    if (link.has_error()) return std::move(link).error();
+    KILN_TRY(writer.add(*link));
+  }
+  return writer.finish();
+}
+
+Result<std::string> media_type_for(const LayerOptions& options) {
+  const bool zstd = options.compression == Compression::kZstd;
+  if (zstd && options.docker_media_types)
+    return Error(Errc::kInvalid,
+                 "zstd layers have no Docker media type; use OCI media types, or gzip");
+  if (zstd) return std::string(oci::media_type::kOciLayerZstd);
+  return std::string(options.docker_media_types ? oci::media_type::kDockerLayerGzip
+                                                : oci::media_type::kOciLayerGzip);
+}
+
+}  // namespace
+
+Result<Layer> make_layer(const FileTree& tree, const LayerOptions& options) {
+  auto type = media_type_for(options);
+  if (type.has_error()) return std::move(type).error();
+
+  Spool spool(options.memory_limit_bytes, options.spool_dir);
+  HashingSink compressed(spool);
+  const auto compressor = make_compressor(options.compression, compressed);
+  HashingSink tar(*compressor);
+  KILN_TRY(write_tar(tree, options.timestamps, tar));
+  KILN_TRY(compressor->finish());
+
+  auto digest = compressed.finish();
+  if (digest.has_error()) return std::move(digest).error();
+  auto diff_id = tar.finish();
+  if (diff_id.has_error()) return std::move(diff_id).error();
+  oci::Descriptor descriptor(std::move(*type), std::move(*digest), compressed.size_bytes());
+  Layer layer(Blob(std::move(descriptor), spool.take()), std::move(*diff_id));
+  layer.uncompressed_bytes = tar.size_bytes();
+  for (const auto& [path, entry] : tree.entries())
+    if (entry.kind == EntryKind::kFile) ++layer.files;
+  layer.content_bytes = tree.content_bytes();
+  return layer;
+}
+
+}  // namespace kiln::layer
