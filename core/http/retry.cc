@@ -55,8 +55,8 @@ std::optional<std::chrono::milliseconds> RetrySchedule::next_wait(
 Task<Result<Response>> send_with_retry(
     Client& client,  // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters): outlives it.
     Request request, RetryPolicy policy) {
-  co_return co_await with_retry<Response>(std::move(policy),
-                                          [&client, &request] { return client.send(request); });
+  auto send = [&client, &request] { return client.send(request); };
+  co_return co_await with_retry<Response>(std::move(policy), std::move(send));
 }
 
 }  // namespace kiln::http
