@@ -23,6 +23,7 @@ def cluster():
         cluster.kubectl("apply", "-f", str(ROOT / "crds" / "kiln.build_imagebuilds.yaml"))
         cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
                         "customresourcedefinition/imagebuilds.kiln.build")
+        cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "rbac.yaml"))
         yield cluster
 
 
@@ -34,11 +35,17 @@ def base(cluster):
     return reference
 
 
+@pytest.fixture(scope="session")
+def controller_kubeconfig(cluster):
+    """The controller's own service account, with the rights of deploy/rbac.yaml and no others."""
+    return cluster.service_account_kubeconfig("kiln-system", "kiln-controller")
+
+
 @pytest.fixture
-def world(cluster, base, tmp_path, request):
+def world(cluster, base, controller_kubeconfig, tmp_path, request):
     """A namespace of the test's own, and a controller that runs as long as the test."""
     world = World(cluster, base, tmp_path, request.node.name)
-    with Controller(cluster, tmp_path) as controller:
+    with Controller(controller_kubeconfig, tmp_path) as controller:
         world.controller = controller
         yield world
     world.close()

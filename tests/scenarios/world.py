@@ -36,8 +36,8 @@ def run(*words: str, check: bool = True, env: dict | None = None, input: str | N
 class Controller:
     """One kiln-controller process; its log is shown when a test fails."""
 
-    def __init__(self, cluster: Cluster, directory: pathlib.Path, *flags: str) -> None:
-        self._cluster = cluster
+    def __init__(self, kubeconfig: pathlib.Path, directory: pathlib.Path, *flags: str) -> None:
+        self._kubeconfig = kubeconfig
         self._flags = flags
         self._cache = directory / "cache"
         self.log_path = directory / "controller.log"
@@ -54,7 +54,7 @@ class Controller:
     def start(self) -> None:
         with open(self.log_path, "a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [binary("kiln-controller"), "--kubeconfig", str(self._cluster.kubeconfig),
+                [binary("kiln-controller"), "--kubeconfig", str(self._kubeconfig),
                  "--log-level", "debug", "--cache-dir", str(self._cache),
                  "--min-retry-delay", "200ms", "--max-retry-delay", "2s", *self._flags],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
