@@ -1,0 +1,193 @@
+#include "core/registry/blob_upload.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/registry/protocol/endpoint.h"
+#include "core/registry/protocol/error_body.h"
+
+namespace kiln::registry {
+namespace {
+
+/// Opens a blob and leaves out its first bytes.
+Result<std::unique_ptr<ByteSource>> open_at(const layer::Blob& blob, std::uint64_t offset) {
+  auto source = blob.open();
+  if (!source) return source;
+  std::array<char, 16 * 1024> block{};
+  while (offset > 0) {
+    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(offset, block.size()));
+    const auto got = (*source)->read(std::span(block).first(want));
+    if (!got) return got.error();
+    if (*got == 0) return Error(Errc::kCorrupt, "a blob's content is shorter than its size");
+    offset -= *got;
+  }
+  return source;
+}
+
+/// The registry has thrown the session away: another one must be begun.
+bool session_is_gone(const http::Response& answer) {
+  const auto body = protocol::parse_error_body(answer.body);
+  return answer.status() == 404 || body.has("BLOB_UPLOAD_UNKNOWN") ||
+         body.has("BLOB_UPLOAD_INVALID");
+}
+
+}  // namespace
+
+BlobUpload::BlobUpload(Transport& transport, const Clock& clock, http::RetryPolicy policy,
+                       oci::Repository repository, layer::Blob blob, Access access)
+    : transport_(transport),
+      clock_(clock),
+      policy_(std::move(policy)),
+      repository_(std::move(repository)),
+      blob_(std::move(blob)),
+      access_(std::move(access)) {}
+
+std::string BlobUpload::subject() const {
+  return repository_.str() + "@sha256:" + blob_.descriptor().digest.short_hex();
+}
+
+Call BlobUpload::call(http::Request prepared) const {
+  Call call(repository_, access_, protocol::Scopes::push(repository_.path), prepared.method, "");
+  call.prepared = std::move(prepared);
+  call.retried = false;
+  return call;
+}
+
+Task<Result<PushResult>> BlobUpload::run(std::optional<oci::Repository> mount_from) {
+  if (mount_from && mount_from->registry == repository_.registry && *mount_from != repository_) {
+    // Any failure of a mount is let pass (Q15): some registries answer it with 401 or 5xx.
+    const auto mounted = co_await mount(*mount_from);
+    if (mounted && *mounted) co_return PushResult::kMounted;
+    if (mounted.has_error() && mounted.error().code == Errc::kCancelled) co_return mounted.error();
+  }
+  http::RetrySchedule schedule(policy_);
+  for (;;) {
+    auto done = session_ ? Result<void>() : co_await begin();
+    if (done) done = co_await put();
+    if (done) co_return PushResult::kUploaded;
+    if (done.error().code == Errc::kCancelled) co_return done.error();
+    const auto wait = schedule.after(done.error());
+    if (!wait) {
+      co_await give_up();
+      co_return done.error();
+    }
+    KILN_CO_TRY(co_await policy_.sleep(*wait));
+    if (!session_) continue;
+    co_await find_out_where_it_stands();
+    // Cut after the last byte: the answer was lost, not the blob.
+    if (!session_ && co_await has_arrived()) co_return PushResult::kUploaded;
+  }
+}
+
+Task<Result<bool>> BlobUpload::mount(oci::Repository from) {
+  auto scopes = protocol::Scopes::push(repository_.path);
+  scopes.add_all(protocol::Scopes::pull(from.path));
+  // The path of a repository needs no escapes in a query, and "%2F" confuses some registries.
+  Call post(repository_, access_, std::move(scopes), "POST",
+            protocol::uploads_path(repository_) + "?mount=" + blob_.descriptor().digest.str() +
+                "&from=" + from.path);
+  post.retried = false;
+  auto answer = co_await transport_.send(std::move(post));
+  if (!answer) co_return answer.error();
+  if (answer->status() == 201) {
+    KILN_CO_TRY(check_digest(*answer));
+    co_return true;
+  }
+  if (answer->status() == 202) {
+    auto session = protocol::UploadSession::begin(answer->response.head);
+    if (session) session_ = *std::move(session);
+  }
+  co_return false;
+}
+
+Task<Result<void>> BlobUpload::begin() {
+  Call post(repository_, access_, protocol::Scopes::push(repository_.path), "POST",
+            protocol::uploads_path(repository_));
+  post.retried = false;
+  auto answer = co_await transport_.send(std::move(post));
+  if (!answer) co_return answer.error();
+  if (answer->status() != 202)
+    co_return protocol::error_from(answer->response, subject(), clock_.now());
+  auto session = protocol::UploadSession::begin(answer->response.head);
+  if (!session) co_return session.error();
+  session_ = *std::move(session);
+  held_bytes_ = 0;
+  co_return Result<void>();
+}
+
+http::Body BlobUpload::rest() const {
+  const auto size = blob_.descriptor().size_bytes;
+  if (held_bytes_ >= size) return {};
+  return {size - held_bytes_,
+          [blob = blob_, offset = held_bytes_] { return open_at(blob, offset); }};
+}
+
+Task<Result<void>> BlobUpload::put() {
+  const auto& descriptor = blob_.descriptor();
+  const bool resumed = held_bytes_ > 0 && held_bytes_ < descriptor.size_bytes;
+  auto request =
+      resumed ? session_->finish_from(descriptor.digest, rest(), held_bytes_, descriptor.size_bytes)
+              : session_->finish(descriptor.digest, rest());
+  auto answer = co_await transport_.send(call(std::move(request)));
+  if (!answer) co_return answer.error();
+  const auto status = answer->status();
+  if (status >= 200 && status < 300) {
+    session_.reset();
+    co_return check_digest(*answer);
+  }
+  auto error = protocol::error_from(answer->response, subject(), clock_.now());
+  if (session_is_gone(answer->response)) {
+    session_.reset();
+    error.code = Errc::kUnavailable;
+  } else if (status == 416) {
+    // It holds other bytes than we thought, as after a cut that the connection pool hid from us.
+    error.code = Errc::kUnavailable;
+  }
+  co_return error;
+}
+
+/// After a cut: what arrived stays in the session (the same PUT again would be refused with 416).
+Task<void> BlobUpload::find_out_where_it_stands() {
+  auto answer = co_await transport_.send(call(session_->status()));
+  const auto size = blob_.descriptor().size_bytes;
+  if (answer && (answer->status() == 204 || answer->status() == 202 || answer->status() == 200)) {
+    const auto held = protocol::UploadSession::held_bytes(answer->response.head);
+    if (held && *held <= size && session_->moved_by(answer->response.head)) {
+      held_bytes_ = *held;
+      co_return;
+    }
+  }
+  co_await give_up();
+}
+
+Task<bool> BlobUpload::has_arrived() {
+  Call head(repository_, access_, protocol::Scopes::push(repository_.path), "HEAD",
+            protocol::blob_path(repository_, blob_.descriptor().digest));
+  head.retried = false;
+  const auto answer = co_await transport_.send(std::move(head));
+  co_return answer && answer->status() == 200;
+}
+
+Task<void> BlobUpload::give_up() {
+  if (!session_) co_return;
+  auto session = *std::move(session_);
+  session_.reset();
+  held_bytes_ = 0;
+  const auto answer = co_await transport_.send(call(session.cancel()));
+  if (!answer || answer->status() != 416) co_return;
+  // Its Location tells an older state than the one it is in (distribution): ask for the newer one.
+  const auto now = co_await transport_.send(call(session.status()));
+  if (now && session.moved_by(now->response.head)) [[maybe_unused]]
+    const auto ignored = co_await transport_.send(call(session.cancel()));
+}
+
+Result<void> BlobUpload::check_digest(const Answer& answer) const {
+  const auto text = answer.headers().get("Docker-Content-Digest");
+  const auto digest = oci::Digest::parse(text);
+  if (!text.empty() && digest && *digest != blob_.descriptor().digest)
+    return Error(Errc::kCorrupt, subject() + ": the registry stored " + digest->str() +
+                                     " instead of " + blob_.descriptor().digest.str());
+  return {};
+}
+
+}  // namespace kiln::registry
