@@ -98,8 +98,12 @@ class BodyStream final : public ResponseStream {
 };
 
 bool may_repeat(const Request& request, const Connection& connection) {
+  // A large body that is partly on its way is its sender's to resume: it may have arrived in part.
+  constexpr std::uint64_t kSmallBody = 1024 * 1024;
   if (connection.received() > 0) return false;
-  if (connection.sent() == 0 || request.replayable) return true;
+  if (connection.sent() == 0) return true;
+  if (request.body.size_bytes() > kSmallBody) return false;
+  if (request.replayable) return true;
   return request.method != "POST" && request.method != "PATCH";
 }
 

@@ -112,6 +112,20 @@ TEST_F(ClientTest, ReplacesAReusedConnectionThatDiesBeforeAnyAnswer) {
   EXPECT_EQ(server.connections(), 2);
 }
 
+TEST_F(ClientTest, LeavesALargeBodyThatIsPartlySentToItsSender) {
+  DiesOnSecond script;
+  Server server([&](Peer& peer) { script(peer); });
+
+  ASSERT_TRUE(get(server.url()));
+  Request put("PUT", server.url());
+  put.body = Body(std::string(8'000'000, 'x'));
+  const auto second = send(put);
+
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::kUnavailable);
+  EXPECT_EQ(server.connections(), 1);
+}
+
 TEST_F(ClientTest, DoesNotSendAPostTwiceByItself) {
   DiesOnSecond script;
   Server server([&](Peer& peer) { script(peer); });
