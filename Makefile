@@ -1,0 +1,82 @@
+# The front door. `make` lists what there is; CMake and Ninja do the work, in build/<preset>.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+JOBS ?= $(shell tools/jobs.sh)
+PYTHON := /usr/bin/python3
+
+.PHONY: help
+help: ## This list
+	@echo "Kiln builds container images from content, in a cluster and without one. Targets:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@echo "Missing Debian packages are installed first (as root), or named. JOBS=n limits compilers."
+
+# Configures a preset once; afterwards ninja does so itself where something changed.
+build/%/build.ninja: CMakePresets.json
+	@cmake --preset $* >/dev/null
+	@touch $@
+
+.PHONY: build
+build: ## Both programs, optimised: build/bin/kiln and build/bin/kiln-controller
+	@tools/setup.sh build
+	@$(MAKE) --no-print-directory build/release/build.ninja
+	@ninja -C build/release -j$(JOBS)
+	@mkdir -p build/bin
+	@ln -sf ../release/bin/kiln ../release/bin/kiln-controller build/bin/
+
+.PHONY: demo
+demo: ## Builds, then shows a cluster that turns a ConfigMap into an image; cleans up after itself
+	@tools/setup.sh build demo
+	@$(MAKE) --no-print-directory build
+	@$(PYTHON) tests/demo/demo.py
+
+.PHONY: test
+test: ## Every test: unit, integration with a real API server and registry, rules of the tree
+	@tools/setup.sh build test
+	@$(MAKE) --no-print-directory dev
+	@$(PYTHON) tools/run_tests.py --build build/dev
+
+.PHONY: dev
+dev: ## Everything incl. tests, quick to compile: build/dev
+	@tools/setup.sh build test
+	@$(MAKE) --no-print-directory build/dev/build.ninja
+	@ninja -C build/dev -j$(JOBS)
+
+.PHONY: asan tsan
+asan: ## Unit tests with AddressSanitizer and UndefinedBehaviorSanitizer: build/asan
+tsan: ## Unit tests with ThreadSanitizer: build/tsan
+asan tsan:
+	@tools/setup.sh build test
+	@$(MAKE) --no-print-directory build/$@/build.ninja
+	@ninja -C build/$@ -j$(JOBS) $$(ninja -C build/$@ -t targets all | sed -n 's/^\(unit_[a-z_0-9]*\): phony$$/\1/p')
+	@$(PYTHON) tools/run_tests.py --build build/$@ --label unit --no-cluster --no-python
+
+.PHONY: cluster-up cluster-down
+cluster-up: ## A Kubernetes API server and a registry on this machine; tells how to use them
+	@tools/setup.sh demo
+	@mkdir -p build
+	@tests/cluster/cluster.py up >build/cluster.env || { rm -f build/cluster.env; exit 1; }
+	@echo "In your shell:  source build/cluster.env"
+cluster-down: ## Ends what cluster-up started
+	@tests/cluster/cluster.py down
+	@rm -f build/cluster.env
+
+.PHONY: fmt fmt-check
+fmt: ## Formats all C++
+	@tools/setup.sh lint
+	@tools/sources.sh | xargs -r -n 40 clang-format-16 -i
+fmt-check: ## Fails if some C++ is not formatted
+	@tools/setup.sh lint
+	@tools/sources.sh | xargs -r -n 40 clang-format-16 --dry-run --Werror
+
+.PHONY: lint
+lint: ## clang-tidy on what differs from the last commit (ALL=1: on everything), arrows, style
+	@tools/setup.sh build test lint
+	@tools/check_layers.py
+	@tools/check_style.py
+	@$(MAKE) --no-print-directory build/dev/build.ninja
+	@tools/tidy.sh $(if $(ALL),--all) -j$(JOBS)
+
+.PHONY: clean
+clean: ## Removes build/
+	@rm -rf build

@@ -1,0 +1,79 @@
+#!/bin/bash
+# Makes sure that this machine has what a group of targets needs: setup.sh GROUP…
+#
+# Groups: build, test, demo, lint. On Debian 12 missing packages are installed with apt-get if we are
+# root; otherwise the one line to run is printed and the exit code is 1. Nothing is asked.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build=(make g++ cmake ninja-build ccache pkg-config git ca-certificates
+  libboost1.81-dev libssl-dev zlib1g-dev libisal-dev libdeflate-dev libzstd-dev libarchive-dev
+  nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev)
+demo=(python3 openssl)
+test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml skopeo umoci jq)
+lint=(python3 clang-format-16 clang-tidy-16)
+
+wanted=()
+needs_go=
+for group in "$@"; do
+  case $group in
+    build) wanted+=("${build[@]}") ;;
+    demo) wanted+=("${demo[@]}") needs_go=yes ;;
+    test) wanted+=("${test[@]}") needs_go=yes ;;
+    lint) wanted+=("${lint[@]}") ;;
+    *) echo "setup: there is no group '$group'; there are build, test, demo and lint" >&2; exit 2 ;;
+  esac
+done
+[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, test, demo, lint)" >&2; exit 2; }
+
+# Prints the packages of `wanted` that are not installed.
+missing() {
+  local have
+  have=" $(dpkg-query -W -f '${db:Status-Status}=${Package} ' "${wanted[@]}" 2>/dev/null || true)"
+  local package
+  for package in "${wanted[@]}"; do
+    [[ $have == *" installed=$package "* ]] || echo "$package"
+  done | sort -u
+}
+
+install_packages() {
+  local lacking
+  mapfile -t lacking < <(missing)
+  [ ${#lacking[@]} -gt 0 ] || return 0
+  local install="apt-get install -y --no-install-recommends ${lacking[*]}"
+  if [ "$(id -u)" != 0 ]; then
+    echo "setup: to $*, this machine lacks ${#lacking[@]} Debian packages. Run this, then try again:" >&2
+    echo "  sudo apt-get update && sudo $install" >&2
+    exit 1
+  fi
+  echo "setup: to $*, installing ${lacking[*]}" >&2
+  export DEBIAN_FRONTEND=noninteractive
+  local log
+  log=$(mktemp)
+  if ! { apt-get update -q && $install; } </dev/null >"$log" 2>&1; then
+    tail -n 15 "$log" >&2
+    echo "setup: apt-get failed; whole log: $log. Kiln is built and tested on Debian 12." >&2
+    exit 1
+  fi
+  rm -f "$log"
+}
+
+# Go builds the API server, etcd and the registry that tests and the demo run against, once.
+check_go() {
+  local tools go version
+  tools=$(/usr/bin/python3 tests/cluster/go_tools.py --list | sed -n 1,5p)
+  [[ $tools == *"not built"* ]] || return 0
+  go=$(command -v go || command -v /usr/local/go/bin/go || true)
+  version=$([ -z "$go" ] || GOTOOLCHAIN=local "$go" env GOVERSION 2>/dev/null || true)
+  if [[ $version =~ ^go1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 26 ]; then return 0; fi
+  echo "setup: ${version:-no Go} found, and Go 1.26 or newer is needed: it builds the API server, etcd and" >&2
+  echo "setup: the registry of tests and demo. Install it from https://go.dev/doc/install and put it on PATH." >&2
+  exit 1
+}
+
+if command -v dpkg-query >/dev/null; then
+  install_packages "$@"
+else
+  echo "setup: no Debian here, so nothing was checked; needed are the counterparts of: ${wanted[*]}" >&2
+fi
+[ -z "$needs_go" ] || check_go
