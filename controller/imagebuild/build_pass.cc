@@ -1,0 +1,363 @@
+#include "controller/imagebuild/build_pass.h"
+
+#include <algorithm>
+
+#include "core/base/log.h"
+
+namespace kiln::imagebuild {
+namespace {
+
+constexpr int kWriteTries = 3;
+
+// The order is the design; docs/architecture.md explains why each step is where it is.
+constexpr BuildPass::NamedStep kSteps[] = {
+    {Step::kSpec, &BuildPass::check_spec},
+    {Step::kCredentials, &BuildPass::read_credentials},
+    {Step::kContent, &BuildPass::read_content},
+    {Step::kBase, &BuildPass::resolve_base},
+    {Step::kCompare, &BuildPass::stop_if_up_to_date},
+    {Step::kRecord, &BuildPass::announce},
+    {Step::kAssemble, &BuildPass::assemble},
+    {Step::kPush, &BuildPass::push_content},
+    {Step::kRecord, &BuildPass::record_pending},
+    {Step::kPush, &BuildPass::publish},
+};
+
+std::string requested_at(const kube::ObjectMeta& meta, const api::Status& status) {
+  for (const auto* name : {"reconcile.kiln.build/requestedAt", "reconcile.fluxcd.io/requestedAt"}) {
+    const std::string value(meta.annotation(name));
+    if (!value.empty() && value != status.last_handled_reconcile_at) return value;
+  }
+  return "";
+}
+
+std::string duration_since(std::chrono::steady_clock::time_point since, const Clock& clock) {
+  const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady_now() - since);
+  return format_duration(std::max(passed, std::chrono::milliseconds(1)));
+}
+
+std::string repository_of(const std::string& image) { return image.substr(0, image.find('@')); }
+
+void mark(api::Status& status, std::string_view type, bool holds, std::int64_t generation,
+          std::string reason, std::string message, WallTime now) {
+  api::Condition condition(std::string(type), holds, generation, std::move(reason), std::move(message));
+  api::set_condition(status.conditions, std::move(condition), now);
+}
+
+}  // namespace
+
+BuildPass::BuildPass(Ports ports, std::shared_ptr<const Seen> seen)
+    : ports_(ports),
+      seen_(std::move(seen)),
+      build_(seen_->build),
+      written_(build_->status),
+      status_(build_->status),
+      resource_version_(seen_->meta.resource_version),
+      content_(ports.kube, seen_->meta.namespace_),
+      requested_at_(imagebuild::requested_at(seen_->meta, build_->status)) {}
+
+Task<Result<Next>> BuildPass::run() {
+  for (const auto& named : kSteps) {
+    step_ = named.step;
+    auto next = co_await (this->*named.run)();
+    if (!next) co_return std::move(next).error().while_doing(name_of(named.step));
+    if (*next == Next::kStop) co_return Next::kStop;
+  }
+  co_return Next::kContinue;
+}
+
+Result<Next> BuildPass::halt(std::string reason, std::string message, bool dead_end, bool ready) {
+  halt_.emplace(std::move(reason), std::move(message), dead_end, ready);
+  return Next::kStop;
+}
+
+Task<Result<Next>> BuildPass::check_spec() {
+  if (build_->spec.suspend)
+    co_return halt("Suspended", "suspended: nothing is built until spec.suspend is false", false, !status_.digest.empty());
+  KILN_CO_TRY(plan::check_spec(*build_));
+  if (const auto holder = ports_.view.tag_holder(*build_); !holder.empty())
+    co_return halt("TagContested", "the ImageBuild " + holder + " pushes to " + build_->spec.output.image +
+                                       " already; choose another tag, or delete that one", false, false);
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::read_credentials() {
+  auto keychains = co_await read_keychains(ports_.kube, build_);
+  if (!keychains) co_return std::move(keychains).error();
+  auto accesses = co_await plan::read_accesses(build_, content_, std::move(*keychains));
+  if (!accesses) co_return std::move(accesses).error();
+  accesses_ = std::move(*accesses);
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::read_content() {
+  const auto since = ports_.clock.steady_now();
+  auto plan = co_await plan::make_plan(build_, content_, accesses_);
+  if (!plan) co_return std::move(plan).error();
+  plan_.emplace(std::move(*plan));
+  auto fetched = co_await ports_.builder.fetch_content(plan_->request);
+  if (!fetched) co_return std::move(fetched).error();
+  fetched_ = std::make_shared<const std::vector<build::FetchedContent>>(std::move(*fetched));
+  note_stage("content", since);
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::resolve_base() {
+  const auto since = ports_.clock.steady_now();
+  auto base = co_await ports_.builder.resolve_base(plan_->request);
+  if (!base) co_return std::move(base).error();
+  if (!base->missing_platforms.empty())
+    co_return halt("PlatformNotFound", "the base " + build_->spec.base.image + " has no image for " +
+                                           base->missing_platforms.front().str(), false, false);
+  for (const auto& warning : base->warnings) warnings_.push_back(warning);
+  base_ = std::make_shared<const build::ResolvedBase>(std::move(*base));
+  note_stage("base", since);
+  co_return Next::kContinue;
+}
+
+bool BuildPass::destination_is_new() const {
+  return repository_of(status_.image) != plan_->repository.str();
+}
+
+bool BuildPass::is_ours(const std::string& digest) const {
+  const auto same = [&](const api::HistoryEntry& entry) { return entry.digest == digest; };
+  return digest == status_.digest || (status_.pending && status_.pending->digest == digest) ||
+         std::any_of(status_.history.begin(), status_.history.end(), same);
+}
+
+std::vector<api::Reason> BuildPass::reasons_to_build() const {
+  std::vector<api::Reason> reasons;
+  if (status_.digest.empty()) return {api::Reason("Created")};
+  if (!requested_at_.empty()) reasons.emplace_back("Requested", "", requested_at_);
+  if (status_.observed_generation != seen_->meta.generation || destination_is_new())
+    reasons.emplace_back("SpecChanged", "generation " + std::to_string(status_.observed_generation),
+                         "generation " + std::to_string(seen_->meta.generation));
+  for (std::size_t i = 0; i < fetched_->size() && i < status_.content.size(); ++i) {
+    const auto& before = status_.content[i];
+    const auto& now = (*fetched_)[i];
+    if (before.path == build_->spec.content[i].path && before.digest != now.content.identity)
+      reasons.emplace_back("ContentChanged", before.source + "@" + before.revision,
+                           now.description + "@" + now.content.revision);
+  }
+  const auto base = base_->digest ? base_->digest->str() : "";
+  if (status_.base && status_.base->digest != base)
+    reasons.emplace_back("BaseChanged", status_.base->digest, base);
+  if (reasons.empty()) reasons.emplace_back("SpecChanged");
+  return reasons;
+}
+
+/// The inputs are as they were when the tag was last moved: does the tag still say so?
+Result<Next> BuildPass::judge_tag(const std::optional<oci::Digest>& held) {
+  const auto known = [&](const std::string& tag) {
+    return std::find(status_.tags.begin(), status_.tags.end(), tag) != status_.tags.end();
+  };
+  const bool retagged = status_.observed_generation != seen_->meta.generation &&
+                        !std::all_of(tags_.begin(), tags_.end(), known);
+  if (held && held->str() == status_.digest && !retagged && !status_.pending)
+    return halt("Succeeded", "the image is up to date", false, true);
+  if (held && !is_ours(held->str()))
+    return halt("TagMoved", "the tag " + tags_.front() + " holds " + held->str() + ", which Kiln did not push; "
+                "Kiln's image is " + status_.digest + ". Delete the tag to have it restored", true, false);
+  reasons_.clear();
+  if (retagged)
+    reasons_.emplace_back("SpecChanged");
+  else
+    reasons_.emplace_back("Restored", held ? held->str() : "", status_.digest);
+  return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::stop_if_up_to_date() {
+  key_ = build::input_key(*plan_->request, *base_, *fetched_);
+  plan::TagFacts facts{ports_.clock.now(), key_, seen_->meta.generation};
+  auto tags = plan::render_tags(*build_, facts);
+  if (!tags) co_return std::move(tags).error();
+  tags_ = std::move(*tags);
+  auto reference = *oci::Reference::parse(build_->spec.output.image);
+  reference = reference.with_tag(tags_.front());
+  auto now = co_await ports_.registry.resolve(reference, plan_->output_access);
+  if (!now && now.error().code != Errc::kNotFound) co_return std::move(now).error();
+  std::optional<oci::Digest> held;
+  if (now) held = now->digest;
+
+  if (status_.input_key == key_ && !status_.digest.empty() && !destination_is_new()) co_return judge_tag(held);
+  reasons_ = reasons_to_build();
+  const auto& triggers = build_->spec.triggers;
+  const auto ignored = [&](const api::Reason& reason) {
+    return (reason.type == "ContentChanged" && !triggers.content) ||
+           (reason.type == "BaseChanged" && !triggers.base);
+  };
+  if (std::all_of(reasons_.begin(), reasons_.end(), ignored))
+    co_return halt("Succeeded", "inputs changed, but spec.triggers says to wait for a change of the spec", false, true);
+  if (held && !is_ours(held->str()) && !status_.digest.empty())
+    warnings_.push_back("the tag " + tags_.front() + " held " + held->str() + ", which Kiln did not push (its own was " +
+                        status_.digest + "); the new image takes the tag");
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::announce() {
+  started_ = ports_.clock.now();
+  started_steady_ = ports_.clock.steady_now();
+  const auto generation = seen_->meta.generation;
+  // An edit of content on top of a good image is announced with the pending digest: one write less.
+  if (!status_.digest.empty() && status_.observed_generation == generation) co_return Next::kContinue;
+  status_.observed_generation = generation;
+  api::Condition ready(std::string(api::condition_type::kReady), false, generation, "Progressing", "building the image");
+  ready.status = "Unknown";
+  api::set_condition(status_.conditions, std::move(ready), started_);
+  mark(status_, api::condition_type::kReconciling, true, generation, "Progressing", "building the image", started_);
+  api::remove_condition(status_.conditions, api::condition_type::kStalled);
+  KILN_CO_TRY(co_await write_status());
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::assemble() {
+  const auto since = ports_.clock.steady_now();
+  auto assembled = co_await ports_.builder.assemble(plan_->request, base_, fetched_);
+  if (!assembled) co_return std::move(assembled).error();
+  for (const auto& warning : assembled->warnings) warnings_.push_back(warning);
+  assembled_ = std::make_shared<const build::Assembled>(std::move(*assembled));
+  images_ = std::shared_ptr<const image::ImageSet>(assembled_, &assembled_->images);
+  note_stage("layers", since);
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::push_content() {
+  const auto since = ports_.clock.steady_now();
+  if (!destination_)
+    destination_ = build::registry_destination(ports_.registry, plan_->repository, plan_->output_access);
+  build::PushListener silent;
+  auto report = co_await build::push_content(images_, *destination_, ports_.registry,
+                                             plan_->request->base.access, std::move(silent));
+  if (!report) co_return std::move(report).error();
+  report_ = *report;
+  note_stage("push", since);
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::record_pending() {
+  api::Pending pending;
+  pending.input_key = key_;
+  pending.digest = images_->top().digest.str();
+  pending.tags = tags_;
+  status_.pending = std::move(pending);
+  KILN_CO_TRY(co_await write_status());
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::publish() {
+  const auto since = ports_.clock.steady_now();
+  std::vector<std::string> tags{build::history_tag(key_)};
+  tags.insert(tags.end(), tags_.begin(), tags_.end());
+  auto published = co_await build::publish(images_, *destination_, tags);
+  if (!published && published.error().code == Errc::kConflict) {
+    // The registry lost blobs it said it had (garbage collection): send them again, once.
+    auto again = co_await push_content();
+    if (!again) co_return std::move(again).error();
+    published = co_await build::publish(images_, *destination_, tags);
+  }
+  if (!published) co_return std::move(published).error();
+  note_stage("publish", since);
+  built_ = true;
+  finish_status();
+  co_return Next::kContinue;
+}
+
+void BuildPass::note_stage(std::string name, std::chrono::steady_clock::time_point since) {
+  api::Stage stage;
+  stage.name = std::move(name);
+  stage.duration = duration_since(since, ports_.clock);
+  stages_.push_back(std::move(stage));
+}
+
+void BuildPass::describe_base_and_content() {
+  api::BaseStatus base;
+  base.reference = build_->spec.base.image;
+  base.digest = base_->digest ? base_->digest->str() : "";
+  for (const auto& platform : base_->platforms) {
+    api::BasePlatform one;
+    one.platform = platform.platform.str();
+    one.digest = base_->digest ? platform.digest.str() : "";
+    base.platforms.push_back(std::move(one));
+  }
+  status_.base = std::move(base);
+  status_.content.clear();
+  for (std::size_t i = 0; i < fetched_->size(); ++i) {
+    const auto& fetched = (*fetched_)[i];
+    api::ContentStatus one;
+    one.path = build_->spec.content[i].path;
+    one.source = fetched.description;
+    one.revision = fetched.content.revision;
+    one.digest = fetched.content.identity;
+    one.files = static_cast<std::int64_t>(fetched.content.tree.size());
+    one.size = static_cast<std::int64_t>(fetched.content.tree.content_bytes());
+    status_.content.push_back(std::move(one));
+  }
+}
+
+void BuildPass::finish_status() {
+  const auto digest = images_->top().digest.str();
+  if (status_.digest.empty() && report_.uploaded_bytes == 0) reasons_ = {api::Reason("Adopted")};
+  describe_base_and_content();
+  status_.layers.clear();
+  for (const auto& layer : assembled_->layers) {
+    api::LayerStatus one;
+    one.digest = layer.blob.descriptor().digest.str();
+    one.diff_id = layer.diff_id.str();
+    one.size = static_cast<std::int64_t>(layer.blob.descriptor().size_bytes);
+    one.media_type = layer.blob.descriptor().media_type;
+    status_.layers.push_back(std::move(one));
+  }
+  const auto now = format_rfc3339(ports_.clock.now());
+  api::LastBuild last;
+  last.reasons = reasons_;
+  last.started_at = format_rfc3339(started_);
+  last.completed_at = now;
+  last.duration = duration_since(started_steady_, ports_.clock);
+  last.stages = stages_;
+  last.uploaded_bytes = static_cast<std::int64_t>(report_.uploaded_bytes);
+  last.reused_bytes = static_cast<std::int64_t>(report_.reused_bytes);
+  status_.last_build = std::move(last);
+  if (status_.history.empty() || status_.history.front().digest != digest) {
+    api::HistoryEntry entry;
+    entry.digest = digest;
+    entry.input_key = key_;
+    entry.completed_at = now;
+    entry.reasons = reasons_;
+    status_.history.insert(status_.history.begin(), std::move(entry));
+  }
+  const auto limit = static_cast<std::size_t>(std::max(build_->spec.history_limit, 0)) + 1;
+  if (status_.history.size() > limit) status_.history.resize(limit);
+  status_.digest = digest;
+  status_.image = plan_->repository.str() + "@" + digest;
+  status_.tags = tags_;
+  status_.input_key = key_;
+  status_.encoder = layer::encoder_id(plan_->request->compression);
+  status_.pending.reset();
+}
+
+Task<Result<void>> BuildPass::write_status() {
+  for (int tries = 1;; ++tries) {
+    const auto patch = api::status_patch(written_, status_);
+    if (patch.empty()) co_return Result<void>();
+    const kube::ObjectKey key(seen_->meta.namespace_, seen_->meta.name);
+    kube::Precondition unchanged;
+    unchanged.resource_version = resource_version_;
+    unchanged.uid = seen_->meta.uid;
+    auto object = co_await ports_.kube.merge_patch_status(kImageBuilds, key, patch, unchanged);
+    if (object) {
+      written_ = status_;
+      resource_version_ = object->meta().resource_version;
+      ports_.view.wrote(*object);
+      co_return Result<void>();
+    }
+    if (object.error().code != Errc::kConflict || tries == kWriteTries) co_return std::move(object).error();
+    // Somebody changed the object. If it is still the one this pass is about, the status still holds.
+    auto fresh = co_await ports_.kube.get_metadata(kImageBuilds, key);
+    if (!fresh) co_return std::move(fresh).error();
+    if (fresh->meta().uid != seen_->meta.uid || fresh->meta().generation != seen_->meta.generation)
+      co_return Error(Errc::kConflict, "the ImageBuild was changed meanwhile");
+    resource_version_ = fresh->meta().resource_version;
+  }
+}
+
+}  // namespace kiln::imagebuild

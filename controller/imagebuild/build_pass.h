@@ -1,0 +1,126 @@
+#pragma once
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controller/api/image_build.h"
+#include "controller/imagebuild/cluster_content.h"
+#include "controller/imagebuild/cluster_view.h"
+#include "controller/imagebuild/outcome.h"
+#include "controller/kube/client.h"
+#include "controller/plan/plan.h"
+#include "controller/runtime/event_recorder.h"
+#include "core/base/clock.h"
+#include "core/build/builder.h"
+#include "core/build/pusher.h"
+#include "core/registry/client.h"
+
+namespace kiln::imagebuild {
+
+/// What a reconcile works with. References; main owns all of it.
+struct Ports {
+  kube::Client& kube;
+  registry::Client& registry;
+  build::Builder& builder;
+  runtime::EventSink& events;
+  const Clock& clock;
+  ClusterView& view;
+
+  Ports(kube::Client& k, registry::Client& r, build::Builder& b, runtime::EventSink& e, const Clock& c,
+        ClusterView& v)
+      : kube(k), registry(r), builder(b), events(e), clock(c), view(v) {}
+};
+
+enum class Next { kContinue, kStop };
+
+/// How a pass ended before its last step, other than by an error.
+struct Halt {
+  std::string reason;
+  std::string message;
+  bool dead_end = false;  ///< Nothing of ours will change it.
+  bool ready = false;     ///< The object is as it should be.
+
+  Halt(std::string r, std::string m, bool dead, bool is_ready)
+      : reason(std::move(r)), message(std::move(m)), dead_end(dead), ready(is_ready) {}
+};
+
+/// One reconcile's state: what was read, what was found, and the status that comes of it. Each step is
+/// a member, so no coroutine takes a reference. Steps never sleep and never requeue; only
+/// announce() and record_pending() write, and both through StatusWriter's one way.
+class BuildPass {
+ public:
+  struct NamedStep {
+    Step step;
+    Task<Result<Next>> (BuildPass::*run)();
+  };
+
+  BuildPass(Ports ports, std::shared_ptr<const Seen> seen);
+
+  Task<Result<Next>> check_spec();
+  Task<Result<Next>> read_credentials();
+  Task<Result<Next>> read_content();
+  Task<Result<Next>> resolve_base();
+  Task<Result<Next>> stop_if_up_to_date();
+  Task<Result<Next>> announce();
+  Task<Result<Next>> assemble();
+  Task<Result<Next>> push_content();
+  Task<Result<Next>> record_pending();
+  Task<Result<Next>> publish();
+
+  /// Runs every step in order. Afterwards step() is the one that ended it.
+  Task<Result<Next>> run();
+
+  Step step() const { return step_; }
+  const std::optional<Halt>& halt() const { return halt_; }
+  bool secret_missing() const { return content_.asked_for_secret(); }
+  bool built() const { return built_; }
+  const std::string& requested_at() const { return requested_at_; }
+  const api::ImageBuild& build() const { return *build_; }
+  api::Status& status() { return status_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+  /// Writes `status_` if it differs from what the API server has. Errors: kConflict and others of the client.
+  Task<Result<void>> write_status();
+
+ private:
+  Result<Next> halt(std::string reason, std::string message, bool dead_end, bool ready);
+  std::vector<api::Reason> reasons_to_build() const;
+  Result<Next> judge_tag(const std::optional<oci::Digest>& held);
+  bool destination_is_new() const;
+  bool is_ours(const std::string& digest) const;
+  void note_stage(std::string name, std::chrono::steady_clock::time_point since);
+  void describe_base_and_content();
+  void finish_status();
+
+  Ports ports_;
+  std::shared_ptr<const Seen> seen_;
+  std::shared_ptr<const api::ImageBuild> build_;
+  api::Status written_;  ///< As the API server has it.
+  api::Status status_;   ///< As it is to be.
+  std::string resource_version_;
+  ClusterContent content_;
+  Step step_ = Step::kSpec;
+  std::optional<Halt> halt_;
+  bool built_ = false;
+  std::string requested_at_;
+
+  plan::Accesses accesses_;
+  std::optional<plan::Plan> plan_;
+  std::shared_ptr<const std::vector<build::FetchedContent>> fetched_;
+  std::shared_ptr<const build::ResolvedBase> base_;
+  std::string key_;
+  std::vector<std::string> tags_;
+  std::vector<api::Reason> reasons_;
+  std::shared_ptr<const build::Assembled> assembled_;
+  std::shared_ptr<const image::ImageSet> images_;
+  std::unique_ptr<store::Destination> destination_;
+  build::PushReport report_;
+  std::vector<api::Stage> stages_;
+  std::vector<std::string> warnings_;
+  WallTime started_{};
+  std::chrono::steady_clock::time_point started_steady_{};
+};
+
+}  // namespace kiln::imagebuild

@@ -1,0 +1,37 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "controller/api/image_build.h"
+#include "controller/kube/client.h"
+#include "controller/plan/plan.h"
+
+namespace kiln::imagebuild {
+
+/// ConfigMaps and Secrets of one namespace, read from the API server when asked; nothing is kept.
+/// Lifetime: `client` outlives it.
+class ClusterContent final : public plan::ContentProvider {
+ public:
+  ClusterContent(kube::Client& client, std::string space)
+      : client_(client), namespace_(std::move(space)) {}
+
+  Task<Result<plan::NamedData>> config_map(std::string name) override;
+  Task<Result<plan::NamedData>> secret(std::string name) override;
+  /// The last thing asked for was a Secret: it is what a kNotFound is about.
+  bool asked_for_secret() const { return asked_for_secret_; }
+
+ private:
+  kube::Client& client_;
+  std::string namespace_;
+  bool asked_for_secret_ = false;
+};
+
+/// The credentials for base and output: secretRef where there is one, else the imagePullSecrets of the
+/// service account. Secrets that imagePullSecrets name and that do not exist are passed over, as the
+/// kubelet does; a missing service account has none.
+/// Errors: kNotFound (secretRef), kInvalid (a Secret of another type, or not readable).
+/// Lifetime: `client` outlives the task.
+[[nodiscard]] Task<Result<plan::Keychains>> read_keychains(
+    kube::Client& client, std::shared_ptr<const api::ImageBuild> build);
+
+}  // namespace kiln::imagebuild

@@ -1,0 +1,155 @@
+#include "controller/imagebuild/cluster_view.h"
+
+#include <tuple>
+
+#include "core/base/log.h"
+#include "core/oci/reference.h"
+
+namespace kiln::imagebuild {
+namespace {
+
+using runtime::Origin;
+using runtime::Priority;
+
+std::string content_term(std::string_view kind, const std::string& space, const std::string& name) {
+  return std::string(kind) + " " + space + "/" + name;
+}
+
+/// The output as registries see it; two spellings of one tag are one. "" for what is no reference.
+std::string output_term(const api::ImageBuild& build) {
+  const auto reference = oci::Reference::parse(build.spec.output.image);
+  return reference ? "output " + build.metadata.namespace_ + " " + reference->str() : "";
+}
+
+std::vector<std::string> terms_of(const api::ImageBuild& build) {
+  std::vector<std::string> terms;
+  if (auto term = output_term(build); !term.empty()) terms.push_back(std::move(term));
+  for (const auto& content : build.spec.content) {
+    if (content.config_map)
+      terms.push_back(content_term("ConfigMap", build.metadata.namespace_, content.config_map->name));
+    if (content.secret) terms.push_back(content_term("Secret", build.metadata.namespace_, content.secret->name));
+  }
+  return terms;
+}
+
+bool has_secret_content(const api::ImageBuild& build) {
+  for (const auto& content : build.spec.content)
+    if (content.secret) return true;
+  return false;
+}
+
+/// What a person changes; not status, not other people's annotations.
+bool wants_reconcile(const kube::ObjectMeta& before, const kube::ObjectMeta& now) {
+  constexpr std::string_view kOurs = "reconcile.kiln.build/requestedAt";
+  constexpr std::string_view kFlux = "reconcile.fluxcd.io/requestedAt";
+  return before.uid != now.uid || before.generation != now.generation ||
+         before.is_deleting() != now.is_deleting() || before.annotation(kOurs) != now.annotation(kOurs) ||
+         before.annotation(kFlux) != now.annotation(kFlux);
+}
+
+bool is_older(const kube::ObjectMeta& a, const kube::ObjectMeta& b) {
+  return std::tie(a.creation_timestamp, a.name) < std::tie(b.creation_timestamp, b.name);
+}
+
+}  // namespace
+
+void ClusterView::put(const kube::Object& object) {
+  Seen seen;
+  seen.meta = object.meta();
+  auto build = api::parse_image_build(object.json(), api::UnknownFields::kIgnore);
+  if (build)
+    seen.build = std::make_shared<const api::ImageBuild>(std::move(*build));
+  else
+    seen.unreadable = build.error().message;
+  const auto terms = seen.build ? terms_of(*seen.build) : std::vector<std::string>();
+  if (seen.build && on_secret_content_ && has_secret_content(*seen.build)) {
+    on_secret_content_();
+    on_secret_content_ = nullptr;
+  }
+  store_.put(object.key(), std::move(seen), terms);
+}
+
+void ClusterView::applied(const kube::Object& object, Origin origin) {
+  const auto before = store_.find(object.key());
+  if (before && before->meta.uid == object.meta().uid) {
+    // Our own write may already be here while older events are still on their way.
+    const auto newer = kube::is_newer_version(object.meta().resource_version, before->meta.resource_version);
+    if (newer && !*newer) return;
+  }
+  put(object);
+  if (before && !wants_reconcile(before->meta, object.meta())) return;
+  if (before) wake_others(*before);
+  queue_.add(object.key(), origin == Origin::kInitial ? Priority::kLow : Priority::kHigh);
+}
+
+void ClusterView::deleted(const kube::ObjectKey& key) {
+  const auto before = store_.find(key);
+  store_.erase(key);
+  if (before) wake_others(*before);
+}
+
+void ClusterView::wrote(const kube::Object& object) {
+  const auto before = store_.find(object.key());
+  if (!before || before->meta.uid != object.meta().uid) return;  // Deleted, or another one, meanwhile.
+  const auto older = kube::is_newer_version(before->meta.resource_version, object.meta().resource_version);
+  if (older && *older) return;
+  const bool edited = wants_reconcile(before->meta, object.meta());
+  put(object);
+  if (edited) queue_.add(object.key(), Priority::kHigh);
+}
+
+void ClusterView::wake_others(const Seen& gone) {
+  if (!gone.build) return;
+  const auto term = output_term(*gone.build);
+  for (const auto& key : store_.with_term(term))
+    if (key.name != gone.meta.name) queue_.add(key, Priority::kNormal);
+}
+
+std::string ClusterView::tag_holder(const api::ImageBuild& build) const {
+  const kube::ObjectKey own(build.metadata.namespace_, build.metadata.name);
+  const auto self = store_.find(own);
+  if (!self) return "";
+  for (const auto& key : store_.with_term(output_term(build))) {
+    const auto other = store_.find(key);
+    if (key != own && other && !other->meta.is_deleting() && is_older(other->meta, self->meta)) return key.name;
+  }
+  return "";
+}
+
+bool ClusterView::uses(std::string_view kind, const kube::ObjectKey& key) const {
+  return store_.has_term(content_term(kind, key.namespace_, key.name));
+}
+
+void ClusterView::content_changed(std::string_view kind, const kube::ObjectKey& key, Priority priority) {
+  for (const auto& user : store_.with_term(content_term(kind, key.namespace_, key.name))) {
+    const auto seen = store_.find(user);
+    // A missing ConfigMap that comes is no trigger of a rebuild but the end of a failure.
+    if (seen && seen->build && (seen->build->spec.triggers.content || seen->build->status.digest.empty()))
+      queue_.add(user, priority);
+  }
+}
+
+void ContentWatch::applied(const kube::Object& object, Origin origin) {
+  const auto key = object.key();
+  if (!view_.uses(kind_, key)) {
+    versions_.erase(key);
+    return;
+  }
+  const auto [place, first] = versions_.emplace(key, object.meta().resource_version);
+  const bool changed = !first && place->second != object.meta().resource_version;
+  place->second = object.meta().resource_version;
+  const auto priority = origin == Origin::kInitial ? Priority::kLow : Priority::kHigh;
+  if (first || changed) view_.content_changed(kind_, key, priority);
+}
+
+void ContentWatch::deleted(const kube::ObjectKey& key) {
+  if (versions_.erase(key) > 0 || view_.uses(kind_, key)) view_.content_changed(kind_, key, Priority::kHigh);
+}
+
+std::vector<kube::ObjectKey> ContentWatch::known() const {
+  std::vector<kube::ObjectKey> keys;
+  for (const auto& [key, version] : versions_) keys.push_back(key);
+  return keys;
+}
+
+}  // namespace kiln::imagebuild

@@ -1,0 +1,75 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "controller/api/image_build.h"
+#include "controller/kube/object.h"
+#include "controller/kube/resource_type.h"
+#include "controller/runtime/key_queue.h"
+#include "controller/runtime/store.h"
+#include "controller/runtime/watch_handler.h"
+
+namespace kiln::imagebuild {
+
+inline constexpr kube::ResourceType kImageBuilds("kiln.build", "v1alpha1", "imagebuilds", "ImageBuild", true);
+
+/// An ImageBuild as it was last seen: read, and the object it was read from.
+struct Seen {
+  kube::ObjectMeta meta;
+  std::shared_ptr<const api::ImageBuild> build;  ///< Null when it could not be read.
+  std::string unreadable;                        ///< Why not.
+};
+
+/// The ImageBuilds of the cluster, and who uses which ConfigMap, Secret and output tag. Turns what
+/// changed into keys of the work queue: a user's edit, the end of one that held a tag, other content.
+/// Changes of status alone start nothing.
+/// Threads: one. Lifetime: `queue` outlives it.
+class ClusterView final : public runtime::WatchHandler {
+ public:
+  explicit ClusterView(runtime::KeySink& queue) : queue_(queue) {}
+
+  void applied(const kube::Object& object, runtime::Origin origin) override;
+  void deleted(const kube::ObjectKey& key) override;
+  std::vector<kube::ObjectKey> known() const override { return store_.keys(); }
+
+  std::shared_ptr<const Seen> find(const kube::ObjectKey& key) const { return store_.find(key); }
+  /// What the reconciler has just written: kept at once, so that it never works on an older state.
+  void wrote(const kube::Object& object);
+  /// The older one of the namespace's other ImageBuilds with the same output tag; "" = none.
+  std::string tag_holder(const api::ImageBuild& build) const;
+
+  /// `kind` is "ConfigMap" or "Secret".
+  bool uses(std::string_view kind, const kube::ObjectKey& key) const;
+  void content_changed(std::string_view kind, const kube::ObjectKey& key, runtime::Priority priority);
+  /// Called when the first ImageBuild with content from a Secret is seen.
+  void on_secret_content(std::function<void()> callback) { on_secret_content_ = std::move(callback); }
+
+ private:
+  void put(const kube::Object& object);
+  void wake_others(const Seen& gone);
+
+  runtime::KeySink& queue_;
+  runtime::Store<Seen> store_;
+  std::function<void()> on_secret_content_;
+};
+
+/// Watches ConfigMaps or Secrets as metadata and keeps the resourceVersion of those in use.
+/// Lifetime: `view` outlives it.
+class ContentWatch final : public runtime::WatchHandler {
+ public:
+  ContentWatch(std::string kind, ClusterView& view) : kind_(std::move(kind)), view_(view) {}
+
+  void applied(const kube::Object& object, runtime::Origin origin) override;
+  void deleted(const kube::ObjectKey& key) override;
+  std::vector<kube::ObjectKey> known() const override;
+
+ private:
+  std::string kind_;
+  ClusterView& view_;
+  std::map<kube::ObjectKey, std::string> versions_;
+};
+
+}  // namespace kiln::imagebuild

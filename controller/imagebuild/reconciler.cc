@@ -1,0 +1,182 @@
+#include "controller/imagebuild/reconciler.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "controller/runtime/backoff.h"
+#include "core/base/deadline.h"
+#include "core/base/log.h"
+
+namespace kiln::imagebuild {
+namespace {
+
+using runtime::ReconcileResult;
+namespace type = api::condition_type;
+
+constexpr double kPollJitter = 0.05;
+constexpr std::chrono::seconds kContestedDelay{60};
+
+/// Sets the conditions that follow from one outcome. Ready=False alone reads as "in progress" to
+/// kstatus, so a dead end also sets Stalled, and a retry Reconciling.
+class ConditionWriter {
+ public:
+  ConditionWriter(api::Status& status, std::int64_t generation, WallTime now)
+      : status_(status), generation_(generation), now_(now) {}
+
+  void ready(const std::string& message) {
+    set(type::kReady, true, "Succeeded", message);
+    clear_abnormal();
+  }
+  void steps_done() {
+    set(type::kBaseResolved, true, "Succeeded", "the base image is resolved");
+    set(type::kContentReady, true, "Succeeded", "the content is read");
+    set(type::kPushed, true, "Succeeded", "the image is pushed");
+  }
+  void failed(const std::string& reason, const std::string& message, bool dead_end) {
+    set(type::kReady, false, reason, message);
+    clear_abnormal();
+    if (dead_end)
+      set(type::kStalled, true, reason, message);
+    else
+      set(type::kReconciling, true, "ProgressingWithRetry", message);
+  }
+  void step_failed(Step step, const std::string& reason, const std::string& message) {
+    if (step == Step::kBase) set(type::kBaseResolved, false, reason, message);
+    if (step == Step::kContent || step == Step::kAssemble) set(type::kContentReady, false, reason, message);
+    if (step == Step::kPush || step == Step::kCompare) set(type::kPushed, false, reason, message);
+  }
+  void suspended(const std::string& message, bool has_image) {
+    set(type::kReady, has_image, "Suspended", message);
+    clear_abnormal();
+    if (!has_image) set(type::kStalled, true, "Suspended", message);
+  }
+
+ private:
+  void set(std::string_view name, bool holds, const std::string& reason, const std::string& message) {
+    api::Condition condition(std::string(name), holds, generation_, reason, message);
+    api::set_condition(status_.conditions, std::move(condition), now_);
+  }
+  void clear_abnormal() {
+    api::remove_condition(status_.conditions, type::kReconciling);
+    api::remove_condition(status_.conditions, type::kStalled);
+  }
+
+  api::Status& status_;
+  std::int64_t generation_;
+  WallTime now_;
+};
+
+std::optional<std::chrono::milliseconds> poll_delay(const api::ImageBuild& build) {
+  const auto interval = build.spec.interval;
+  if (interval.count() == 0 || build.spec.suspend) return std::nullopt;
+  const auto varied = std::chrono::duration<double, std::milli>(interval) *
+                      (1.0 + kPollJitter * (2.0 * runtime::random_share() - 1.0));
+  return std::chrono::duration_cast<std::chrono::milliseconds>(varied);
+}
+
+ReconcileResult until_next_poll(const api::ImageBuild& build) {
+  const auto delay = poll_delay(build);
+  return delay ? ReconcileResult::again_after(*delay) : ReconcileResult::done();
+}
+
+std::string described(const std::vector<api::Reason>& reasons) {
+  std::string text;
+  for (const auto& reason : reasons) text += (text.empty() ? "" : ", ") + reason.type;
+  return text;
+}
+
+}  // namespace
+
+Task<ReconcileResult> ImageBuildReconciler::reconcile(kube::ObjectKey key) {
+  const auto seen = ports_.view.find(key);
+  if (!seen || seen->meta.is_deleting()) co_return ReconcileResult::done();
+  if (!seen->build) {
+    log::warning("cannot read an ImageBuild", {{"imageBuild", key.str()}, {"error", seen->unreadable}});
+    co_return ReconcileResult::done();
+  }
+  auto pass = std::make_shared<BuildPass>(ports_, seen);
+  auto limited = with_deadline(pass->run(), seen->build->spec.timeout, std::string("the build (spec.timeout)"));
+  auto last = co_await std::move(limited);
+  co_return co_await conclude(pass, seen, std::move(last));
+}
+
+/// The one place that turns how a pass ended into status, Event and what comes next.
+Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> pass,
+                                                     std::shared_ptr<const Seen> seen, Result<Next> last) {
+  const auto before = seen->build->status;
+  auto& status = pass->status();
+  ConditionWriter conditions(status, seen->meta.generation, ports_.clock.now());
+  auto result = until_next_poll(pass->build());
+
+  if (last.has_error()) {
+    const auto error = last.error();
+    if (error.code == Errc::kCancelled) co_return ReconcileResult::done();
+    if (error.code == Errc::kConflict && pass->step() == Step::kRecord) co_return ReconcileResult::retry();
+    if (error.code == Errc::kNotFound && pass->step() == Step::kRecord) co_return ReconcileResult::done();
+    auto verdict = judge(pass->step(), error);
+    if (pass->step() == Step::kContent && error.code == Errc::kNotFound && pass->secret_missing())
+      verdict.reason = "SecretNotFound";
+    const std::string reason(verdict.reason);
+    conditions.step_failed(pass->step(), reason, error.message);
+    conditions.failed(reason, error.message, verdict.dead_end);
+    if (!verdict.dead_end) result = ReconcileResult::retry(error.retry_after.value_or(std::chrono::seconds(0)));
+    log::warning("reconcile failed", {{"imageBuild", seen->build->metadata.key()},
+                                      {"step", std::string(imagebuild::name_of(pass->step()))},
+                                      {"reason", reason},
+                                      {"error", error.message}});
+  } else if (pass->halt()) {
+    const auto& halt = *pass->halt();
+    if (halt.reason == "Suspended") {
+      conditions.suspended(halt.message, halt.ready);
+    } else if (halt.ready) {
+      conditions.ready(status.image);
+    } else {
+      conditions.failed(halt.reason, halt.message, halt.dead_end);
+      if (halt.reason == "TagContested") result = ReconcileResult::again_after(kContestedDelay);
+      if (halt.reason == "PlatformNotFound") conditions.step_failed(Step::kBase, halt.reason, halt.message);
+    }
+  } else {
+    conditions.steps_done();
+    conditions.ready(status.image);
+  }
+  status.observed_generation = seen->meta.generation;
+  if (!pass->requested_at().empty() && !last.has_error()) status.last_handled_reconcile_at = pass->requested_at();
+  // A time that changes with every reconcile is written only along with something else.
+  auto compared = status;
+  compared.next_poll_at = before.next_poll_at;
+  if (!(compared == before) && result.delay() && !result.is_retry())
+    status.next_poll_at = format_rfc3339(ports_.clock.now() + std::chrono::ceil<std::chrono::seconds>(*result.delay()));
+  tell(*seen, *pass, before);
+  co_return co_await write(pass, result);
+}
+
+Task<ReconcileResult> ImageBuildReconciler::write(std::shared_ptr<BuildPass> pass, ReconcileResult result) {
+  auto written = co_await pass->write_status();
+  if (written || written.error().code == Errc::kNotFound) co_return result;
+  log::warning("cannot write the status", {{"imageBuild", pass->build().metadata.key()},
+                                           {"error", written.error().message}});
+  co_return ReconcileResult::retry(written.error().retry_after.value_or(std::chrono::seconds(0)));
+}
+
+void ImageBuildReconciler::tell(const Seen& seen, BuildPass& pass, const api::Status& before) {
+  const runtime::ObjectReference object(kImageBuilds, seen.meta);
+  if (pass.built()) {
+    for (const auto& warning : pass.warnings())
+      ports_.events.record(object, runtime::EventType::kWarning, "Warning", "Building", warning);
+    const auto& status = pass.status();
+    ports_.events.record(object, runtime::EventType::kNormal, "Succeeded", "Building",
+                         "pushed " + status.image + " (" + described(status.last_build->reasons) + ")");
+    log::info("image pushed", {{"imageBuild", seen.build->metadata.key()},
+                               {"digest", status.digest},
+                               {"reasons", described(status.last_build->reasons)},
+                               {"duration", status.last_build->duration}});
+    return;
+  }
+  const auto* now = api::find_condition(pass.status().conditions, type::kReady);
+  const auto* then = api::find_condition(before.conditions, type::kReady);
+  if (now == nullptr || now->status == "True") return;
+  if (then != nullptr && then->reason == now->reason && then->message == now->message) return;
+  ports_.events.record(object, runtime::EventType::kWarning, now->reason, "Building", now->message);
+}
+
+}  // namespace kiln::imagebuild

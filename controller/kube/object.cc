@@ -1,0 +1,138 @@
+#include "controller/kube/object.h"
+
+#include <algorithm>
+
+#include "controller/kube/object_reader.h"
+#include "core/base/json.h"
+
+namespace kiln::kube {
+namespace {
+
+// Generous: the API server itself takes no more than 3 MiB, and CRDs may nest deeply.
+constexpr std::size_t kMaxDepth = 256;
+constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+
+Error wrong(std::string_view part, std::string_view expected) {
+  return Error(Errc::kInvalid,
+               "metadata." + std::string(part) + " must be " + std::string(expected));
+}
+
+Result<void> read_text(const Json& metadata, std::string_view part, std::string& out) {
+  const auto& value = json_at(metadata, part);
+  if (value.is_null()) return {};
+  if (!value.is_string()) return wrong(part, "a string");
+  out = value.get<std::string>();
+  return {};
+}
+
+Result<void> read_time(const Json& metadata, std::string_view part, std::optional<WallTime>& out) {
+  std::string text;
+  KILN_TRY(read_text(metadata, part, text));
+  if (text.empty()) return {};
+  const auto time = parse_rfc3339(text);
+  if (!time) return wrong(part, "a time");
+  out = *time;
+  return {};
+}
+
+Result<void> read_map(const Json& metadata, std::string_view part,
+                      std::map<std::string, std::string>& out) {
+  const auto& value = json_at(metadata, part);
+  if (value.is_null()) return {};
+  if (!value.is_object()) return wrong(part, "an object");
+  for (const auto& [name, text] : value.items()) {
+    if (!text.is_string()) return wrong(part, "an object of strings");
+    out.emplace(name, text.get<std::string>());
+  }
+  return {};
+}
+
+Result<void> read_finalizers(const Json& metadata, std::vector<std::string>& out) {
+  const auto& value = json_at(metadata, "finalizers");
+  if (value.is_null()) return {};
+  if (!value.is_array()) return wrong("finalizers", "a list of strings");
+  for (const auto& finalizer : value) {
+    if (!finalizer.is_string()) return wrong("finalizers", "a list of strings");
+    out.push_back(finalizer.get<std::string>());
+  }
+  return {};
+}
+
+Result<ObjectMeta> read_meta(const Json& metadata) {
+  ObjectMeta meta;
+  KILN_TRY(read_text(metadata, "name", meta.name));
+  if (meta.name.empty()) return wrong("name", "there");
+  KILN_TRY(read_text(metadata, "namespace", meta.namespace_));
+  KILN_TRY(read_text(metadata, "uid", meta.uid));
+  KILN_TRY(read_text(metadata, "resourceVersion", meta.resource_version));
+  const auto& generation = json_at(metadata, "generation");
+  if (!generation.is_null() && !generation.is_number_integer())
+    return wrong("generation", "a whole number");
+  if (generation.is_number_integer()) meta.generation = generation.get<std::int64_t>();
+  KILN_TRY(read_time(metadata, "creationTimestamp", meta.creation_timestamp));
+  KILN_TRY(read_time(metadata, "deletionTimestamp", meta.deletion_timestamp));
+  KILN_TRY(read_finalizers(metadata, meta.finalizers));
+  KILN_TRY(read_map(metadata, "labels", meta.labels));
+  KILN_TRY(read_map(metadata, "annotations", meta.annotations));
+  return meta;
+}
+
+void reduce(Json& metadata) {
+  metadata.erase("managedFields");
+  const auto annotations = metadata.find("annotations");
+  if (annotations == metadata.end() || !annotations->is_object()) return;
+  annotations->erase(kLastApplied);
+  if (annotations->empty()) metadata.erase("annotations");
+}
+
+bool is_decimal(std::string_view text) {
+  return !text.empty() && text.size() <= 20 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+std::string ObjectKey::str() const {
+  return namespace_.empty() ? name : namespace_ + "/" + name;
+}
+
+bool ObjectMeta::has_finalizer(std::string_view finalizer) const {
+  return std::find(finalizers.begin(), finalizers.end(), finalizer) != finalizers.end();
+}
+
+std::string_view ObjectMeta::annotation(std::string_view name_) const {
+  const auto found = annotations.find(std::string(name_));
+  return found == annotations.end() ? std::string_view() : std::string_view(found->second);
+}
+
+Result<Object> Object::parse(std::string_view json) {
+  auto parsed = parse_json(json, kMaxDepth);
+  if (!parsed) return std::move(parsed).error();
+  return ObjectReader::read(std::move(*parsed));
+}
+
+Result<Object> ObjectReader::read(Json json) {
+  if (!json.is_object()) return Error(Errc::kInvalid, "an object of the API must be a JSON object");
+  const auto metadata = json.find("metadata");
+  if (metadata == json.end() || !metadata->is_object())
+    return Error(Errc::kInvalid, "the object has no metadata");
+  reduce(*metadata);
+  auto meta = read_meta(*metadata);
+  if (!meta) return std::move(meta).error();
+
+  auto data = std::make_shared<Object::Data>();
+  data->meta = std::move(*meta);
+  data->kind = json_string(json, "kind");
+  data->api_version = json_string(json, "apiVersion");
+  data->json = dump_json(json);
+  data->json.shrink_to_fit();
+  return Object(std::shared_ptr<const Object::Data>(std::move(data)));
+}
+
+std::optional<bool> is_newer_version(std::string_view a, std::string_view b) {
+  if (!is_decimal(a) || !is_decimal(b)) return std::nullopt;
+  if (a.size() != b.size()) return a.size() > b.size();
+  return a > b;
+}
+
+}  // namespace kiln::kube

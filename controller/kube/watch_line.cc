@@ -1,0 +1,111 @@
+#include "controller/kube/watch_line.h"
+
+#include <utility>
+
+#include "controller/kube/object_reader.h"
+#include "controller/kube/status_error.h"
+#include "core/base/json.h"
+
+namespace kiln::kube {
+namespace {
+
+constexpr std::size_t kMaxDepth = 256;
+constexpr std::string_view kInitialEventsEnd = "k8s.io/initial-events-end";
+
+WatchEvent undecodable(std::string why, std::string resource_version = "") {
+  WatchEvent event(WatchEventType::kUndecodable);
+  event.error = Error(Errc::kCorrupt, std::move(why));
+  event.resource_version = std::move(resource_version);
+  return event;
+}
+
+std::optional<WatchEventType> type_of(const std::string& text) {
+  if (text == "ADDED") return WatchEventType::kAdded;
+  if (text == "MODIFIED") return WatchEventType::kModified;
+  if (text == "DELETED") return WatchEventType::kDeleted;
+  if (text == "BOOKMARK") return WatchEventType::kBookmark;
+  if (text == "ERROR") return WatchEventType::kError;
+  return std::nullopt;
+}
+
+/// Empty if `object` may be of `type`. Metadata-only objects say nothing of their kind.
+std::string wrong_kind(const Json& object, const ResourceType& type) {
+  const auto kind = json_string(object, "kind");
+  if (kind.empty() || kind == "PartialObjectMetadata") return {};
+  if (kind != type.kind) return "the object is no " + std::string(type.kind);
+  const auto version = json_string(object, "apiVersion");
+  if (!version.empty() && version != type.api_version())
+    return "the object's apiVersion is not " + type.api_version();
+  return {};
+}
+
+WatchEvent bookmark(const Json& metadata) {
+  WatchEvent event(WatchEventType::kBookmark);
+  event.resource_version = json_string(metadata, "resourceVersion");
+  event.initial_events_end =
+      json_string(json_at(metadata, "annotations"), kInitialEventsEnd) == "true";
+  if (event.resource_version.empty()) return undecodable("a bookmark without resourceVersion");
+  return event;
+}
+
+}  // namespace
+
+void LineSplitter::feed(std::string_view bytes) {
+  if (start_ > 0) {  // Only ever moves the rest of one line.
+    buffer_.erase(0, start_);
+    searched_ -= start_;
+    start_ = 0;
+  }
+  buffer_.append(bytes);
+}
+
+Result<std::optional<std::string>> LineSplitter::next() {
+  for (;;) {
+    const auto end = buffer_.find('\n', searched_);
+    const auto length = (end == std::string::npos ? buffer_.size() : end) - start_;
+    if (length > limit_)
+      return Error(Errc::kCorrupt,
+                   "a line of the watch is longer than " + std::to_string(limit_) + " bytes");
+    if (end == std::string::npos) {
+      searched_ = buffer_.size();
+      return std::optional<std::string>();
+    }
+    std::string line = buffer_.substr(start_, length);
+    start_ = searched_ = end + 1;
+    if (start_ == buffer_.size()) {
+      buffer_.clear();
+      if (buffer_.capacity() > 256 * 1024) buffer_.shrink_to_fit();  // After a huge object.
+      start_ = searched_ = 0;
+    }
+    if (line.ends_with('\r')) line.pop_back();
+    if (!line.empty()) return std::optional<std::string>(std::move(line));
+  }
+}
+
+WatchEvent parse_watch_line(std::string_view line, const ResourceType& type) {
+  auto json = parse_json(line, kMaxDepth);
+  if (!json) return undecodable(json.error().message);
+  const auto event_type = type_of(json_string(*json, "type"));
+  if (!event_type) return undecodable("the type of the event is not known");
+  const auto found = json->find("object");
+  if (found == json->end() || !found->is_object()) return undecodable("the event has no object");
+  if (*event_type == WatchEventType::kError) {
+    WatchEvent event(WatchEventType::kError);
+    event.error = status_error(500, dump_json(*found), std::nullopt);
+    return event;
+  }
+  const auto& metadata = json_at(*found, "metadata");
+  if (*event_type == WatchEventType::kBookmark) return bookmark(metadata);
+
+  auto resource_version = json_string(metadata, "resourceVersion");
+  if (auto why = wrong_kind(*found, type); !why.empty())
+    return undecodable(std::move(why), std::move(resource_version));
+  auto object = ObjectReader::read(std::move(*found));
+  if (!object) return undecodable(object.error().message, std::move(resource_version));
+  WatchEvent event(*event_type);
+  event.object.emplace(std::move(*object));
+  event.resource_version = std::move(resource_version);
+  return event;
+}
+
+}  // namespace kiln::kube

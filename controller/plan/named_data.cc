@@ -1,0 +1,94 @@
+#include "controller/plan/named_data.h"
+
+#include "core/base/encoding.h"
+#include "core/base/json.h"
+
+namespace kiln::plan {
+namespace {
+
+Error wrong(std::string_view field, std::string_view key, std::string_view what) {
+  return {Errc::kInvalid,
+          std::string(field) + "[\"" + std::string(key) + "\"] " + std::string(what)};
+}
+
+Result<void> read_texts(const Json& object, std::string_view field, NamedData& into) {
+  const auto& texts = json_at(object, field);
+  if (texts.is_null()) return {};
+  if (!texts.is_object()) return Error(Errc::kInvalid, std::string(field) + " must be an object");
+  for (const auto& [key, value] : texts.items()) {
+    if (!value.is_string()) return wrong(field, key, "must be a string: put it in quotes");
+    into.files.insert_or_assign(key, value.get<std::string>());
+  }
+  return {};
+}
+
+Result<void> read_base64(const Json& object, std::string_view field, NamedData& into) {
+  NamedData encoded;
+  KILN_TRY(read_texts(object, field, encoded));
+  for (const auto& [key, text] : encoded.files) {
+    std::string compact;  // Manifests wrap long base64 over several lines.
+    for (const char c : text)
+      if (c != '\n' && c != '\r' && c != ' ') compact += c;
+    auto bytes = base64_decode(compact);
+    if (!bytes) return wrong(field, key, "is not base64");
+    into.files.insert_or_assign(key, std::move(*bytes));
+  }
+  return {};
+}
+
+NamedData begin(const Json& object) {
+  NamedData data;
+  data.resource_version = json_string(json_at(object, "metadata"), "resourceVersion");
+  data.type = json_string(object, "type");
+  return data;
+}
+
+bool is_pem(const std::string& text) {
+  return text.find("-----BEGIN ") != std::string::npos;
+}
+
+}  // namespace
+
+Result<NamedData> parse_config_map(std::string_view json) {
+  const auto object = parse_json(json);
+  if (!object) return object.error();
+  auto data = begin(*object);
+  KILN_TRY(read_texts(*object, "data", data));
+  KILN_TRY(read_base64(*object, "binaryData", data));
+  return data;
+}
+
+Result<NamedData> parse_secret(std::string_view json) {
+  const auto object = parse_json(json);
+  if (!object) return object.error();
+  auto data = begin(*object);
+  KILN_TRY(read_base64(*object, "data", data));
+  KILN_TRY(read_texts(*object, "stringData", data));
+  return data;
+}
+
+Result<std::shared_ptr<const http::TlsOptions>> tls_of(const NamedData& secret) {
+  auto tls = std::make_shared<http::TlsOptions>();
+  const auto take = [&](const char* key) {
+    const auto found = secret.files.find(key);
+    return found == secret.files.end() ? std::string() : found->second;
+  };
+  tls->ca_pem = take("ca.crt");
+  tls->client_cert_pem = take("tls.crt");
+  tls->client_key_pem = take("tls.key");
+  if (tls->ca_pem.empty() && tls->client_cert_pem.empty())
+    return Error(Errc::kInvalid,
+                 "has neither ca.crt nor tls.crt: store the certificate authority as ca.crt");
+  if (tls->client_cert_pem.empty() != tls->client_key_pem.empty())
+    return Error(Errc::kInvalid,
+                 "has only one of tls.crt and tls.key: a client certificate needs both");
+  for (const auto& [key, text] :
+       {std::pair("ca.crt", &tls->ca_pem), std::pair("tls.crt", &tls->client_cert_pem),
+        std::pair("tls.key", &tls->client_key_pem)})
+    if (!text->empty() && !is_pem(*text))
+      return Error(Errc::kInvalid, std::string("has something else than PEM in ") + key +
+                                       ": it must begin with -----BEGIN");
+  return std::shared_ptr<const http::TlsOptions>(std::move(tls));
+}
+
+}  // namespace kiln::plan

@@ -1,0 +1,84 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "controller/api/image_build.h"
+#include "controller/plan/named_data.h"
+#include "core/base/task.h"
+#include "core/base/time_text.h"
+#include "core/build/request.h"
+#include "core/oci/reference.h"
+#include "core/registry/client.h"
+
+/// Turns an ImageBuild into what core/build builds: shared by the controller and the command.
+namespace kiln::plan {
+
+/// Refuses a spec that cannot be built, also where no API server applied the CRD's rules, and what
+/// this version does not support yet. No I/O.
+/// Errors: kInvalid or kUnsupported, naming the field: "spec.content[1].git: content from git is
+/// not supported by this version".
+[[nodiscard]] Result<void> check_spec(const api::ImageBuild& build);
+
+/// Who one is for the registries. Null = anonymous.
+struct Keychains {
+  std::shared_ptr<const auth::Keychain> base;
+  std::shared_ptr<const auth::Keychain> output;
+
+  Keychains() = default;  // Not an aggregate: may travel through co_await.
+};
+
+/// How the registries are reached: keychains, plus what certSecretRef and insecure say.
+struct Accesses {
+  registry::Access base;
+  registry::Access output;
+
+  Accesses() = default;
+};
+
+/// Reads the Secrets of certSecretRef. Errors: those of `provider`, kInvalid (naming field and
+/// key). Lifetime: `provider` outlives the task.
+[[nodiscard]] Task<Result<Accesses>> read_accesses(std::shared_ptr<const api::ImageBuild> build,
+                                                   ContentProvider& provider, Keychains keychains);
+
+/// What is to be built and where it goes; the tags come later, see render_tags().
+struct Plan {
+  std::shared_ptr<const build::BuildRequest> request;
+  oci::Repository repository;  ///< Of the output.
+  registry::Access output_access;
+
+  Plan(std::shared_ptr<const build::BuildRequest> r, oci::Repository out, registry::Access access)
+      : request(std::move(r)), repository(std::move(out)), output_access(std::move(access)) {}
+};
+
+/// Reads the ConfigMaps and Secrets of spec.content, each one once, and makes the request. Content
+/// of a Secret gets an identity that is keyed with the ImageBuild's uid, so that neither the input
+/// key nor the status tells what another build of the same bytes has. `build` has passed
+/// check_spec().
+/// Errors: kNotFound (a ConfigMap or Secret, or one of the keys of `items`, unless `optional`),
+/// kInvalid, those of `provider`; prefixed with the field.
+/// Lifetime: `provider` outlives the task.
+[[nodiscard]] Task<Result<Plan>> make_plan(std::shared_ptr<const api::ImageBuild> build,
+                                           ContentProvider& provider, Accesses accesses);
+
+/// What the variables of spec.output.tags stand for.
+struct TagFacts {
+  WallTime date;            ///< ${date}: 2026-01-31
+  std::string input_key;    ///< ${inputKey}
+  std::int64_t generation;  ///< ${generation}
+};
+
+/// The tags of the image: that of spec.output.image, then spec.output.tags, filled in, each once.
+/// Errors: kInvalid, naming the field: a variable that is unknown, a result that is no tag or that
+/// is the base's own reference.
+[[nodiscard]] Result<std::vector<std::string>> render_tags(const api::ImageBuild& build,
+                                                           const TagFacts& facts);
+
+/// How a content entry's source is called in status and messages: "ConfigMap/site", "inline".
+std::string source_name(const api::Content& content);
+
+/// "spec.content[3]"
+std::string content_field(std::size_t index);
+
+}  // namespace kiln::plan

@@ -1,0 +1,61 @@
+#include <algorithm>
+
+#include "controller/plan/plan.h"
+
+namespace kiln::plan {
+namespace {
+
+Result<std::string> value_of(std::string_view variable, const TagFacts& facts) {
+  if (variable == "date") return format_rfc3339(facts.date).substr(0, 10);
+  if (variable == "inputKey") return facts.input_key;
+  if (variable == "generation") return std::to_string(facts.generation);
+  return Error(Errc::kInvalid, "unknown variable ${" + std::string(variable) +
+                                   "}: use ${date}, ${inputKey} or ${generation}");
+}
+
+Result<std::string> fill_in(std::string_view text, const TagFacts& facts) {
+  std::string out;
+  for (;;) {
+    const auto start = text.find("${");
+    out += text.substr(0, start);
+    if (start == text.npos) return out;
+    text.remove_prefix(start + 2);
+    const auto end = text.find('}');
+    if (end == text.npos) return Error(Errc::kInvalid, "holds ${ without }");
+    auto value = value_of(text.substr(0, end), facts);
+    if (!value) return value.error();
+    out += *value;
+    text.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> render_tags(const api::ImageBuild& build, const TagFacts& facts) {
+  const auto output = oci::Reference::parse(build.spec.output.image);
+  if (!output) return output.error().while_doing("spec.output.image");
+  std::vector<std::string> tags = {output->tag()};
+  std::vector<std::string> fields = {"spec.output.image"};
+  for (std::size_t i = 0; i < build.spec.output.tags.size(); ++i) {
+    const auto field = "spec.output.tags[" + std::to_string(i) + "]";
+    const auto text = fill_in(build.spec.output.tags[i], facts);
+    if (!text) return text.error().while_doing(field);
+    auto tag = oci::Reference::parse_tag(*text);
+    if (!tag) return tag.error().while_doing(field);
+    if (std::find(tags.begin(), tags.end(), *tag) != tags.end()) continue;
+    tags.push_back(std::move(*tag));
+    fields.push_back(field);
+  }
+  // "nginx" and "docker.io/library/nginx:latest" are one image, which only parsing shows.
+  const auto base = oci::Reference::parse(build.spec.base.image);
+  if (!base || base->digest() || base->repository() != output->repository()) return tags;
+  for (std::size_t i = 0; i < tags.size(); ++i)
+    if (tags[i] == base->tag())
+      return Error(Errc::kInvalid,
+                   fields[i] +
+                       ": must differ from spec.base.image, or each build would start "
+                       "the next: write another repository or tag");
+  return tags;
+}
+
+}  // namespace kiln::plan

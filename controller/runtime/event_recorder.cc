@@ -1,0 +1,325 @@
+#include "controller/runtime/event_recorder.h"
+
+#include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+#include "core/base/json.h"
+#include "core/base/log.h"
+#include "core/base/sha256.h"
+
+namespace kiln::runtime {
+namespace {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+constexpr std::size_t kNameLimit = 253;  // Of an object's name, RFC 1123 subdomain.
+constexpr std::size_t kWordLimit = 128;  // Of reason and action, by the Event's own validation.
+
+std::string cut(std::string_view text, std::size_t limit_bytes) {
+  if (text.size() <= limit_bytes) return std::string(text);
+  constexpr std::string_view kEllipsis = "…";
+  auto end = limit_bytes - kEllipsis.size();
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return std::string(text.substr(0, end)) + std::string(kEllipsis);
+}
+
+/// MicroTime wants the fraction.
+std::string micro_time(WallTime time) {
+  auto text = format_rfc3339(time);
+  text.insert(text.size() - 1, ".000000");
+  return text;
+}
+
+/// One Event as it was, or is to be, written.
+struct Series {
+  ObjectReference regarding;
+  EventType type = EventType::kNormal;
+  std::string reason;
+  std::string action;
+  std::string note;
+  WallTime first{};
+  WallTime last{};
+  int count = 1;
+  int written_count = 0;  ///< 0: not created yet.
+  bool queued = false;
+  SteadyTime last_seen{};
+  SteadyTime last_written{};
+
+  Series() = default;  // Not an aggregate: may travel through co_await.
+};
+
+std::string identity(const Series& series) {
+  std::string text;
+  const auto& object = series.regarding;
+  for (const auto* part : {&object.api_version, &object.kind, &object.namespace_, &object.name,
+                           &object.uid, &series.reason, &series.action, &series.note})
+    text += *part + '\n';
+  text += series.type == EventType::kWarning ? "Warning" : "Normal";
+  return sha256_hex(text);
+}
+
+/// The same Event gets the same name, so that one sent twice is refused the second time.
+std::string event_name(const Series& series, const std::string& id) {
+  const auto suffix = "." + sha256_hex(id + format_rfc3339(series.first)).substr(0, 16);
+  auto base = series.regarding.name.substr(0, kNameLimit - suffix.size());
+  while (!base.empty() && (base.back() == '.' || base.back() == '-')) base.pop_back();
+  return base + suffix;
+}
+
+std::string event_namespace(const Series& series) {
+  return series.regarding.namespace_.empty() ? "default" : series.regarding.namespace_;
+}
+
+Json series_json(const Series& series) {
+  return {{"count", series.count}, {"lastObservedTime", micro_time(series.last)}};
+}
+
+Json event_json(const Series& series, const std::string& id,
+                const EventRecorder::Options& options) {
+  const auto& object = series.regarding;
+  Json event = {
+      {"apiVersion", kube::kEvents.api_version()},
+      {"kind", kube::kEvents.kind},
+      {"metadata", {{"name", event_name(series, id)}, {"namespace", event_namespace(series)}}},
+      {"eventTime", micro_time(series.first)},
+      {"reportingController", options.reporting_controller},
+      {"reportingInstance", options.reporting_instance},
+      {"type", series.type == EventType::kWarning ? "Warning" : "Normal"},
+      {"reason", series.reason},
+      {"action", series.action},
+      {"note", series.note},
+      {"regarding",
+       {{"apiVersion", object.api_version},
+        {"kind", object.kind},
+        {"namespace", object.namespace_},
+        {"name", object.name},
+        {"uid", object.uid},
+        {"resourceVersion", object.resource_version}}}};
+  if (series.count > 1) event["series"] = series_json(series);
+  return event;
+}
+
+/// Tokens of one object: `burst` at first, one more each `refill`.
+struct Allowance {
+  double tokens = 0;
+  SteadyTime since{};
+};
+
+/// Forgets what was not used for the longest time.
+template <class Map, class When>
+void keep_below(Map& map, std::size_t limit, When when) {
+  while (map.size() >= std::max<std::size_t>(limit, 1))
+    map.erase(std::min_element(map.begin(), map.end(), [&](const auto& a, const auto& b) {
+      return when(a.second) < when(b.second);
+    }));
+}
+
+}  // namespace
+
+ObjectReference::ObjectReference(const kube::ResourceType& type, const kube::ObjectMeta& meta)
+    : api_version(type.api_version()),
+      kind(type.kind),
+      namespace_(meta.namespace_),
+      name(meta.name),
+      uid(meta.uid),
+      resource_version(meta.resource_version) {}
+
+struct EventRecorder::Impl {
+  Impl(kube::Client& c, const Executor& executor, const Clock& k, Options o)
+      : client(c), clock(k), options(std::move(o)), news(executor) {
+    if (options.reporting_instance.empty())
+      options.reporting_instance = options.reporting_controller;
+    options.reporting_instance = options.reporting_instance.substr(0, kWordLimit);
+  }
+
+  bool may_send(const ObjectReference& object, SteadyTime now);
+  void enqueue(const std::string& id, Series& series);
+  void add_repeat(const std::string& id, Series& series);
+  std::optional<SteadyTime> enqueue_due(SteadyTime now);
+  Task<void> send(std::string id);
+  Task<Result<void>> create(std::string id, Series series);
+  Task<Result<void>> write_series(std::string id, Series series);
+
+  kube::Client& client;
+  const Clock& clock;
+  Options options;
+  boost::asio::steady_timer news;
+  std::map<std::string, Series> series;         ///< By identity().
+  std::map<std::string, Allowance> allowances;  ///< By uid, or namespace and name.
+  std::deque<std::string> queue;                ///< Identities.
+  std::size_t dropped = 0;
+};
+
+bool EventRecorder::Impl::may_send(const ObjectReference& object, SteadyTime now) {
+  const auto id = object.uid.empty() ? object.namespace_ + "/" + object.name : object.uid;
+  if (!allowances.contains(id))
+    keep_below(allowances, options.memory_limit, [](const auto& a) { return a.since; });
+  const auto [found, fresh] =
+      allowances.try_emplace(id, Allowance{static_cast<double>(options.burst), now});
+  auto& allowance = found->second;
+  const std::chrono::duration<double> passed = now - allowance.since;
+  const auto gained = passed.count() / static_cast<double>(options.refill.count());
+  allowance.tokens = std::min<double>(options.burst, allowance.tokens + gained);
+  allowance.since = now;
+  if (allowance.tokens < 1.0) return false;
+  allowance.tokens -= 1.0;
+  return true;
+}
+
+void EventRecorder::Impl::enqueue(const std::string& id, Series& one) {
+  if (one.queued) return;
+  if (queue.size() >= options.queue_limit) {
+    ++dropped;
+    if (one.written_count == 0) series.erase(id);
+    return;
+  }
+  one.queued = true;
+  queue.push_back(id);
+  news.cancel();
+}
+
+void EventRecorder::Impl::add_repeat(const std::string& id, Series& one) {
+  ++one.count;
+  one.last = clock.now();
+  one.last_seen = clock.steady_now();
+  // Not written at once each time: a busy series would be as bad as many Events.
+  if (one.last_seen - one.last_written >= options.series_refresh) enqueue(id, one);
+  news.cancel();
+}
+
+/// Enqueues the series whose latest count may be written now; answers when the next one may.
+std::optional<SteadyTime> EventRecorder::Impl::enqueue_due(SteadyTime now) {
+  std::optional<SteadyTime> next;
+  for (auto& [id, one] : series) {
+    if (one.queued || one.written_count == 0 || one.written_count == one.count) continue;
+    const auto due = one.last_written + options.series_refresh;
+    if (due <= now)
+      enqueue(id, one);
+    else if (!next || due < *next)
+      next = due;
+  }
+  return next;
+}
+
+Task<Result<void>> EventRecorder::Impl::create(std::string id, Series one) {
+  auto json = dump_json(event_json(one, id, options));
+  const auto created = co_await client.create(kube::kEvents, event_namespace(one), std::move(json));
+  // It is there already: an answer was lost on the way.
+  if (created.has_error() && created.error().code != Errc::kConflict) co_return created.error();
+  co_return Result<void>();
+}
+
+Task<Result<void>> EventRecorder::Impl::write_series(std::string id, Series one) {
+  auto patch = dump_json({{"series", series_json(one)}});
+  kube::ObjectKey key(event_namespace(one), event_name(one, id));
+  kube::Precondition none;
+  const auto patched =
+      co_await client.merge_patch(kube::kEvents, std::move(key), std::move(patch), std::move(none));
+  if (patched.has_error()) co_return patched.error();
+  co_return Result<void>();
+}
+
+Task<void> EventRecorder::Impl::send(std::string id) {
+  const auto before = series.find(id);
+  if (before == series.end()) co_return;
+  before->second.queued = false;
+  const Series one = before->second;  // It may change, or go, while we wait.
+  // An if, not a conditional expression around co_await, which g++ 12 compiles wrongly.
+  Result<void> sent;
+  if (one.written_count == 0)
+    sent = co_await create(id, one);
+  else
+    sent = co_await write_series(id, one);
+  const auto after = series.find(id);
+  if (sent.has_error()) {
+    ++dropped;
+    log::debug(
+        "event could not be sent",
+        {{"object", one.regarding.name}, {"reason", one.reason}, {"error", sent.error().message}});
+    // E.g. expired on the server: the next time makes a new one.
+    if (after != series.end()) series.erase(after);
+    co_return;
+  }
+  if (after == series.end()) co_return;
+  after->second.written_count = one.count;
+  after->second.last_written = clock.steady_now();
+}
+
+EventRecorder::EventRecorder(kube::Client& client, const Executor& executor, const Clock& clock,
+                             Options options)
+    : impl_(std::make_unique<Impl>(client, executor, clock, std::move(options))) {}
+
+EventRecorder::~EventRecorder() = default;
+
+void EventRecorder::record(const ObjectReference& regarding, EventType type,
+                           std::string_view reason, std::string_view action,
+                           std::string_view note) {
+  const auto now = impl_->clock.steady_now();
+  Series fresh;
+  fresh.regarding = regarding;
+  fresh.type = type;
+  fresh.reason = cut(reason, kWordLimit);
+  fresh.action = cut(action, kWordLimit);
+  fresh.note = cut(note, kNoteLimitBytes);
+  fresh.first = fresh.last = impl_->clock.now();
+  fresh.last_seen = now;
+  const auto id = identity(fresh);
+  auto& all = impl_->series;
+  const auto found = all.find(id);
+  if (found != all.end()) {
+    if (now - found->second.last_seen < impl_->options.series_window)
+      return impl_->add_repeat(id, found->second);
+    if (found->second.queued) return;
+    all.erase(found);  // Too long ago to be one story.
+  }
+  if (!impl_->may_send(regarding, now)) {
+    ++impl_->dropped;
+    return;
+  }
+  keep_below(all, impl_->options.memory_limit, [](const auto& one) { return one.last_seen; });
+  impl_->enqueue(id, all.emplace(id, std::move(fresh)).first->second);
+}
+
+Task<Result<void>> EventRecorder::flush() {
+  while (!impl_->queue.empty()) {
+    auto id = std::move(impl_->queue.front());
+    impl_->queue.pop_front();
+    co_await impl_->send(std::move(id));
+    const auto state = co_await boost::asio::this_coro::cancellation_state;
+    if (state.cancelled() != boost::asio::cancellation_type::none)
+      co_return Error(Errc::kCancelled, "sending events was cancelled");
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> EventRecorder::run() {
+  for (;;) {
+    KILN_CO_TRY(co_await flush());
+    const auto now = impl_->clock.steady_now();
+    const auto due = impl_->enqueue_due(now);
+    if (!impl_->queue.empty()) continue;
+    if (due)
+      impl_->news.expires_after(*due - now);
+    else
+      impl_->news.expires_at(SteadyTime::max());
+    boost::system::error_code ignored;
+    co_await impl_->news.async_wait(
+        boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+    const auto state = co_await boost::asio::this_coro::cancellation_state;
+    if (state.cancelled() != boost::asio::cancellation_type::none)
+      co_return Error(Errc::kCancelled, "sending events was cancelled");
+  }
+}
+
+std::size_t EventRecorder::dropped() const {
+  return impl_->dropped;
+}
+std::size_t EventRecorder::queued() const {
+  return impl_->queue.size();
+}
+
+}  // namespace kiln::runtime

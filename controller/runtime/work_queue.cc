@@ -1,0 +1,132 @@
+#include "controller/runtime/work_queue.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace kiln::runtime {
+
+WorkQueue::WorkQueue(RetryDelays delays, std::function<double()> random)
+    : delays_(delays), random_(random ? std::move(random) : random_share) {}
+
+WorkQueue::Rank WorkQueue::rank(const Waiting& waiting) {
+  return Rank(-static_cast<int>(waiting.priority), waiting.number);
+}
+
+void WorkQueue::add(const Key& key, Priority priority, Time now) {
+  if (closed_) return;
+  undelay(key);
+  enqueue(key, priority, now);
+}
+
+void WorkQueue::add_at(const Key& key, Time due, Priority priority) {
+  if (closed_ || waiting_.contains(key)) return;
+  const auto running = processing_.find(key);
+  if (running != processing_.end() && running->second) return;  // Comes again anyway, and sooner.
+  const auto found = delayed_.find(key);
+  if (found != delayed_.end()) {
+    priority = std::max(priority, found->second.second);
+    due = std::min(due, found->second.first);
+    undelay(key);
+  }
+  delayed_.emplace(key, std::pair(due, priority));
+  due_.emplace(due, key);
+}
+
+std::chrono::milliseconds WorkQueue::retry(const Key& key, Time now,
+                                           std::chrono::milliseconds at_least) {
+  const int failed = failures_[key]++;
+  using Millis = std::chrono::duration<double, std::milli>;
+  const Millis grown = Millis(delays_.first) * std::exp2(std::min(failed, 60));
+  const Millis capped = std::min(grown, Millis(delays_.cap));
+  const Millis varied = capped * (1.0 + delays_.jitter * random_());
+  const auto delay =
+      std::max(at_least, std::chrono::duration_cast<std::chrono::milliseconds>(varied));
+  add_at(key, now + delay, Priority::kNormal);
+  return delay;
+}
+
+int WorkQueue::failures(const Key& key) const {
+  const auto found = failures_.find(key);
+  return found == failures_.end() ? 0 : found->second;
+}
+
+std::optional<WorkQueue::Taken> WorkQueue::take(Time now) {
+  wake_due(now);
+  if (order_.empty()) return std::nullopt;
+  const auto first = order_.begin();
+  Taken taken(first->second, waiting_.at(first->second).since);
+  waiting_.erase(first->second);
+  order_.erase(first);
+  processing_.emplace(taken.key, std::nullopt);
+  return taken;
+}
+
+void WorkQueue::done(const Key& key) {
+  const auto found = processing_.find(key);
+  if (found == processing_.end()) return;
+  const auto again = found->second;
+  processing_.erase(found);
+  if (again && !closed_) enqueue(key, again->priority, again->since);
+}
+
+void WorkQueue::drop(const Key& key) {
+  undelay(key);
+  forget(key);
+  const auto found = waiting_.find(key);
+  if (found == waiting_.end()) return;
+  order_.erase(rank(found->second));
+  waiting_.erase(found);
+}
+
+void WorkQueue::close() {
+  closed_ = true;
+  waiting_.clear();
+  order_.clear();
+  delayed_.clear();
+  due_.clear();
+}
+
+std::optional<WorkQueue::Time> WorkQueue::next_due() const {
+  if (due_.empty()) return std::nullopt;
+  return due_.begin()->first;
+}
+
+void WorkQueue::enqueue(const Key& key, Priority priority, Time since) {
+  const auto running = processing_.find(key);
+  if (running != processing_.end()) {
+    auto& again = running->second;
+    if (!again)
+      again = Again{priority, since};
+    else
+      again->priority = std::max(again->priority, priority);
+    return;
+  }
+  const auto [found, fresh] = waiting_.try_emplace(key, Waiting{priority, next_number_, since});
+  if (fresh) {
+    order_.emplace(rank(found->second), key);
+    ++next_number_;
+  } else if (priority > found->second.priority) {
+    order_.erase(rank(found->second));
+    found->second.priority = priority;
+    order_.emplace(rank(found->second), key);
+  }
+}
+
+void WorkQueue::wake_due(Time now) {
+  while (!due_.empty() && due_.begin()->first <= now) {
+    const auto [due, key] = *due_.begin();
+    const auto priority = delayed_.at(key).second;
+    undelay(key);
+    enqueue(key, priority, due);
+  }
+}
+
+void WorkQueue::undelay(const Key& key) {
+  const auto found = delayed_.find(key);
+  if (found == delayed_.end()) return;
+  due_.erase(std::pair(found->second.first, key));
+  delayed_.erase(found);
+}
+
+}  // namespace kiln::runtime

@@ -1,0 +1,107 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+#include "controller/kube/object.h"
+#include "controller/runtime/backoff.h"
+
+namespace kiln::runtime {
+
+/// Who goes first. Within a priority, first come, first served.
+enum class Priority {
+  kLow,     ///< From an initial list: nobody is waiting for it.
+  kNormal,  ///< Timers, retries, changes of content.
+  kHigh,    ///< A user changed the object and is looking at it.
+};
+
+struct RetryDelays {
+  std::chrono::milliseconds first{750};        ///< --min-retry-delay
+  std::chrono::milliseconds cap{15 * 60'000};  ///< --max-retry-delay
+  double jitter = 0.1;  ///< Delays are longer by a random share of up to this.
+};
+
+/// Keys that want a reconcile, without any I/O or clock. A key is
+///   waiting     in here once, however often it was added; the highest priority counts;
+///   processing  with a worker: nobody else gets it; added meanwhile, it waits again after done();
+///   delayed     it becomes waiting at a time; of several times the earliest counts, and adding the
+///               key at once drops the delay.
+///
+/// Failures are counted per key (retry, forget), so a key that fails does not slow others.
+/// Source: client-go util/workqueue for the semantics. Threads: one.
+class WorkQueue {
+ public:
+  using Key = kube::ObjectKey;
+  using Time = std::chrono::steady_clock::time_point;
+
+  /// `random` answers 0 ≤ x < 1; null: a generator of its own.
+  explicit WorkQueue(RetryDelays delays, std::function<double()> random = nullptr);
+
+  /// After close() nothing is added any more.
+  void add(const Key& key, Priority priority, Time now);
+  void add_at(const Key& key, Time due, Priority priority);
+  /// Adds after the key's own growing delay (or after `at_least`, whichever is later), counting one
+  /// more failure. Answers the delay.
+  std::chrono::milliseconds retry(const Key& key, Time now,
+                                  std::chrono::milliseconds at_least = {});
+  /// The key succeeded: its failures are forgotten.
+  void forget(const Key& key) { failures_.erase(key); }
+  int failures(const Key& key) const;
+
+  struct Taken {
+    Key key;
+    Time since;  ///< When it was added (or came due), for the time it spent here.
+    Taken(Key k, Time s) : key(std::move(k)), since(s) {}
+  };
+  /// The next key, now processing; nullopt = nothing is waiting. Delays that are over at `now` end.
+  std::optional<Taken> take(Time now);
+  /// A worker is done with the key, which take() gave to it.
+  void done(const Key& key);
+
+  /// Takes the key out of waiting and delays, and forgets it: its object is gone for good.
+  void drop(const Key& key);
+  /// No more adding; what waits or is delayed is dropped, what is processing goes on.
+  void close();
+  bool closed() const { return closed_; }
+
+  std::optional<Time> next_due() const;  ///< When the earliest delay is over.
+  std::size_t waiting() const { return waiting_.size(); }
+  std::size_t delayed() const { return delayed_.size(); }
+  std::size_t processing() const { return processing_.size(); }
+  bool has_waiting() const { return !waiting_.empty(); }
+
+ private:
+  struct Waiting {
+    Priority priority;
+    std::size_t number;
+    Time since;
+  };
+  struct Again {
+    Priority priority;
+    Time since;
+  };
+  using Rank = std::tuple<int, std::size_t>;  ///< Lower goes first.
+  static Rank rank(const Waiting& waiting);
+  void enqueue(const Key& key, Priority priority, Time since);
+  void wake_due(Time now);
+  void undelay(const Key& key);
+
+  RetryDelays delays_;
+  std::function<double()> random_;
+  bool closed_ = false;
+  std::size_t next_number_ = 0;
+  std::unordered_map<Key, Waiting> waiting_;
+  std::map<Rank, Key> order_;
+  std::unordered_map<Key, std::optional<Again>> processing_;  ///< Set: added meanwhile.
+  std::unordered_map<Key, std::pair<Time, Priority>> delayed_;
+  std::set<std::pair<Time, Key>> due_;
+  std::unordered_map<Key, int> failures_;
+};
+
+}  // namespace kiln::runtime
