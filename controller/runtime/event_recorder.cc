@@ -228,12 +228,10 @@ Task<void> EventRecorder::Impl::send(std::string id) {
   if (before == series.end()) co_return;
   before->second.queued = false;
   const Series one = before->second;  // It may change, or go, while we wait.
-  // An if, not a conditional expression around co_await, which g++ 12 compiles wrongly.
-  Result<void> sent;
-  if (one.written_count == 0)
-    sent = co_await create(id, one);
-  else
-    sent = co_await write_series(id, one);
+  // A task chosen first and awaited once: g++ 12 corrupts the results of co_awaits that stand in
+  // the branches of a conditional.
+  auto writing = one.written_count == 0 ? create(id, one) : write_series(id, one);
+  const auto sent = co_await std::move(writing);
   const auto after = series.find(id);
   if (sent.has_error()) {
     ++dropped;

@@ -128,7 +128,7 @@ def test_a_field_of_later_work_is_refused_by_name(world, field, spec):
 
 @pytest.mark.parametrize("sentence, change", [
     ("unknown field", {"entrypoint": ["x"]}),
-    ("exactly one", {"content": [{"configMap": {"name": "a"}, "inline": {"files": {"a": "b"}},
+    ("more than one source", {"content": [{"configMap": {"name": "a"}, "inline": {"files": {"a": "b"}},
                                   "path": "/srv"}]}),
     ("absolute", {"remove": ["usr/share"]}),
     ("..", {"remove": ["/usr/../etc"]}),
