@@ -38,8 +38,9 @@ class ManifestProvider final : public plan::ContentProvider {
       std::string kind, std::string name) {
     const auto found = all.find(namespace_ + "/" + name);
     if (found == all.end())
-      co_return Error(Errc::kNotFound, "the " + kind + " " + namespace_ + "/" + name +
-                                           " is in none of the files; add it, or name its file with -f");
+      co_return Error(Errc::kNotFound,
+                      "the " + kind + " " + namespace_ + "/" + name +
+                          " is in none of the files; add it, or name its file with -f");
     co_return found->second;
   }
 
@@ -48,10 +49,9 @@ class ManifestProvider final : public plan::ContentProvider {
 };
 
 /// The Secret of secretRef if the files have it, and after it the user's own credentials.
-Result<std::shared_ptr<const auth::Keychain>> keychain_for(const std::string& secret,
-                                                           const std::string& space,
-                                                           const Manifests& manifests,
-                                                           std::shared_ptr<const auth::Keychain> user) {
+Result<std::shared_ptr<const auth::Keychain>> keychain_for(
+    const std::string& secret, const std::string& space, const Manifests& manifests,
+    std::shared_ptr<const auth::Keychain> user) {
   const auto found = manifests.secrets.find(space + "/" + secret);
   if (secret.empty() || found == manifests.secrets.end()) return user;
   const auto config = found->second.files.find(".dockerconfigjson");
@@ -62,30 +62,35 @@ Result<std::shared_ptr<const auth::Keychain>> keychain_for(const std::string& se
   std::vector<std::shared_ptr<const auth::Keychain>> chain;
   chain.push_back(std::make_shared<auth::DockerConfig>(std::move(*parsed)));
   chain.push_back(std::move(user));
-  return std::shared_ptr<const auth::Keychain>(std::make_shared<auth::KeychainChain>(std::move(chain)));
+  return std::shared_ptr<const auth::Keychain>(
+      std::make_shared<auth::KeychainChain>(std::move(chain)));
 }
 
 bool selected(const api::ImageBuild& build, const std::string& name) {
   return name.empty() || name == build.metadata.name || name == build.metadata.key();
 }
 
-Result<std::vector<api::ImageBuild>> select_builds(const Manifests& manifests, const BuildOptions& options) {
+Result<std::vector<api::ImageBuild>> select_builds(const Manifests& manifests,
+                                                   const BuildOptions& options) {
   std::vector<api::ImageBuild> builds;
   for (const auto& build : manifests.builds)
     if (selected(build, options.name)) builds.push_back(build);
   if (builds.empty() && options.name.empty())
     return Error(Errc::kInvalid, "the files hold no ImageBuild; expected kind: ImageBuild");
-  if (builds.empty()) return Error(Errc::kNotFound, "no ImageBuild " + options.name + " in the files");
+  if (builds.empty())
+    return Error(Errc::kNotFound, "no ImageBuild " + options.name + " in the files");
   if (builds.size() > 1 && !options.targets.empty())
-    return Error(Errc::kInvalid, "the files hold " + std::to_string(builds.size()) +
-                                     " ImageBuilds, and -t names one place; choose one with --name");
+    return Error(Errc::kInvalid,
+                 "the files hold " + std::to_string(builds.size()) +
+                     " ImageBuilds, and -t names one place; choose one with --name");
   return builds;
 }
 
 /// One ImageBuild on its way; the members are found one after the other.
 class BuildRun {
  public:
-  BuildRun(api::ImageBuild build, const Manifests& manifests, const BuildOptions& options, Engine engine)
+  BuildRun(api::ImageBuild build, const Manifests& manifests, const BuildOptions& options,
+           Engine engine)
       : build_(std::make_shared<const api::ImageBuild>(std::move(build))),
         manifests_(manifests),
         options_(options),
@@ -107,8 +112,9 @@ class BuildRun {
 
  private:
   bool insecure(const std::string& registry) const {
-    return options_.insecure_all || std::find(options_.insecure_hosts.begin(), options_.insecure_hosts.end(),
-                                              registry) != options_.insecure_hosts.end();
+    return options_.insecure_all ||
+           std::find(options_.insecure_hosts.begin(), options_.insecure_hosts.end(), registry) !=
+               options_.insecure_hosts.end();
   }
 
   void apply_flags(registry::Access& access, const std::string& registry) const {
@@ -164,13 +170,15 @@ class BuildRun {
     for (const auto& warning : base->warnings) warn(warning);
     key_ = build::input_key(*plan_->request, *base, *content);
     auto shared_base = std::make_shared<const build::ResolvedBase>(std::move(*base));
-    auto shared_content = std::make_shared<const std::vector<build::FetchedContent>>(std::move(*content));
+    auto shared_content =
+        std::make_shared<const std::vector<build::FetchedContent>>(std::move(*content));
     auto assembled = co_await engine_.builder.assemble(plan_->request, shared_base, shared_content);
     if (!assembled) co_return std::move(assembled).error();
     for (const auto& warning : assembled->warnings) warn(warning);
     for (const auto& layer : assembled->layers)
-      tell("layer " + layer.blob.descriptor().digest.short_hex() + ": " + std::to_string(layer.files) +
-           " files, " + human_bytes(layer.blob.descriptor().size_bytes));
+      tell("layer " + layer.blob.descriptor().digest.short_hex() + ": " +
+           std::to_string(layer.files) + " files, " +
+           human_bytes(layer.blob.descriptor().size_bytes));
     images_ = std::make_shared<const image::ImageSet>(assembled->images);
     co_return Result<void>();
   }
@@ -183,7 +191,8 @@ class BuildRun {
   Task<Result<void>> push_as_planned() {
     auto tags = planned_tags();
     if (!tags) co_return std::move(tags).error();
-    auto destination = build::registry_destination(engine_.registry, plan_->repository, plan_->output_access);
+    auto destination =
+        build::registry_destination(engine_.registry, plan_->repository, plan_->output_access);
     co_return co_await push(*destination, std::move(*tags), plan_->repository.str());
   }
 

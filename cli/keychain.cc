@@ -44,7 +44,8 @@ Result<std::shared_ptr<const auth::Keychain>> user_keychain() {
       warn(file.string() + " names a credential helper; helpers are not run by this version");
     chain.push_back(std::make_shared<auth::DockerConfig>(std::move(*config)));
   }
-  return std::shared_ptr<const auth::Keychain>(std::make_shared<auth::KeychainChain>(std::move(chain)));
+  return std::shared_ptr<const auth::Keychain>(
+      std::make_shared<auth::KeychainChain>(std::move(chain)));
 }
 
 }  // namespace kiln::cli

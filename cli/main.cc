@@ -1,4 +1,5 @@
-// kiln: container images from content, without a cluster. Wiring only; the commands are beside this file.
+// kiln: container images from content, without a cluster. Wiring only; the commands are beside this
+// file.
 #include <CLI/CLI.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -41,12 +42,14 @@ std::filesystem::path cache_directory(const GlobalOptions& options) {
   return {};
 }
 
-/// Wires the engine, runs one command to its end and answers the exit code. SIGINT and SIGTERM cancel it.
+/// Wires the engine, runs one command to its end and answers the exit code. SIGINT and SIGTERM
+/// cancel it.
 template <class Command>
 int run_command(const GlobalOptions& options, Command command) {
   boost::asio::io_context io(1);
   const SystemClock clock;
-  const auto threads = options.jobs > 0 ? static_cast<unsigned>(options.jobs) : std::thread::hardware_concurrency();
+  const auto threads =
+      options.jobs > 0 ? static_cast<unsigned>(options.jobs) : std::thread::hardware_concurrency();
   WorkPool pool(threads);
   auto http = http::make_client(io.get_executor(), {});
   registry::HttpRegistryClient registry(*http, clock);
@@ -87,39 +90,51 @@ void add_build(CLI::App& app, BuildOptions& options) {
       "  kiln build -f site.yaml -t registry.example.com/try:1   push there instead\n"
       "  kiln build -f site.yaml -t oci:out                   into a folder, with no registry\n"
       "  kiln build -f site.yaml --dry-run                    tell the digest, send nothing");
-  build->add_option("-f,--filename", options.files,
-                    "Manifest, folder of manifests, or - for standard input; ConfigMaps and Secrets are taken "
-                    "from the same files")
+  build
+      ->add_option("-f,--filename", options.files,
+                   "Manifest, folder of manifests, or - for standard input; ConfigMaps and Secrets "
+                   "are taken "
+                   "from the same files")
       ->required()
       ->allow_extra_args(false);
   build->add_option("--name", options.name, "Only this ImageBuild: NAME or NAMESPACE/NAME");
-  build->add_option("-t,--tag", options.targets, "Where to: REGISTRY/REPOSITORY[:TAG] or oci:DIR[:TAG]; may be repeated")
+  build
+      ->add_option("-t,--tag", options.targets,
+                   "Where to: REGISTRY/REPOSITORY[:TAG] or oci:DIR[:TAG]; may be repeated")
       ->allow_extra_args(false);
   build->add_flag("--dry-run", options.dry_run, "Assemble and print the digest, but send nothing");
-  build->add_option_function<std::vector<std::string>>(
-           "--insecure",
-           [&options](const std::vector<std::string>& hosts) {
-             for (const auto& host : hosts)
-               if (host.empty() || host == "true") options.insecure_all = true;
-               else options.insecure_hosts.push_back(host);
-           },
-           "Allow plain http or unverified TLS, for all registries or for HOST alone (--insecure=HOST)")
+  build
+      ->add_option_function<std::vector<std::string>>(
+          "--insecure",
+          [&options](const std::vector<std::string>& hosts) {
+            for (const auto& host : hosts)
+              if (host.empty() || host == "true")
+                options.insecure_all = true;
+              else
+                options.insecure_hosts.push_back(host);
+          },
+          "Allow plain http or unverified TLS, for all registries or for HOST alone "
+          "(--insecure=HOST)")
       ->expected(0, 1)
       ->default_str("true")
       ->take_all();
-  build->add_option("--ca", options.ca_file, "PEM file of a certificate authority to trust besides the system's");
-  build->add_option_function<std::string>(
-           "-o,--output", [&options](const std::string& form) { options.json = form == "json"; },
-           "What to print: name (repository@digest) or json")
+  build->add_option("--ca", options.ca_file,
+                    "PEM file of a certificate authority to trust besides the system's");
+  build
+      ->add_option_function<std::string>(
+          "-o,--output", [&options](const std::string& form) { options.json = form == "json"; },
+          "What to print: name (repository@digest) or json")
       ->check(CLI::IsMember({"name", "json"}));
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Builds container images from content: no Dockerfile, no Docker, no privilege.", "kiln");
+  CLI::App app("Builds container images from content: no Dockerfile, no Docker, no privilege.",
+               "kiln");
   app.require_subcommand(1);
   app.fallthrough();
   GlobalOptions global;
-  app.add_option("--cache-dir", global.cache_dir, "Where facts about base images are kept (default: ~/.cache/kiln)");
+  app.add_option("--cache-dir", global.cache_dir,
+                 "Where facts about base images are kept (default: ~/.cache/kiln)");
   app.add_flag("--no-cache", global.no_cache, "Keep nothing between runs");
   app.add_option("--progress", global.progress, "auto (on a terminal only), plain or none")
       ->check(CLI::IsMember({"auto", "plain", "none"}));

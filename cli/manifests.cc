@@ -20,7 +20,8 @@ Result<std::vector<fs::path>> files_of(const std::string& argument) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(argument, error)) {
     const auto extension = entry.path().extension();
-    if (extension == ".yaml" || extension == ".yml" || extension == ".json") files.push_back(entry.path());
+    if (extension == ".yaml" || extension == ".yml" || extension == ".json")
+      files.push_back(entry.path());
   }
   if (error) return errno_error(error.value(), "cannot list", argument);
   if (files.empty()) return Error(Errc::kNotFound, argument + " has no .yaml, .yml or .json file");
@@ -45,24 +46,29 @@ class Loader {
 
  private:
   Result<void> add_object(const Json& object) {
-    if (!object.is_object()) return Error(Errc::kInvalid, "the document is not an object with apiVersion and kind");
+    if (!object.is_object())
+      return Error(Errc::kInvalid, "the document is not an object with apiVersion and kind");
     const auto version = json_string(object, "apiVersion");
     const auto kind = json_string(object, "kind");
     if (version.empty() || kind.empty())
-      return Error(Errc::kInvalid, "the object has no apiVersion and kind; write for example apiVersion: v1");
+      return Error(Errc::kInvalid,
+                   "the object has no apiVersion and kind; write for example apiVersion: v1");
     if (kind == "List" && version == "v1") {
       for (const auto& item : json_at(object, "items")) KILN_TRY(add_object(item));
       return {};
     }
-    if (kind == api::kKind && version.starts_with(std::string(api::kGroup) + "/")) return add_build(object, version);
-    if (version == "v1" && kind == "ConfigMap") return add_data(object, kind, manifests_.config_maps);
+    if (kind == api::kKind && version.starts_with(std::string(api::kGroup) + "/"))
+      return add_build(object, version);
+    if (version == "v1" && kind == "ConfigMap")
+      return add_data(object, kind, manifests_.config_maps);
     if (version == "v1" && kind == "Secret") return add_data(object, kind, manifests_.secrets);
     return {};
   }
 
   Result<void> add_build(const Json& object, const std::string& version) {
     if (version != api::kApiVersion)
-      return Error(Errc::kInvalid, "apiVersion " + version + " is not known; write " + std::string(api::kApiVersion));
+      return Error(Errc::kInvalid, "apiVersion " + version + " is not known; write " +
+                                       std::string(api::kApiVersion));
     auto build = api::parse_image_build(object.dump(), api::UnknownFields::kRefuse);
     if (!build) return std::move(build).error().while_doing("ImageBuild");
     if (build->metadata.namespace_.empty()) build->metadata.namespace_ = "default";
@@ -80,7 +86,8 @@ class Loader {
     if (name.empty()) return Error(Errc::kInvalid, "the " + kind + " has no metadata.name");
     auto space = json_string(metadata, "namespace");
     if (space.empty()) space = "default";
-    auto data = kind == "Secret" ? plan::parse_secret(object.dump()) : plan::parse_config_map(object.dump());
+    auto data = kind == "Secret" ? plan::parse_secret(object.dump())
+                                 : plan::parse_config_map(object.dump());
     const auto key = space + "/" + name;
     if (!data) return data.error().while_doing(kind + " " + key);
     if (!into.emplace(key, std::move(*data)).second)

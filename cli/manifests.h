@@ -9,8 +9,8 @@
 
 namespace kiln::cli {
 
-/// What `-f` files hold: ImageBuilds and, by "namespace/name", the ConfigMaps and Secrets beside them.
-/// An object without a namespace is in "default", as kubectl takes it.
+/// What `-f` files hold: ImageBuilds and, by "namespace/name", the ConfigMaps and Secrets beside
+/// them. An object without a namespace is in "default", as kubectl takes it.
 struct Manifests {
   std::vector<api::ImageBuild> builds;
   std::map<std::string, plan::NamedData> config_maps;

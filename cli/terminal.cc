@@ -14,15 +14,20 @@ bool talkative = false;  // Set once, at the start of main.
 }  // namespace
 
 void set_progress(Progress progress) {
-  talkative = progress == Progress::kPlain || (progress == Progress::kAuto && ::isatty(STDERR_FILENO) == 1);
+  talkative =
+      progress == Progress::kPlain || (progress == Progress::kAuto && ::isatty(STDERR_FILENO) == 1);
 }
 
 void tell(std::string_view line) {
   if (talkative) std::cerr << line << '\n';
 }
 
-void warn(std::string_view line) { std::cerr << "warning: " << line << '\n'; }
-void fail(std::string_view line) { std::cerr << "error: " << line << '\n'; }
+void warn(std::string_view line) {
+  std::cerr << "warning: " << line << '\n';
+}
+void fail(std::string_view line) {
+  std::cerr << "error: " << line << '\n';
+}
 
 std::string human_bytes(std::uint64_t bytes) {
   constexpr std::array<const char*, 4> kUnits = {"kB", "MB", "GB", "TB"};

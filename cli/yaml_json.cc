@@ -36,14 +36,21 @@ std::optional<Json> as_integer(std::string_view text) {
     digits.remove_prefix(1);
   }
   int base = 10;
-  if (digits.starts_with("0x")) base = 16;
-  else if (digits.starts_with("0b")) base = 2;
-  else if (digits.starts_with("0o")) base = 8;
-  if (base != 10) digits.remove_prefix(2);
-  else if (digits.size() > 1 && digits.front() == '0') base = 8;
+  if (digits.starts_with("0x"))
+    base = 16;
+  else if (digits.starts_with("0b"))
+    base = 2;
+  else if (digits.starts_with("0o"))
+    base = 8;
+  if (base != 10)
+    digits.remove_prefix(2);
+  else if (digits.size() > 1 && digits.front() == '0')
+    base = 8;
   std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
-  if (error != std::errc() || end != digits.data() + digits.size() || digits.empty()) return std::nullopt;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  if (error != std::errc() || end != digits.data() + digits.size() || digits.empty())
+    return std::nullopt;
   if (!negative) return Json(value);
   if (value > static_cast<std::uint64_t>(INT64_MAX)) return std::nullopt;
   return Json(-static_cast<std::int64_t>(value));
@@ -57,14 +64,17 @@ std::optional<Json> as_float(std::string_view text) {
   if (text.front() == '+') text.remove_prefix(1);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
+    return std::nullopt;
   return Json(value);
 }
 
 Json plain_scalar(const std::string& text) {
   if (is_one_of(text, {"", "~", "null", "Null", "NULL"})) return Json();
-  if (is_one_of(text, {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"})) return true;
-  if (is_one_of(text, {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N"})) return false;
+  if (is_one_of(text, {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"}))
+    return true;
+  if (is_one_of(text, {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N"}))
+    return false;
   if (auto integer = as_integer(text)) return *integer;
   if (auto number = as_float(text)) return *number;
   return text;
@@ -115,7 +125,8 @@ class JsonHandler final : public YAML::EventHandler {
   };
 
   static void refuse_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
-    if (anchor != 0) throw Refusal{mark, "anchors and aliases are not supported; write the value out"};
+    if (anchor != 0)
+      throw Refusal{mark, "anchors and aliases are not supported; write the value out"};
   }
 
   bool expects_key() const {

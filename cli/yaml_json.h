@@ -17,8 +17,8 @@ struct YamlDocument {
 };
 
 /// Empty documents are left out. JSON is YAML, so JSON files work too.
-/// Errors: kInvalid with line and column: not YAML, anchors and aliases (refused: they can blow up a
-/// small file), a key that stands twice, keys that are no scalars, more than 64 levels.
+/// Errors: kInvalid with line and column: not YAML, anchors and aliases (refused: they can blow up
+/// a small file), a key that stands twice, keys that are no scalars, more than 64 levels.
 [[nodiscard]] Result<std::vector<YamlDocument>> read_yaml(std::string_view text);
 
 }  // namespace kiln::cli

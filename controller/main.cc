@@ -45,17 +45,24 @@ struct Flags {
 
 void add_flags(CLI::App& app, Flags& flags) {
   app.set_version_flag("--version", std::string("kiln-controller ") + KILN_VERSION);
-  app.add_option("--kubeconfig", flags.kubeconfig, "Kubeconfig file; default: $KUBECONFIG, else the cluster this runs in");
-  app.add_option("--context", flags.context, "Context of the kubeconfig (default: its current one)");
-  app.add_option("--concurrent", flags.concurrent, "How many ImageBuilds are built at a time")->check(CLI::Range(1, 1024));
+  app.add_option("--kubeconfig", flags.kubeconfig,
+                 "Kubeconfig file; default: $KUBECONFIG, else the cluster this runs in");
+  app.add_option("--context", flags.context,
+                 "Context of the kubeconfig (default: its current one)");
+  app.add_option("--concurrent", flags.concurrent, "How many ImageBuilds are built at a time")
+      ->check(CLI::Range(1, 1024));
   app.add_option("--watch-namespace", flags.watch_namespace, "Only this namespace (default: all)");
-  app.add_option("--watch-label-selector", flags.label_selector, "Only ImageBuilds with these labels");
+  app.add_option("--watch-label-selector", flags.label_selector,
+                 "Only ImageBuilds with these labels");
   app.add_option("--min-retry-delay", flags.min_retry_delay, "First wait after a failure");
   app.add_option("--max-retry-delay", flags.max_retry_delay, "Longest wait after failures");
   app.add_option("--log-level", flags.log_level, "debug, info, warning, error or off");
-  app.add_option("--log-format", flags.log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
-  app.add_option("--cache-dir", flags.cache_dir, "Where facts about base images are kept between runs");
-  app.add_option("--egress-allow", flags.egress_allow, "CIDRs that content and registries may be at, besides the defaults");
+  app.add_option("--log-format", flags.log_format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}));
+  app.add_option("--cache-dir", flags.cache_dir,
+                 "Where facts about base images are kept between runs");
+  app.add_option("--egress-allow", flags.egress_allow,
+                 "CIDRs that content and registries may be at, besides the defaults");
   app.add_option("--egress-deny", flags.egress_deny, "CIDRs that they may not be at");
 }
 
@@ -111,9 +118,11 @@ class Program {
         config_maps_("ConfigMap", view_),
         secrets_("Secret", view_),
         builds_watcher_(*kube_, imagebuild::kImageBuilds, view_, clock_, watching(flags, false)),
-        config_maps_watcher_(*kube_, kube::kConfigMaps, config_maps_, clock_, watching(flags, true)),
+        config_maps_watcher_(*kube_, kube::kConfigMaps, config_maps_, clock_,
+                             watching(flags, true)),
         secrets_watcher_(*kube_, kube::kSecrets, secrets_, clock_, watching(flags, true)),
-        controller_(queue_, reconciler_, {&builds_watcher_, &config_maps_watcher_}, clock_, controlling(flags)) {
+        controller_(queue_, reconciler_, {&builds_watcher_, &config_maps_watcher_}, clock_,
+                    controlling(flags)) {
     // Secrets are watched only once some ImageBuild has content from one.
     view_.on_secret_content([this] { in_background(secrets_watcher_.run()); });
   }
@@ -130,13 +139,16 @@ class Program {
     });
     in_background(events_.run());
     int exit_code = kFailed;
-    boost::asio::co_spawn(io_, main_task(), [&](const std::exception_ptr& failure, Result<void> result) {
-      if (!failure && result) exit_code = 0;
-      if (!failure && result.has_error()) log::error("stopped", {{"error", result.error().message}});
-      if (failure) log::error("stopped by a bug");
-      signals.cancel();
-      for (auto& cancel : background_) cancel.emit(boost::asio::cancellation_type::terminal);
-    });
+    boost::asio::co_spawn(io_, main_task(),
+                          [&](const std::exception_ptr& failure, Result<void> result) {
+                            if (!failure && result) exit_code = 0;
+                            if (!failure && result.has_error())
+                              log::error("stopped", {{"error", result.error().message}});
+                            if (failure) log::error("stopped by a bug");
+                            signals.cancel();
+                            for (auto& cancel : background_)
+                              cancel.emit(boost::asio::cancellation_type::terminal);
+                          });
     log::info("kiln-controller starts", {{"version", KILN_VERSION}});
     io_.run();
     pool_.stop();
@@ -158,12 +170,15 @@ class Program {
 
   void in_background(Task<Result<void>> task) {
     auto& cancel = background_.emplace_back();
-    boost::asio::co_spawn(io_, std::move(task), boost::asio::bind_cancellation_slot(cancel.slot(), boost::asio::detached));
+    boost::asio::co_spawn(
+        io_, std::move(task),
+        boost::asio::bind_cancellation_slot(cancel.slot(), boost::asio::detached));
   }
 
   Task<Result<void>> main_task() {
     auto result = co_await controller_.run();
-    auto last_words = with_deadline(events_.flush(), std::chrono::seconds(3), std::string("sending the last Events"));
+    auto last_words = with_deadline(events_.flush(), std::chrono::seconds(3),
+                                    std::string("sending the last Events"));
     (void)co_await std::move(last_words);
     co_return result;
   }

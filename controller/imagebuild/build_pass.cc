@@ -32,15 +32,19 @@ std::string requested_at(const kube::ObjectMeta& meta, const api::Status& status
 }
 
 std::string duration_since(std::chrono::steady_clock::time_point since, const Clock& clock) {
-  const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady_now() - since);
+  const auto passed =
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady_now() - since);
   return format_duration(std::max(passed, std::chrono::milliseconds(1)));
 }
 
-std::string repository_of(const std::string& image) { return image.substr(0, image.find('@')); }
+std::string repository_of(const std::string& image) {
+  return image.substr(0, image.find('@'));
+}
 
 void mark(api::Status& status, std::string_view type, bool holds, std::int64_t generation,
           std::string reason, std::string message, WallTime now) {
-  api::Condition condition(std::string(type), holds, generation, std::move(reason), std::move(message));
+  api::Condition condition(std::string(type), holds, generation, std::move(reason),
+                           std::move(message));
   api::set_condition(status.conditions, std::move(condition), now);
 }
 
@@ -73,11 +77,14 @@ Result<Next> BuildPass::halt(std::string reason, std::string message, bool dead_
 
 Task<Result<Next>> BuildPass::check_spec() {
   if (build_->spec.suspend)
-    co_return halt("Suspended", "suspended: nothing is built until spec.suspend is false", false, !status_.digest.empty());
+    co_return halt("Suspended", "suspended: nothing is built until spec.suspend is false", false,
+                   !status_.digest.empty());
   KILN_CO_TRY(plan::check_spec(*build_));
   if (const auto holder = ports_.view.tag_holder(*build_); !holder.empty())
-    co_return halt("TagContested", "the ImageBuild " + holder + " pushes to " + build_->spec.output.image +
-                                       " already; choose another tag, or delete that one", false, false);
+    co_return halt("TagContested",
+                   "the ImageBuild " + holder + " pushes to " + build_->spec.output.image +
+                       " already; choose another tag, or delete that one",
+                   false, false);
   co_return Next::kContinue;
 }
 
@@ -107,8 +114,10 @@ Task<Result<Next>> BuildPass::resolve_base() {
   auto base = co_await ports_.builder.resolve_base(plan_->request);
   if (!base) co_return std::move(base).error();
   if (!base->missing_platforms.empty())
-    co_return halt("PlatformNotFound", "the base " + build_->spec.base.image + " has no image for " +
-                                           base->missing_platforms.front().str(), false, false);
+    co_return halt("PlatformNotFound",
+                   "the base " + build_->spec.base.image + " has no image for " +
+                       base->missing_platforms.front().str(),
+                   false, false);
   for (const auto& warning : base->warnings) warnings_.push_back(warning);
   base_ = std::make_shared<const build::ResolvedBase>(std::move(*base));
   note_stage("base", since);
@@ -156,8 +165,12 @@ Result<Next> BuildPass::judge_tag(const std::optional<oci::Digest>& held) {
   if (held && held->str() == status_.digest && !retagged && !status_.pending)
     return halt("Succeeded", "the image is up to date", false, true);
   if (held && !is_ours(held->str()))
-    return halt("TagMoved", "the tag " + tags_.front() + " holds " + held->str() + ", which Kiln did not push; "
-                "Kiln's image is " + status_.digest + ". Delete the tag to have it restored", true, false);
+    return halt("TagMoved",
+                "the tag " + tags_.front() + " holds " + held->str() +
+                    ", which Kiln did not push; "
+                    "Kiln's image is " +
+                    status_.digest + ". Delete the tag to have it restored",
+                true, false);
   reasons_.clear();
   if (retagged)
     reasons_.emplace_back("SpecChanged");
@@ -179,7 +192,8 @@ Task<Result<Next>> BuildPass::stop_if_up_to_date() {
   std::optional<oci::Digest> held;
   if (now) held = now->digest;
 
-  if (status_.input_key == key_ && !status_.digest.empty() && !destination_is_new()) co_return judge_tag(held);
+  if (status_.input_key == key_ && !status_.digest.empty() && !destination_is_new())
+    co_return judge_tag(held);
   reasons_ = reasons_to_build();
   const auto& triggers = build_->spec.triggers;
   const auto ignored = [&](const api::Reason& reason) {
@@ -187,10 +201,13 @@ Task<Result<Next>> BuildPass::stop_if_up_to_date() {
            (reason.type == "BaseChanged" && !triggers.base);
   };
   if (std::all_of(reasons_.begin(), reasons_.end(), ignored))
-    co_return halt("Succeeded", "inputs changed, but spec.triggers says to wait for a change of the spec", false, true);
+    co_return halt("Succeeded",
+                   "inputs changed, but spec.triggers says to wait for a change of the spec", false,
+                   true);
   if (held && !is_ours(held->str()) && !status_.digest.empty())
-    warnings_.push_back("the tag " + tags_.front() + " held " + held->str() + ", which Kiln did not push (its own was " +
-                        status_.digest + "); the new image takes the tag");
+    warnings_.push_back("the tag " + tags_.front() + " held " + held->str() +
+                        ", which Kiln did not push (its own was " + status_.digest +
+                        "); the new image takes the tag");
   co_return Next::kContinue;
 }
 
@@ -199,12 +216,15 @@ Task<Result<Next>> BuildPass::announce() {
   started_steady_ = ports_.clock.steady_now();
   const auto generation = seen_->meta.generation;
   // An edit of content on top of a good image is announced with the pending digest: one write less.
-  if (!status_.digest.empty() && status_.observed_generation == generation) co_return Next::kContinue;
+  if (!status_.digest.empty() && status_.observed_generation == generation)
+    co_return Next::kContinue;
   status_.observed_generation = generation;
-  api::Condition ready(std::string(api::condition_type::kReady), false, generation, "Progressing", "building the image");
+  api::Condition ready(std::string(api::condition_type::kReady), false, generation, "Progressing",
+                       "building the image");
   ready.status = "Unknown";
   api::set_condition(status_.conditions, std::move(ready), started_);
-  mark(status_, api::condition_type::kReconciling, true, generation, "Progressing", "building the image", started_);
+  mark(status_, api::condition_type::kReconciling, true, generation, "Progressing",
+       "building the image", started_);
   api::remove_condition(status_.conditions, api::condition_type::kStalled);
   KILN_CO_TRY(co_await write_status());
   co_return Next::kContinue;
@@ -224,7 +244,8 @@ Task<Result<Next>> BuildPass::assemble() {
 Task<Result<Next>> BuildPass::push_content() {
   const auto since = ports_.clock.steady_now();
   if (!destination_)
-    destination_ = build::registry_destination(ports_.registry, plan_->repository, plan_->output_access);
+    destination_ =
+        build::registry_destination(ports_.registry, plan_->repository, plan_->output_access);
   build::PushListener silent;
   auto report = co_await build::push_content(images_, *destination_, ports_.registry,
                                              plan_->request->base.access, std::move(silent));
@@ -350,8 +371,10 @@ Task<Result<void>> BuildPass::write_status() {
       ports_.view.wrote(*object);
       co_return Result<void>();
     }
-    if (object.error().code != Errc::kConflict || tries == kWriteTries) co_return std::move(object).error();
-    // Somebody changed the object. If it is still the one this pass is about, the status still holds.
+    if (object.error().code != Errc::kConflict || tries == kWriteTries)
+      co_return std::move(object).error();
+    // Somebody changed the object. If it is still the one this pass is about, the status still
+    // holds.
     auto fresh = co_await ports_.kube.get_metadata(kImageBuilds, key);
     if (!fresh) co_return std::move(fresh).error();
     if (fresh->meta().uid != seen_->meta.uid || fresh->meta().generation != seen_->meta.generation)

@@ -28,8 +28,8 @@ struct Ports {
   const Clock& clock;
   ClusterView& view;
 
-  Ports(kube::Client& k, registry::Client& r, build::Builder& b, runtime::EventSink& e, const Clock& c,
-        ClusterView& v)
+  Ports(kube::Client& k, registry::Client& r, build::Builder& b, runtime::EventSink& e,
+        const Clock& c, ClusterView& v)
       : kube(k), registry(r), builder(b), events(e), clock(c), view(v) {}
 };
 
@@ -46,8 +46,8 @@ struct Halt {
       : reason(std::move(r)), message(std::move(m)), dead_end(dead), ready(is_ready) {}
 };
 
-/// One reconcile's state: what was read, what was found, and the status that comes of it. Each step is
-/// a member, so no coroutine takes a reference. Steps never sleep and never requeue; only
+/// One reconcile's state: what was read, what was found, and the status that comes of it. Each step
+/// is a member, so no coroutine takes a reference. Steps never sleep and never requeue; only
 /// announce() and record_pending() write, and both through StatusWriter's one way.
 class BuildPass {
  public:
@@ -81,7 +81,8 @@ class BuildPass {
   api::Status& status() { return status_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
 
-  /// Writes `status_` if it differs from what the API server has. Errors: kConflict and others of the client.
+  /// Writes `status_` if it differs from what the API server has. Errors: kConflict and others of
+  /// the client.
   Task<Result<void>> write_status();
 
  private:

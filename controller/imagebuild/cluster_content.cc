@@ -18,9 +18,12 @@ Result<SharedKeychain> keychain_of(const plan::NamedData& secret, const std::str
   const auto* json = entry(".dockerconfigjson");
   const auto* legacy = entry(".dockercfg");
   if (json == nullptr && legacy == nullptr)
-    return Error(Errc::kInvalid, "Secret/" + name + " holds no registry credentials; it must be of type "
-                                 "kubernetes.io/dockerconfigjson (kubectl create secret docker-registry)");
-  auto config = json != nullptr ? auth::DockerConfig::parse(*json) : auth::DockerConfig::parse_legacy(*legacy);
+    return Error(Errc::kInvalid,
+                 "Secret/" + name +
+                     " holds no registry credentials; it must be of type "
+                     "kubernetes.io/dockerconfigjson (kubectl create secret docker-registry)");
+  auto config = json != nullptr ? auth::DockerConfig::parse(*json)
+                                : auth::DockerConfig::parse_legacy(*legacy);
   if (!config) return std::move(config).error().while_doing("Secret/" + name);
   return SharedKeychain(std::make_shared<auth::DockerConfig>(std::move(*config)));
 }
@@ -44,7 +47,8 @@ std::vector<std::string> pull_secret_names(const kube::Object& account) {
   return names;
 }
 
-Task<Result<SharedKeychain>> account_keychain(kube::Client& client, std::string space, std::string account) {
+Task<Result<SharedKeychain>> account_keychain(kube::Client& client, std::string space,
+                                              std::string account) {
   const kube::ObjectKey key(space, account);
   auto object = co_await client.get(kube::kServiceAccounts, key);
   if (!object && object.error().code == Errc::kNotFound) co_return SharedKeychain();
@@ -66,7 +70,8 @@ Task<Result<plan::NamedData>> ClusterContent::config_map(std::string name) {
   const kube::ObjectKey key(namespace_, name);
   auto object = co_await client_.get(kube::kConfigMaps, key);
   if (!object && object.error().code == Errc::kNotFound)
-    co_return Error(Errc::kNotFound, "ConfigMap/" + name + " is not there; create it in the namespace " + namespace_);
+    co_return Error(Errc::kNotFound, "ConfigMap/" + name +
+                                         " is not there; create it in the namespace " + namespace_);
   if (!object) co_return std::move(object).error().while_doing("ConfigMap/" + name);
   co_return plan::parse_config_map(object->json());
 }
@@ -76,7 +81,8 @@ Task<Result<plan::NamedData>> ClusterContent::secret(std::string name) {
   const kube::ObjectKey key(namespace_, name);
   auto object = co_await client_.get(kube::kSecrets, key);
   if (!object && object.error().code == Errc::kNotFound)
-    co_return Error(Errc::kNotFound, "Secret/" + name + " is not there; create it in the namespace " + namespace_);
+    co_return Error(Errc::kNotFound,
+                    "Secret/" + name + " is not there; create it in the namespace " + namespace_);
   if (!object) co_return std::move(object).error().while_doing("Secret/" + name);
   co_return plan::parse_secret(object->json());
 }
@@ -96,12 +102,14 @@ Task<Result<plan::Keychains>> read_keychains(kube::Client& client,
   keychains.base = account;
   keychains.output = account;
   if (!base_secret.empty()) {
-    auto read = co_await read_secret(client, space, base_secret, std::string("spec.base.secretRef"));
+    auto read =
+        co_await read_secret(client, space, base_secret, std::string("spec.base.secretRef"));
     if (!read) co_return std::move(read).error();
     keychains.base = std::move(*read);
   }
   if (!output_secret.empty()) {
-    auto read = co_await read_secret(client, space, output_secret, std::string("spec.output.secretRef"));
+    auto read =
+        co_await read_secret(client, space, output_secret, std::string("spec.output.secretRef"));
     if (!read) co_return std::move(read).error();
     keychains.output = std::move(*read);
   }

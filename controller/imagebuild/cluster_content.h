@@ -26,11 +26,10 @@ class ClusterContent final : public plan::ContentProvider {
   bool asked_for_secret_ = false;
 };
 
-/// The credentials for base and output: secretRef where there is one, else the imagePullSecrets of the
-/// service account. Secrets that imagePullSecrets name and that do not exist are passed over, as the
-/// kubelet does; a missing service account has none.
-/// Errors: kNotFound (secretRef), kInvalid (a Secret of another type, or not readable).
-/// Lifetime: `client` outlives the task.
+/// The credentials for base and output: secretRef where there is one, else the imagePullSecrets of
+/// the service account. Secrets that imagePullSecrets name and that do not exist are passed over,
+/// as the kubelet does; a missing service account has none. Errors: kNotFound (secretRef), kInvalid
+/// (a Secret of another type, or not readable). Lifetime: `client` outlives the task.
 [[nodiscard]] Task<Result<plan::Keychains>> read_keychains(
     kube::Client& client, std::shared_ptr<const api::ImageBuild> build);
 

@@ -26,8 +26,10 @@ std::vector<std::string> terms_of(const api::ImageBuild& build) {
   if (auto term = output_term(build); !term.empty()) terms.push_back(std::move(term));
   for (const auto& content : build.spec.content) {
     if (content.config_map)
-      terms.push_back(content_term("ConfigMap", build.metadata.namespace_, content.config_map->name));
-    if (content.secret) terms.push_back(content_term("Secret", build.metadata.namespace_, content.secret->name));
+      terms.push_back(
+          content_term("ConfigMap", build.metadata.namespace_, content.config_map->name));
+    if (content.secret)
+      terms.push_back(content_term("Secret", build.metadata.namespace_, content.secret->name));
   }
   return terms;
 }
@@ -43,7 +45,8 @@ bool wants_reconcile(const kube::ObjectMeta& before, const kube::ObjectMeta& now
   constexpr std::string_view kOurs = "reconcile.kiln.build/requestedAt";
   constexpr std::string_view kFlux = "reconcile.fluxcd.io/requestedAt";
   return before.uid != now.uid || before.generation != now.generation ||
-         before.is_deleting() != now.is_deleting() || before.annotation(kOurs) != now.annotation(kOurs) ||
+         before.is_deleting() != now.is_deleting() ||
+         before.annotation(kOurs) != now.annotation(kOurs) ||
          before.annotation(kFlux) != now.annotation(kFlux);
 }
 
@@ -73,7 +76,8 @@ void ClusterView::applied(const kube::Object& object, Origin origin) {
   const auto before = store_.find(object.key());
   if (before && before->meta.uid == object.meta().uid) {
     // Our own write may already be here while older events are still on their way.
-    const auto newer = kube::is_newer_version(object.meta().resource_version, before->meta.resource_version);
+    const auto newer =
+        kube::is_newer_version(object.meta().resource_version, before->meta.resource_version);
     if (newer && !*newer) return;
   }
   put(object);
@@ -90,8 +94,10 @@ void ClusterView::deleted(const kube::ObjectKey& key) {
 
 void ClusterView::wrote(const kube::Object& object) {
   const auto before = store_.find(object.key());
-  if (!before || before->meta.uid != object.meta().uid) return;  // Deleted, or another one, meanwhile.
-  const auto older = kube::is_newer_version(before->meta.resource_version, object.meta().resource_version);
+  if (!before || before->meta.uid != object.meta().uid)
+    return;  // Deleted, or another one, meanwhile.
+  const auto older =
+      kube::is_newer_version(before->meta.resource_version, object.meta().resource_version);
   if (older && *older) return;
   const bool edited = wants_reconcile(before->meta, object.meta());
   put(object);
@@ -111,7 +117,8 @@ std::string ClusterView::tag_holder(const api::ImageBuild& build) const {
   if (!self) return "";
   for (const auto& key : store_.with_term(output_term(build))) {
     const auto other = store_.find(key);
-    if (key != own && other && !other->meta.is_deleting() && is_older(other->meta, self->meta)) return key.name;
+    if (key != own && other && !other->meta.is_deleting() && is_older(other->meta, self->meta))
+      return key.name;
   }
   return "";
 }
@@ -120,11 +127,13 @@ bool ClusterView::uses(std::string_view kind, const kube::ObjectKey& key) const 
   return store_.has_term(content_term(kind, key.namespace_, key.name));
 }
 
-void ClusterView::content_changed(std::string_view kind, const kube::ObjectKey& key, Priority priority) {
+void ClusterView::content_changed(std::string_view kind, const kube::ObjectKey& key,
+                                  Priority priority) {
   for (const auto& user : store_.with_term(content_term(kind, key.namespace_, key.name))) {
     const auto seen = store_.find(user);
     // A missing ConfigMap that comes is no trigger of a rebuild but the end of a failure.
-    if (seen && seen->build && (seen->build->spec.triggers.content || seen->build->status.digest.empty()))
+    if (seen && seen->build &&
+        (seen->build->spec.triggers.content || seen->build->status.digest.empty()))
       queue_.add(user, priority);
   }
 }
@@ -143,7 +152,8 @@ void ContentWatch::applied(const kube::Object& object, Origin origin) {
 }
 
 void ContentWatch::deleted(const kube::ObjectKey& key) {
-  if (versions_.erase(key) > 0 || view_.uses(kind_, key)) view_.content_changed(kind_, key, Priority::kHigh);
+  if (versions_.erase(key) > 0 || view_.uses(kind_, key))
+    view_.content_changed(kind_, key, Priority::kHigh);
 }
 
 std::vector<kube::ObjectKey> ContentWatch::known() const {

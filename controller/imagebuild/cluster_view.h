@@ -14,7 +14,8 @@
 
 namespace kiln::imagebuild {
 
-inline constexpr kube::ResourceType kImageBuilds("kiln.build", "v1alpha1", "imagebuilds", "ImageBuild", true);
+inline constexpr kube::ResourceType kImageBuilds("kiln.build", "v1alpha1", "imagebuilds",
+                                                 "ImageBuild", true);
 
 /// An ImageBuild as it was last seen: read, and the object it was read from.
 struct Seen {
@@ -24,9 +25,8 @@ struct Seen {
 };
 
 /// The ImageBuilds of the cluster, and who uses which ConfigMap, Secret and output tag. Turns what
-/// changed into keys of the work queue: a user's edit, the end of one that held a tag, other content.
-/// Changes of status alone start nothing.
-/// Threads: one. Lifetime: `queue` outlives it.
+/// changed into keys of the work queue: a user's edit, the end of one that held a tag, other
+/// content. Changes of status alone start nothing. Threads: one. Lifetime: `queue` outlives it.
 class ClusterView final : public runtime::WatchHandler {
  public:
   explicit ClusterView(runtime::KeySink& queue) : queue_(queue) {}
@@ -43,9 +43,12 @@ class ClusterView final : public runtime::WatchHandler {
 
   /// `kind` is "ConfigMap" or "Secret".
   bool uses(std::string_view kind, const kube::ObjectKey& key) const;
-  void content_changed(std::string_view kind, const kube::ObjectKey& key, runtime::Priority priority);
+  void content_changed(std::string_view kind, const kube::ObjectKey& key,
+                       runtime::Priority priority);
   /// Called when the first ImageBuild with content from a Secret is seen.
-  void on_secret_content(std::function<void()> callback) { on_secret_content_ = std::move(callback); }
+  void on_secret_content(std::function<void()> callback) {
+    on_secret_content_ = std::move(callback);
+  }
 
  private:
   void put(const kube::Object& object);

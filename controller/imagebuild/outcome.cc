@@ -6,23 +6,34 @@ namespace {
 /// What the code alone decides, whatever the step. "" = the step has to say.
 std::string_view common_reason(Errc code) {
   switch (code) {
-    case Errc::kRateLimited: return "RegistryRateLimited";
-    case Errc::kTimeout: return "Timeout";
-    case Errc::kEgressDenied: return "EgressDenied";
-    case Errc::kNoSpace: return "NoSpace";
-    case Errc::kCorrupt: return "DigestMismatch";
-    case Errc::kUnauthorized: return "AuthenticationFailed";
-    default: return "";
+    case Errc::kRateLimited:
+      return "RegistryRateLimited";
+    case Errc::kTimeout:
+      return "Timeout";
+    case Errc::kEgressDenied:
+      return "EgressDenied";
+    case Errc::kNoSpace:
+      return "NoSpace";
+    case Errc::kCorrupt:
+      return "DigestMismatch";
+    case Errc::kUnauthorized:
+      return "AuthenticationFailed";
+    default:
+      return "";
   }
 }
 
 Verdict judge_pull(const Error& error) {
   switch (error.code) {
-    case Errc::kNotFound: return {"BaseNotFound", false};
-    case Errc::kDenied: return {"AuthenticationFailed", false};
+    case Errc::kNotFound:
+      return {"BaseNotFound", false};
+    case Errc::kDenied:
+      return {"AuthenticationFailed", false};
     case Errc::kUnsupported:
-    case Errc::kInvalid: return {"BaseNotFound", true};
-    default: return {"RegistryUnavailable", false};
+    case Errc::kInvalid:
+      return {"BaseNotFound", true};
+    default:
+      return {"RegistryUnavailable", false};
   }
 }
 
@@ -31,8 +42,10 @@ Verdict judge_push(const Error& error) {
     case Errc::kNotFound:
     case Errc::kDenied:
     case Errc::kInvalid:
-    case Errc::kUnsupported: return {"PushDenied", false};
-    default: return {"RegistryUnavailable", false};
+    case Errc::kUnsupported:
+      return {"PushDenied", false};
+    default:
+      return {"RegistryUnavailable", false};
   }
 }
 
@@ -40,14 +53,22 @@ Verdict judge_push(const Error& error) {
 
 std::string_view name_of(Step step) {
   switch (step) {
-    case Step::kSpec: return "checking the spec";
-    case Step::kCredentials: return "reading credentials";
-    case Step::kContent: return "reading the content";
-    case Step::kBase: return "resolving the base image";
-    case Step::kCompare: return "comparing with the last build";
-    case Step::kAssemble: return "assembling the image";
-    case Step::kPush: return "pushing the image";
-    case Step::kRecord: return "recording what is pushed";
+    case Step::kSpec:
+      return "checking the spec";
+    case Step::kCredentials:
+      return "reading credentials";
+    case Step::kContent:
+      return "reading the content";
+    case Step::kBase:
+      return "resolving the base image";
+    case Step::kCompare:
+      return "comparing with the last build";
+    case Step::kAssemble:
+      return "assembling the image";
+    case Step::kPush:
+      return "pushing the image";
+    case Step::kRecord:
+      return "recording what is pushed";
   }
   return "";
 }
@@ -57,19 +78,23 @@ Verdict judge(Step step, const Error& error) {
     return {reason, error.code == Errc::kEgressDenied};
   const bool for_good = error.code == Errc::kInvalid || error.code == Errc::kUnsupported;
   switch (step) {
-    case Step::kSpec: return {"InvalidSpec", true};
+    case Step::kSpec:
+      return {"InvalidSpec", true};
     case Step::kCredentials:
       return {error.code == Errc::kNotFound ? "SecretNotFound" : "AuthenticationFailed", false};
     case Step::kContent:
       if (for_good) return {"ContentInvalid", true};
       return {error.code == Errc::kNotFound ? "ConfigMapNotFound" : "ProgressingWithRetry", false};
-    case Step::kBase: return judge_pull(error);
+    case Step::kBase:
+      return judge_pull(error);
     case Step::kAssemble:
       if (for_good) return {"ContentInvalid", true};
       return judge_pull(error);
     case Step::kCompare:
-    case Step::kPush: return judge_push(error);
-    case Step::kRecord: return {"ProgressingWithRetry", false};
+    case Step::kPush:
+      return judge_push(error);
+    case Step::kRecord:
+      return {"ProgressingWithRetry", false};
   }
   return {"ProgressingWithRetry", false};
 }

@@ -42,7 +42,8 @@ class ConditionWriter {
   }
   void step_failed(Step step, const std::string& reason, const std::string& message) {
     if (step == Step::kBase) set(type::kBaseResolved, false, reason, message);
-    if (step == Step::kContent || step == Step::kAssemble) set(type::kContentReady, false, reason, message);
+    if (step == Step::kContent || step == Step::kAssemble)
+      set(type::kContentReady, false, reason, message);
     if (step == Step::kPush || step == Step::kCompare) set(type::kPushed, false, reason, message);
   }
   void suspended(const std::string& message, bool has_image) {
@@ -52,7 +53,8 @@ class ConditionWriter {
   }
 
  private:
-  void set(std::string_view name, bool holds, const std::string& reason, const std::string& message) {
+  void set(std::string_view name, bool holds, const std::string& reason,
+           const std::string& message) {
     api::Condition condition(std::string(name), holds, generation_, reason, message);
     api::set_condition(status_.conditions, std::move(condition), now_);
   }
@@ -91,18 +93,21 @@ Task<ReconcileResult> ImageBuildReconciler::reconcile(kube::ObjectKey key) {
   const auto seen = ports_.view.find(key);
   if (!seen || seen->meta.is_deleting()) co_return ReconcileResult::done();
   if (!seen->build) {
-    log::warning("cannot read an ImageBuild", {{"imageBuild", key.str()}, {"error", seen->unreadable}});
+    log::warning("cannot read an ImageBuild",
+                 {{"imageBuild", key.str()}, {"error", seen->unreadable}});
     co_return ReconcileResult::done();
   }
   auto pass = std::make_shared<BuildPass>(ports_, seen);
-  auto limited = with_deadline(pass->run(), seen->build->spec.timeout, std::string("the build (spec.timeout)"));
+  auto limited = with_deadline(pass->run(), seen->build->spec.timeout,
+                               std::string("the build (spec.timeout)"));
   auto last = co_await std::move(limited);
   co_return co_await conclude(pass, seen, std::move(last));
 }
 
 /// The one place that turns how a pass ended into status, Event and what comes next.
 Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> pass,
-                                                     std::shared_ptr<const Seen> seen, Result<Next> last) {
+                                                     std::shared_ptr<const Seen> seen,
+                                                     Result<Next> last) {
   const auto before = seen->build->status;
   auto& status = pass->status();
   ConditionWriter conditions(status, seen->meta.generation, ports_.clock.now());
@@ -111,15 +116,18 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
   if (last.has_error()) {
     const auto error = last.error();
     if (error.code == Errc::kCancelled) co_return ReconcileResult::done();
-    if (error.code == Errc::kConflict && pass->step() == Step::kRecord) co_return ReconcileResult::retry();
-    if (error.code == Errc::kNotFound && pass->step() == Step::kRecord) co_return ReconcileResult::done();
+    if (error.code == Errc::kConflict && pass->step() == Step::kRecord)
+      co_return ReconcileResult::retry();
+    if (error.code == Errc::kNotFound && pass->step() == Step::kRecord)
+      co_return ReconcileResult::done();
     auto verdict = judge(pass->step(), error);
     if (pass->step() == Step::kContent && error.code == Errc::kNotFound && pass->secret_missing())
       verdict.reason = "SecretNotFound";
     const std::string reason(verdict.reason);
     conditions.step_failed(pass->step(), reason, error.message);
     conditions.failed(reason, error.message, verdict.dead_end);
-    if (!verdict.dead_end) result = ReconcileResult::retry(error.retry_after.value_or(std::chrono::seconds(0)));
+    if (!verdict.dead_end)
+      result = ReconcileResult::retry(error.retry_after.value_or(std::chrono::seconds(0)));
     log::warning("reconcile failed", {{"imageBuild", seen->build->metadata.key()},
                                       {"step", std::string(imagebuild::name_of(pass->step()))},
                                       {"reason", reason},
@@ -133,28 +141,32 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
     } else {
       conditions.failed(halt.reason, halt.message, halt.dead_end);
       if (halt.reason == "TagContested") result = ReconcileResult::again_after(kContestedDelay);
-      if (halt.reason == "PlatformNotFound") conditions.step_failed(Step::kBase, halt.reason, halt.message);
+      if (halt.reason == "PlatformNotFound")
+        conditions.step_failed(Step::kBase, halt.reason, halt.message);
     }
   } else {
     conditions.steps_done();
     conditions.ready(status.image);
   }
   status.observed_generation = seen->meta.generation;
-  if (!pass->requested_at().empty() && !last.has_error()) status.last_handled_reconcile_at = pass->requested_at();
+  if (!pass->requested_at().empty() && !last.has_error())
+    status.last_handled_reconcile_at = pass->requested_at();
   // A time that changes with every reconcile is written only along with something else.
   auto compared = status;
   compared.next_poll_at = before.next_poll_at;
   if (!(compared == before) && result.delay() && !result.is_retry())
-    status.next_poll_at = format_rfc3339(ports_.clock.now() + std::chrono::ceil<std::chrono::seconds>(*result.delay()));
+    status.next_poll_at = format_rfc3339(ports_.clock.now() +
+                                         std::chrono::ceil<std::chrono::seconds>(*result.delay()));
   tell(*seen, *pass, before);
   co_return co_await write(pass, result);
 }
 
-Task<ReconcileResult> ImageBuildReconciler::write(std::shared_ptr<BuildPass> pass, ReconcileResult result) {
+Task<ReconcileResult> ImageBuildReconciler::write(std::shared_ptr<BuildPass> pass,
+                                                  ReconcileResult result) {
   auto written = co_await pass->write_status();
   if (written || written.error().code == Errc::kNotFound) co_return result;
-  log::warning("cannot write the status", {{"imageBuild", pass->build().metadata.key()},
-                                           {"error", written.error().message}});
+  log::warning("cannot write the status",
+               {{"imageBuild", pass->build().metadata.key()}, {"error", written.error().message}});
   co_return ReconcileResult::retry(written.error().retry_after.value_or(std::chrono::seconds(0)));
 }
 
@@ -164,8 +176,9 @@ void ImageBuildReconciler::tell(const Seen& seen, BuildPass& pass, const api::St
     for (const auto& warning : pass.warnings())
       ports_.events.record(object, runtime::EventType::kWarning, "Warning", "Building", warning);
     const auto& status = pass.status();
-    ports_.events.record(object, runtime::EventType::kNormal, "Succeeded", "Building",
-                         "pushed " + status.image + " (" + described(status.last_build->reasons) + ")");
+    ports_.events.record(
+        object, runtime::EventType::kNormal, "Succeeded", "Building",
+        "pushed " + status.image + " (" + described(status.last_build->reasons) + ")");
     log::info("image pushed", {{"imageBuild", seen.build->metadata.key()},
                                {"digest", status.digest},
                                {"reasons", described(status.last_build->reasons)},

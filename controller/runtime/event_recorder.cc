@@ -229,7 +229,7 @@ Task<void> EventRecorder::Impl::send(std::string id) {
   before->second.queued = false;
   const Series one = before->second;  // It may change, or go, while we wait.
   // A task chosen first and awaited once: g++ 12 corrupts the results of co_awaits that stand in
-  // the branches of a conditional.
+  // the branches of a conditional expression.
   auto writing = one.written_count == 0 ? create(id, one) : write_series(id, one);
   const auto sent = co_await std::move(writing);
   const auto after = series.find(id);

@@ -12,8 +12,8 @@ namespace kiln::auth {
 struct Credential {
   std::string username{};
   std::string password{};
-  std::string identity_token{};   ///< OAuth2 refresh token ("identitytoken").
-  std::string registry_token{};   ///< Sent as it is, as a bearer token ("registrytoken").
+  std::string identity_token{};  ///< OAuth2 refresh token ("identitytoken").
+  std::string registry_token{};  ///< Sent as it is, as a bearer token ("registrytoken").
 
   bool anonymous() const {
     return username.empty() && password.empty() && identity_token.empty() && registry_token.empty();

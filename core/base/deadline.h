@@ -36,7 +36,8 @@ Task<void> store_into(Task<Result<T>> task, std::shared_ptr<std::optional<Result
 
 }  // namespace detail
 
-/// Runs `task` for at most `limit`; then cancels it, waits for it to unwind and answers kTimeout with
+/// Runs `task` for at most `limit`; then cancels it, waits for it to unwind and answers kTimeout
+/// with
 /// "`what` took longer than …".
 ///
 /// Cancellation: passed on to the task; answers kCancelled. The task must react to cancellation

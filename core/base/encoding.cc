@@ -21,10 +21,20 @@ std::size_t utf8_sequence(std::string_view text, std::size_t i) {
   std::uint32_t point = 0;
   std::uint32_t least = 0;
   if (lead < 0x80) return 1;
-  if ((lead & 0xE0) == 0xC0) { length = 2; point = lead & 0x1F; least = 0x80; }
-  else if ((lead & 0xF0) == 0xE0) { length = 3; point = lead & 0x0F; least = 0x800; }
-  else if ((lead & 0xF8) == 0xF0) { length = 4; point = lead & 0x07; least = 0x10000; }
-  else return 0;
+  if ((lead & 0xE0) == 0xC0) {
+    length = 2;
+    point = lead & 0x1F;
+    least = 0x80;
+  } else if ((lead & 0xF0) == 0xE0) {
+    length = 3;
+    point = lead & 0x0F;
+    least = 0x800;
+  } else if ((lead & 0xF8) == 0xF0) {
+    length = 4;
+    point = lead & 0x07;
+    least = 0x10000;
+  } else
+    return 0;
   if (i + length > text.size()) return 0;
   for (std::size_t k = 1; k < length; ++k) {
     const auto next = byte_at(text, i + k);
@@ -64,7 +74,8 @@ std::string base64_encode(std::string_view bytes) {
 }
 
 Result<std::string> base64_decode(std::string_view text) {
-  if (text.size() % 4 != 0) return Error(Errc::kInvalid, "base64 text must be padded to 4 characters");
+  if (text.size() % 4 != 0)
+    return Error(Errc::kInvalid, "base64 text must be padded to 4 characters");
   std::size_t padding = 0;
   while (padding < 2 && text.size() > padding && text[text.size() - 1 - padding] == '=') ++padding;
   std::string out;

@@ -16,7 +16,8 @@ std::string base64_encode(std::string_view bytes);
 /// Strict: padding required, no white space. Errors: kInvalid.
 [[nodiscard]] Result<std::string> base64_decode(std::string_view text);
 
-/// RFC 3986: everything but unreserved characters becomes %XX; for one part of a path or a query value.
+/// RFC 3986: everything but unreserved characters becomes %XX; for one part of a path or a query
+/// value.
 std::string percent_encode(std::string_view text);
 
 /// True for well-formed UTF-8 (no overlong forms, no surrogates).

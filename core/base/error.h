@@ -11,21 +11,21 @@ namespace kiln {
 
 /// What went wrong, named by what the caller should do next (not by where it happened).
 enum class Errc {
-  kInvalid,          ///< The input can never work. Fix it; do not retry.
-  kNotFound,         ///< A named thing is absent. Retried: it may be created later.
-  kUnauthorized,     ///< Credentials missing or not accepted (401). Retried slowly: secrets get fixed.
-  kDenied,           ///< Known, but not allowed to do this (403). Retried slowly: rights get granted.
-  kConflict,         ///< Lost a write race. Re-read the object, then retry at once.
-  kUnavailable,      ///< Network, 408/5xx. Retried with back-off.
-  kRateLimited,      ///< 429. Retried when the server says so, or with back-off.
-  kTimeout,          ///< A deadline of ours passed. Retried with back-off.
-  kCorrupt,          ///< Bytes do not match their digest or format. Someone must look; retried slowly.
-  kNoSpace,          ///< A disk (ours or the registry's) is full. Retried slowly.
-  kEgressDenied,     ///< The egress policy forbids this address. Fix the reference or the policy.
-  kUnsupported,      ///< Well-formed, but this version cannot do it. Do not retry.
-  kGone,             ///< A position in a stream is too old (410 Expired). Start over from a list.
-  kCancelled,        ///< Stopped on purpose, by shutdown or because the work became pointless.
-  kInternal,         ///< A bug or a broken machine. Logged loudly, retried with back-off.
+  kInvalid,       ///< The input can never work. Fix it; do not retry.
+  kNotFound,      ///< A named thing is absent. Retried: it may be created later.
+  kUnauthorized,  ///< Credentials missing or not accepted (401). Retried slowly: secrets get fixed.
+  kDenied,        ///< Known, but not allowed to do this (403). Retried slowly: rights get granted.
+  kConflict,      ///< Lost a write race. Re-read the object, then retry at once.
+  kUnavailable,   ///< Network, 408/5xx. Retried with back-off.
+  kRateLimited,   ///< 429. Retried when the server says so, or with back-off.
+  kTimeout,       ///< A deadline of ours passed. Retried with back-off.
+  kCorrupt,       ///< Bytes do not match their digest or format. Someone must look; retried slowly.
+  kNoSpace,       ///< A disk (ours or the registry's) is full. Retried slowly.
+  kEgressDenied,  ///< The egress policy forbids this address. Fix the reference or the policy.
+  kUnsupported,   ///< Well-formed, but this version cannot do it. Do not retry.
+  kGone,          ///< A position in a stream is too old (410 Expired). Start over from a list.
+  kCancelled,     ///< Stopped on purpose, by shutdown or because the work became pointless.
+  kInternal,      ///< A bug or a broken machine. Logged loudly, retried with back-off.
 };
 
 /// The code's name in prose, e.g. "not found"; for logs.
@@ -53,7 +53,8 @@ struct Error {
   }
 };
 
-/// Either a value or an Error. Always look before you take: value() on an error is a bug and throws.
+/// Either a value or an Error. Always look before you take: value() on an error is a bug and
+/// throws.
 template <class T>
 using Result = boost::system::result<T, Error>;
 
@@ -68,9 +69,11 @@ using Result = boost::system::result<T, Error>;
 /// return a Result; KILN_CO_TRY is the same for coroutines.
 #define KILN_CONCAT_INNER(a, b) a##b
 #define KILN_CONCAT(a, b) KILN_CONCAT_INNER(a, b)
-#define KILN_TRY(expr) \
-  if (auto KILN_CONCAT(kiln_try_, __LINE__) = (expr); KILN_CONCAT(kiln_try_, __LINE__).has_error()) \
+#define KILN_TRY(expr)                                \
+  if (auto KILN_CONCAT(kiln_try_, __LINE__) = (expr); \
+      KILN_CONCAT(kiln_try_, __LINE__).has_error())   \
   return std::move(KILN_CONCAT(kiln_try_, __LINE__)).error()
-#define KILN_CO_TRY(expr) \
-  if (auto KILN_CONCAT(kiln_try_, __LINE__) = (expr); KILN_CONCAT(kiln_try_, __LINE__).has_error()) \
+#define KILN_CO_TRY(expr)                             \
+  if (auto KILN_CONCAT(kiln_try_, __LINE__) = (expr); \
+      KILN_CONCAT(kiln_try_, __LINE__).has_error())   \
   co_return std::move(KILN_CONCAT(kiln_try_, __LINE__)).error()

@@ -23,15 +23,17 @@ UniqueFd& UniqueFd::operator=(UniqueFd&& other) noexcept {
   return *this;
 }
 
-int UniqueFd::release() { return std::exchange(fd_, -1); }
+int UniqueFd::release() {
+  return std::exchange(fd_, -1);
+}
 
 Error errno_error(int error, std::string_view action, const std::filesystem::path& path) {
   auto code = Errc::kInternal;
   if (error == ENOENT || error == ENOTDIR) code = Errc::kNotFound;
   if (error == ENOSPC || error == EDQUOT) code = Errc::kNoSpace;
   if (error == EACCES || error == EPERM || error == EROFS) code = Errc::kDenied;
-  return {code, std::string(action) + " " + path.string() + ": " +
-                    std::system_category().message(error)};
+  return {code,
+          std::string(action) + " " + path.string() + ": " + std::system_category().message(error)};
 }
 
 Result<UniqueFd> open_for_reading(const std::filesystem::path& path) {
@@ -40,8 +42,10 @@ Result<UniqueFd> open_for_reading(const std::filesystem::path& path) {
   if (!fd.valid()) return errno_error(errno, "cannot open", path);
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return errno_error(errno, "cannot look at", path);
-  if (S_ISDIR(info.st_mode)) return Error(Errc::kInvalid, path.string() + " is a directory, not a file");
-  if (!S_ISREG(info.st_mode)) return Error(Errc::kInvalid, path.string() + " is not a regular file");
+  if (S_ISDIR(info.st_mode))
+    return Error(Errc::kInvalid, path.string() + " is a directory, not a file");
+  if (!S_ISREG(info.st_mode))
+    return Error(Errc::kInvalid, path.string() + " is not a regular file");
   return fd;
 }
 

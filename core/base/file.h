@@ -25,14 +25,16 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-/// An Error for errno: ENOENT → kNotFound, ENOSPC/EDQUOT → kNoSpace, EACCES → kDenied, else kInternal.
+/// An Error for errno: ENOENT → kNotFound, ENOSPC/EDQUOT → kNoSpace, EACCES → kDenied, else
+/// kInternal.
 Error errno_error(int error, std::string_view action, const std::filesystem::path& path);
 
 /// The whole file. Errors: kNotFound, kDenied, kInvalid when it is larger than `limit_bytes`.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path,
                                             std::uint64_t limit_bytes);
 
-/// Writes aside, fsyncs, renames: a crash leaves the old file or the new one. Mode 0644, or as given.
+/// Writes aside, fsyncs, renames: a crash leaves the old file or the new one. Mode 0644, or as
+/// given.
 [[nodiscard]] Result<void> write_file_atomically(const std::filesystem::path& path,
                                                  std::string_view bytes, unsigned mode = 0644);
 

@@ -31,9 +31,9 @@ Task<void> gather_lane(std::shared_ptr<GatherState<T>> state) {
 
 }  // namespace detail
 
-/// Runs `tasks`, at most `limit` at a time, all on the caller's executor, and answers their values in
-/// order. After a failure no further task is started; those under way are waited for, and the first
-/// error in order is answered.
+/// Runs `tasks`, at most `limit` at a time, all on the caller's executor, and answers their values
+/// in order. After a failure no further task is started; those under way are waited for, and the
+/// first error in order is answered.
 ///
 /// Cancellation: passed on to the tasks under way; answers kCancelled.
 /// Threads: the executor must be single-threaded or a strand.

@@ -26,7 +26,8 @@ std::size_t nesting_depth(std::string_view text) {
 
 Result<Json> parse_json(std::string_view text, std::size_t max_depth) {
   if (nesting_depth(text) > max_depth)
-    return Error(Errc::kInvalid, "JSON is nested deeper than " + std::to_string(max_depth) + " levels");
+    return Error(Errc::kInvalid,
+                 "JSON is nested deeper than " + std::to_string(max_depth) + " levels");
   try {
     return Json::parse(text.begin(), text.end());
   } catch (const Json::parse_error& e) {

@@ -1,5 +1,6 @@
 #pragma once
-// Heavy: include it in .cc files only. Public headers keep JSON as text or hide it behind a pointer.
+// Heavy: include it in .cc files only. Public headers keep JSON as text or hide it behind a
+// pointer.
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>

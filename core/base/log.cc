@@ -11,8 +11,8 @@ namespace kiln::log {
 namespace {
 
 struct State {
-  std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>(
-      "kiln", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  std::shared_ptr<spdlog::logger> logger =
+      std::make_shared<spdlog::logger>("kiln", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   Format format = Format::kText;
 };
 
@@ -27,11 +27,16 @@ State& state() {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::kDebug: return spdlog::level::debug;
-    case Level::kInfo: return spdlog::level::info;
-    case Level::kWarning: return spdlog::level::warn;
-    case Level::kError: return spdlog::level::err;
-    case Level::kOff: return spdlog::level::off;
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarning:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
+    case Level::kOff:
+      return spdlog::level::off;
   }
   return spdlog::level::info;
 }
@@ -39,7 +44,8 @@ spdlog::level::level_enum to_spdlog(Level level) {
 std::string as_text(std::string_view message, std::initializer_list<Field> fields) {
   std::string line(message);
   for (const auto& field : fields) {
-    const bool bare = !field.value.empty() && field.value.find_first_of(" \"\n\r\t=") == std::string::npos;
+    const bool bare =
+        !field.value.empty() && field.value.find_first_of(" \"\n\r\t=") == std::string::npos;
     line += " " + std::string(field.key) + "=" + (bare ? field.value : dump_json(field.value));
   }
   return line;
@@ -62,9 +68,13 @@ void configure(Level level, Format format) {
   set_level(level);
 }
 
-void set_level(Level level) { state().logger->set_level(to_spdlog(level)); }
+void set_level(Level level) {
+  state().logger->set_level(to_spdlog(level));
+}
 
-bool enabled(Level level) { return state().logger->should_log(to_spdlog(level)); }
+bool enabled(Level level) {
+  return state().logger->should_log(to_spdlog(level));
+}
 
 Result<Level> parse_level(std::string_view text) {
   if (text == "debug") return Level::kDebug;
@@ -77,7 +87,8 @@ Result<Level> parse_level(std::string_view text) {
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (!enabled(level)) return;
-  const auto line = state().format == Format::kJson ? as_json(message, fields) : as_text(message, fields);
+  const auto line =
+      state().format == Format::kJson ? as_json(message, fields) : as_text(message, fields);
   state().logger->log(to_spdlog(level), "{}", line);
 }
 

@@ -15,7 +15,9 @@ std::string without_controls(std::string_view text) {
   return out;
 }
 
-bool ends_token(char c) { return c == ' ' || c == '"' || c == '\'' || c == '&' || c == ',' || c == '<'; }
+bool ends_token(char c) {
+  return c == ' ' || c == '"' || c == '\'' || c == '&' || c == ',' || c == '<';
+}
 
 /// Masks what follows `marker` (case-insensitive) up to the end of the word.
 void mask_after(std::string& text, std::string_view marker) {
@@ -56,9 +58,16 @@ std::string sanitize_server_text(std::string_view text, std::size_t limit_bytes)
     for (auto it = bad; it != out.end(); ++it)
       if (static_cast<unsigned char>(*it) >= 0x80) *it = '?';
   }
-  constexpr std::array<std::string_view, 10> kMarkers = {
-      "bearer ", "basic ", "token=", "\"token\":\"", "\"access_token\":\"", "password=",
-      "x-amz-signature=", "x-amz-security-token=", "sig=", "signature="};
+  constexpr std::array<std::string_view, 10> kMarkers = {"bearer ",
+                                                         "basic ",
+                                                         "token=",
+                                                         "\"token\":\"",
+                                                         "\"access_token\":\"",
+                                                         "password=",
+                                                         "x-amz-signature=",
+                                                         "x-amz-security-token=",
+                                                         "sig=",
+                                                         "signature="};
   for (const auto marker : kMarkers) mask_after(out, marker);
   if (text.size() > limit_bytes) out += "…";
   return out;

@@ -4,12 +4,13 @@
 
 namespace kiln {
 
-/// A URL for logs, events and errors: user information and query are cut out, control characters too.
+/// A URL for logs, events and errors: user information and query are cut out, control characters
+/// too.
 std::string redact_url(std::string_view url);
 
 /// Text that came from a server, made fit for a log or a status: at most `limit_bytes`, one line,
-/// control characters and broken UTF-8 replaced, and anything that looks like a bearer token, a basic
-/// credential or a signed query value masked.
+/// control characters and broken UTF-8 replaced, and anything that looks like a bearer token, a
+/// basic credential or a signed query value masked.
 std::string sanitize_server_text(std::string_view text, std::size_t limit_bytes = 512);
 
 }  // namespace kiln

@@ -11,7 +11,8 @@ namespace kiln {
 
 struct Sha256::Context {
   Context() : evp(EVP_MD_CTX_new()) {
-    if (evp == nullptr || EVP_DigestInit_ex(evp, EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
+    if (evp == nullptr || EVP_DigestInit_ex(evp, EVP_sha256(), nullptr) != 1)
+      throw std::bad_alloc();
   }
   ~Context() { EVP_MD_CTX_free(evp); }
   Context(const Context&) = delete;
@@ -34,7 +35,9 @@ Sha256Sum Sha256::finish() {
   return sum;
 }
 
-std::string Sha256::finish_hex() { return to_hex(finish()); }
+std::string Sha256::finish_hex() {
+  return to_hex(finish());
+}
 
 Sha256Sum sha256(std::string_view bytes) {
   Sha256 hash;
@@ -42,7 +45,9 @@ Sha256Sum sha256(std::string_view bytes) {
   return hash.finish();
 }
 
-std::string sha256_hex(std::string_view bytes) { return to_hex(sha256(bytes)); }
+std::string sha256_hex(std::string_view bytes) {
+  return to_hex(sha256(bytes));
+}
 
 Sha256Sum hmac_sha256(std::string_view key, std::string_view bytes) {
   Sha256Sum sum{};

@@ -124,11 +124,17 @@ Result<milliseconds> parse_duration(std::string_view text) {
     }
     if (!digits) return bad_duration(text);
     std::int64_t unit_us = 0;
-    if (rest.starts_with("ms")) { unit_us = 1'000; rest.remove_prefix(2); }
-    else if (take_char(rest, 's')) unit_us = 1'000'000;
-    else if (take_char(rest, 'm')) unit_us = 60LL * 1'000'000;
-    else if (take_char(rest, 'h')) unit_us = 3600LL * 1'000'000;
-    else return bad_duration(text);
+    if (rest.starts_with("ms")) {
+      unit_us = 1'000;
+      rest.remove_prefix(2);
+    } else if (take_char(rest, 's'))
+      unit_us = 1'000'000;
+    else if (take_char(rest, 'm'))
+      unit_us = 60LL * 1'000'000;
+    else if (take_char(rest, 'h'))
+      unit_us = 3600LL * 1'000'000;
+    else
+      return bad_duration(text);
     total_us += whole * unit_us + fraction_us * (unit_us / 1'000) / 1'000;
     if (total_us > 366LL * 24 * 3600 * 1'000'000) return bad_duration(text);
   }

@@ -18,9 +18,13 @@ struct WorkPool::Impl {
 WorkPool::WorkPool(std::size_t threads)
     : threads_(std::max<std::size_t>(threads, 1)), impl_(std::make_unique<Impl>(threads_)) {}
 
-WorkPool::~WorkPool() { stop(); }
+WorkPool::~WorkPool() {
+  stop();
+}
 
-void WorkPool::stop() { impl_->pool.join(); }
+void WorkPool::stop() {
+  impl_->pool.join();
+}
 
 Task<void> WorkPool::run_erased(std::function<void()> work) {
   auto initiate = [this, &work](auto handler) {

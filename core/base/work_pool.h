@@ -13,8 +13,8 @@ namespace kiln {
 /// Threads for what must not run on the I/O thread: hashing, compressing, tar, files.
 ///
 /// Threads: run() may be called from any coroutine; the coroutine goes on on its own executor.
-/// Lifetime: stop() (or the destructor) waits for work under way. It must come before the end of the
-/// io_context whose coroutines wait here.
+/// Lifetime: stop() (or the destructor) waits for work under way. It must come before the end of
+/// the io_context whose coroutines wait here.
 class WorkPool {
  public:
   explicit WorkPool(std::size_t threads);
@@ -22,9 +22,10 @@ class WorkPool {
   WorkPool(const WorkPool&) = delete;
   WorkPool& operator=(const WorkPool&) = delete;
 
-  /// Runs `work` on a thread of the pool and answers its result. An exception of `work` comes out here.
-  /// Cancellation: not possible once started; work that may take long looks at a flag of its own.
-  /// g++ 12: a lambda with captures is an aggregate too; name it before the co_await and move it in.
+  /// Runs `work` on a thread of the pool and answers its result. An exception of `work` comes out
+  /// here. Cancellation: not possible once started; work that may take long looks at a flag of its
+  /// own. g++ 12: a lambda with captures is an aggregate too; name it before the co_await and move
+  /// it in.
   template <class F>
   [[nodiscard]] Task<std::invoke_result_t<F>> run(F work) {
     using R = std::invoke_result_t<F>;

@@ -28,12 +28,14 @@ std::string listed(const std::vector<std::string>& paths) {
 std::vector<std::string> destinations(const BuildRequest& request) {
   std::vector<std::string> paths;
   for (const auto& content : request.content)
-    if (std::find(paths.begin(), paths.end(), content.path) == paths.end()) paths.push_back(content.path);
+    if (std::find(paths.begin(), paths.end(), content.path) == paths.end())
+      paths.push_back(content.path);
   return paths;
 }
 
 Error in_content(Error error, std::size_t index, const FetchedContent& content) {
-  return std::move(error).while_doing("content[" + std::to_string(index) + "] (" + content.description + ")");
+  return std::move(error).while_doing("content[" + std::to_string(index) + "] (" +
+                                      content.description + ")");
 }
 
 /// Base layers, then what this build removes, then the layers it has added so far.
@@ -49,7 +51,8 @@ Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
   auto tree = std::make_shared<layer::FileTree>();
   for (std::size_t i = 0; i < content.size(); ++i) {
     const auto& wanted = request.content[i];
-    auto placed = place_content(content[i].content.tree, wanted.path, wanted.ownership, base, *tree);
+    auto placed =
+        place_content(content[i].content.tree, wanted.path, wanted.ownership, base, *tree);
     if (!placed) return in_content(std::move(placed).error(), i, content[i]);
     if (request.layers != LayerPolicy::kPerContent || tree->empty()) continue;
     below.push_back(index_of(*tree));
@@ -57,7 +60,8 @@ Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
     planned.push_back(PlannedLayer{tree, "kiln content " + wanted.path});
     tree = std::make_shared<layer::FileTree>();
   }
-  if (!tree->empty()) planned.push_back(PlannedLayer{tree, "kiln content" + listed(destinations(request))});
+  if (!tree->empty())
+    planned.push_back(PlannedLayer{tree, "kiln content" + listed(destinations(request))});
   return planned;
 }
 
@@ -67,8 +71,8 @@ Result<std::vector<PlannedLayer>> plan_layers(const BuildRequest& request,
                                               std::vector<std::string>& warnings) {
   auto whiteouts = place_whiteouts(request.remove, tree_with(below), warnings);
   if (!whiteouts) return std::move(whiteouts).error();
-  // A layer of their own below the content: in one layer with it, overlayfs-based unpackers would lose
-  // a directory's whiteout when the same layer makes the directory again.
+  // A layer of their own below the content: in one layer with it, overlayfs-based unpackers would
+  // lose a directory's whiteout when the same layer makes the directory again.
   std::vector<PlannedLayer> planned;
   if (!whiteouts->empty()) {
     below.push_back(index_of(*whiteouts));
@@ -115,8 +119,8 @@ Error missing_platform(const BuildRequest& request, const ResolvedBase& base) {
 
 Task<Result<layer::Layer>> LayerMaker::make(std::shared_ptr<const layer::FileTree> tree,
                                             std::shared_ptr<const BuildRequest> request) {
-  const auto key = source::identity_of(*tree) + " " + layer::encoder_id(request->compression) + " " +
-                   std::to_string(static_cast<int>(request->timestamps.kind)) + " " +
+  const auto key = source::identity_of(*tree) + " " + layer::encoder_id(request->compression) +
+                   " " + std::to_string(static_cast<int>(request->timestamps.kind)) + " " +
                    std::to_string(request->timestamps.fixed) +
                    (request->docker_media_types ? " docker" : "");
   if (const auto found = kept_.find(key); found != kept_.end()) co_return found->second;

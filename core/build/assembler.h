@@ -16,7 +16,8 @@ namespace kiln::build {
 /// Threads: the I/O executor; the work itself runs on the pool.
 class LayerMaker {
  public:
-  LayerMaker(WorkPool& pool, std::string spool_dir) : pool_(pool), spool_dir_(std::move(spool_dir)) {}
+  LayerMaker(WorkPool& pool, std::string spool_dir)
+      : pool_(pool), spool_dir_(std::move(spool_dir)) {}
 
   [[nodiscard]] Task<Result<layer::Layer>> make(std::shared_ptr<const layer::FileTree> tree,
                                                 std::shared_ptr<const BuildRequest> request);
@@ -32,9 +33,9 @@ class LayerMaker {
 };
 
 /// Builder::assemble, see there. Lifetime: `cache` and `maker` outlive the task.
-[[nodiscard]] Task<Result<Assembled>> assemble(BaseCache& cache, LayerMaker& maker,
-                                               std::shared_ptr<const BuildRequest> request,
-                                               std::shared_ptr<const ResolvedBase> base,
-                                               std::shared_ptr<const std::vector<FetchedContent>> content);
+[[nodiscard]] Task<Result<Assembled>> assemble(
+    BaseCache& cache, LayerMaker& maker, std::shared_ptr<const BuildRequest> request,
+    std::shared_ptr<const ResolvedBase> base,
+    std::shared_ptr<const std::vector<FetchedContent>> content);
 
 }  // namespace kiln::build

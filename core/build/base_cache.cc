@@ -41,7 +41,8 @@ BaseCache::BaseCache(registry::Client& registry, WorkPool& pool, std::filesystem
   if (!directory_.empty()) std::filesystem::create_directories(directory_ / "layer-index", ignored);
 }
 
-Task<Result<oci::RawManifest>> BaseCache::manifest(oci::Reference reference, registry::Access access) {
+Task<Result<oci::RawManifest>> BaseCache::manifest(oci::Reference reference,
+                                                   registry::Access access) {
   // The repository is part of the key: who may read one repository may not read another.
   const auto key = "manifest " + reference.repository().str() + "@" + reference.identifier();
   if (const auto found = texts_.find(key); reference.digest() && found != texts_.end()) {
@@ -59,7 +60,8 @@ Task<Result<std::string>> BaseCache::config(oci::Repository repository, oci::Des
                                             registry::Access access) {
   const auto key = "config " + repository.str() + "@" + blob.digest.str();
   if (const auto found = texts_.find(key); found != texts_.end()) co_return found->second;
-  auto fetched = co_await registry_.fetch_blob(std::move(repository), std::move(blob), std::move(access));
+  auto fetched =
+      co_await registry_.fetch_blob(std::move(repository), std::move(blob), std::move(access));
   if (fetched) keep_text(key, *fetched);
   co_return fetched;
 }
@@ -77,7 +79,8 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
   const auto path = index_path(blob.digest);
   if (!path.empty()) {
     auto bytes = read_file(path, kMaxIndexFileBytes);
-    auto stored = bytes ? layer::LayerIndex::from_bytes(*bytes) : Result<layer::LayerIndex>(bytes.error());
+    auto stored =
+        bytes ? layer::LayerIndex::from_bytes(*bytes) : Result<layer::LayerIndex>(bytes.error());
     if (stored) {
       Shared kept = std::make_shared<const layer::LayerIndex>(std::move(*stored));
       keep_index(key, kept);
@@ -104,7 +107,8 @@ Task<Result<layer::LayerIndex>> BaseCache::download_index(oci::Repository reposi
   const auto name = blob.digest.short_hex();
   auto fetched = co_await registry_.fetch_blob_into(std::move(repository), std::move(blob),
                                                     std::move(access), sink);
-  if (!fetched) co_return std::move(fetched).error().while_doing("reading the base's layer " + name);
+  if (!fetched)
+    co_return std::move(fetched).error().while_doing("reading the base's layer " + name);
   const int fd = file->get();
   auto work = [fd]() -> Result<layer::LayerIndex> {
     if (::lseek(fd, 0, SEEK_SET) < 0) return errno_error(errno, "cannot rewind", "spool file");

@@ -15,9 +15,9 @@
 
 namespace kiln::build {
 
-/// What is known of base images, kept by digest: manifests and configs (in memory), and the headers of
-/// layers (in memory and, given a folder, on disk). All of it can be had again, so any of it may go.
-/// Threads: the I/O executor.
+/// What is known of base images, kept by digest: manifests and configs (in memory), and the headers
+/// of layers (in memory and, given a folder, on disk). All of it can be had again, so any of it may
+/// go. Threads: the I/O executor.
 class BaseCache {
  public:
   BaseCache(registry::Client& registry, WorkPool& pool, std::filesystem::path directory,

@@ -26,8 +26,9 @@ Task<Result<PlatformBase>> read_platform(BaseCache& cache, oci::Reference refere
   auto raw = co_await cache.manifest(reference, access);
   if (!raw) co_return std::move(raw).error();
   if (!oci::media_type::is_manifest(raw->media_type))
-    co_return Error(Errc::kUnsupported, reference.str() + " is " + raw->media_type +
-                                            ", not an image manifest; indexes within indexes are not supported");
+    co_return Error(Errc::kUnsupported,
+                    reference.str() + " is " + raw->media_type +
+                        ", not an image manifest; indexes within indexes are not supported");
   auto manifest = oci::Manifest::parse(raw->bytes);
   if (!manifest) co_return std::move(manifest).error().while_doing(reference.str());
   auto config = co_await cache.config(reference.repository(), manifest->config, access);
@@ -52,7 +53,8 @@ Choice choose_all_linux(const oci::Index& index) {
     if (oci::is_attestation(entry)) continue;
     const auto platform = entry.platform.value_or(oci::Platform{"linux", "amd64"});
     if (platform.os != "linux")
-      choice.warnings.push_back("skipped " + platform.str() + " of the base: only Linux images are built");
+      choice.warnings.push_back("skipped " + platform.str() +
+                                " of the base: only Linux images are built");
     else
       choice.entries.push_back(entry);
   }
@@ -68,7 +70,8 @@ Choice choose_asked(const oci::Index& index, const std::vector<oci::Platform>& a
     const auto found = std::find_if(index.manifests.begin(), index.manifests.end(), fits);
     if (found == index.manifests.end())
       choice.missing.push_back(platform);
-    else if (std::find(choice.entries.begin(), choice.entries.end(), *found) == choice.entries.end())
+    else if (std::find(choice.entries.begin(), choice.entries.end(), *found) ==
+             choice.entries.end())
       choice.entries.push_back(*found);
   }
   return choice;

@@ -39,9 +39,9 @@ Task<Result<ResolvedBase>> Builder::resolve_base(std::shared_ptr<const BuildRequ
   return build::resolve_base(impl_->cache, impl_->registry, std::move(request));
 }
 
-Task<Result<Assembled>> Builder::assemble(std::shared_ptr<const BuildRequest> request,
-                                          std::shared_ptr<const ResolvedBase> base,
-                                          std::shared_ptr<const std::vector<FetchedContent>> content) {
+Task<Result<Assembled>> Builder::assemble(
+    std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedBase> base,
+    std::shared_ptr<const std::vector<FetchedContent>> content) {
   return build::assemble(impl_->cache, impl_->maker, std::move(request), std::move(base),
                          std::move(content));
 }

@@ -19,7 +19,7 @@ namespace kiln::build {
 /// One platform of a resolved base.
 struct PlatformBase {
   oci::Platform platform;
-  oci::Digest digest;   ///< Of this platform's manifest.
+  oci::Digest digest;  ///< Of this platform's manifest.
   image::Image image;
 };
 
@@ -46,16 +46,17 @@ struct Assembled {
   std::vector<std::string> warnings{};  ///< "remove: /x is not in the base"
 };
 
-/// The engine's front door. The steps can be called one by one (the controller looks at the input key
-/// between them) or all at once through assemble_all().
+/// The engine's front door. The steps can be called one by one (the controller looks at the input
+/// key between them) or all at once through assemble_all().
 ///
 /// Threads: the I/O executor; heavy work goes to the pool. Cancellation: between and within steps.
 /// Lifetime: registry and pool outlive the builder and all its tasks.
 class Builder {
  public:
   struct Options {
-    std::filesystem::path cache_dir{};  ///< Facts about base layers are kept here; "" = memory only.
-    std::string spool_dir{};            ///< For large layers; "" = $TMPDIR.
+    std::filesystem::path
+        cache_dir{};          ///< Facts about base layers are kept here; "" = memory only.
+    std::string spool_dir{};  ///< For large layers; "" = $TMPDIR.
   };
 
   Builder(registry::Client& registry, WorkPool& pool, Options options);
@@ -67,15 +68,16 @@ class Builder {
       std::shared_ptr<const BuildRequest> request);
 
   /// Resolves the tag, reads index, manifests and configs (kept by digest), picks the platforms.
-  /// Errors: kNotFound (no such image) and those of the registry. A platform that was asked for and is
-  /// not there is no error here, see ResolvedBase::missing_platforms.
-  [[nodiscard]] Task<Result<ResolvedBase>> resolve_base(std::shared_ptr<const BuildRequest> request);
+  /// Errors: kNotFound (no such image) and those of the registry. A platform that was asked for and
+  /// is not there is no error here, see ResolvedBase::missing_platforms.
+  [[nodiscard]] Task<Result<ResolvedBase>> resolve_base(
+      std::shared_ptr<const BuildRequest> request);
 
   /// Makes layers and images. Reads the base's layer headers the first time it meets a base.
   /// Errors: kInvalid where content and base do not fit together, saying what to add to `remove`.
-  [[nodiscard]] Task<Result<Assembled>> assemble(std::shared_ptr<const BuildRequest> request,
-                                                 std::shared_ptr<const ResolvedBase> base,
-                                                 std::shared_ptr<const std::vector<FetchedContent>> content);
+  [[nodiscard]] Task<Result<Assembled>> assemble(
+      std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedBase> base,
+      std::shared_ptr<const std::vector<FetchedContent>> content);
 
  private:
   struct Impl;

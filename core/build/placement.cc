@@ -15,8 +15,9 @@ using layer::FileTree;
 constexpr std::uint32_t kNewDirectoryMode = 0755;
 
 Error in_the_way(const std::string& path, const std::string& what, const std::string& wanted) {
-  return {Errc::kInvalid, "/" + path + " is " + what + " in the base, but the content has " + wanted +
-                              " there; add /" + path + " to remove, or choose another path"};
+  return {Errc::kInvalid, "/" + path + " is " + what + " in the base, but the content has " +
+                              wanted + " there; add /" + path +
+                              " to remove, or choose another path"};
 }
 
 bool is_below(std::string_view path, std::string_view directory) {
@@ -32,12 +33,13 @@ Entry base_directory(const std::string& path, const layer::IndexedEntry& known) 
   return entry;
 }
 
-/// The directory `path` and all above it, root excluded, where `into` lacks them. New ones at or below
-/// `owned` get the content's ownership.
-Result<void> add_directories(std::string_view path, std::string_view owned, const Ownership& ownership,
-                             const BaseTree& base, FileTree& into) {
+/// The directory `path` and all above it, root excluded, where `into` lacks them. New ones at or
+/// below `owned` get the content's ownership.
+Result<void> add_directories(std::string_view path, std::string_view owned,
+                             const Ownership& ownership, const BaseTree& base, FileTree& into) {
   if (path.empty()) return {};
-  if (const auto* placed = into.find(path); placed != nullptr && placed->kind == EntryKind::kDirectory)
+  if (const auto* placed = into.find(path);
+      placed != nullptr && placed->kind == EntryKind::kDirectory)
     return {};
   KILN_TRY(add_directories(layer::parent_of(path), owned, ownership, base, into));
   const auto* known = base.find(path);
@@ -65,7 +67,8 @@ class Placer {
     auto directory = base_.resolve(layer::parent_of(path), true);
     if (!directory) return std::move(directory).error();
     const auto target = layer::join_path(*directory, layer::name_of_path(path));
-    if (const auto* known = base_.find(target); known != nullptr && known->kind == EntryKind::kDirectory)
+    if (const auto* known = base_.find(target);
+        known != nullptr && known->kind == EntryKind::kDirectory)
       return in_the_way(target, "a directory", "a file");
     KILN_TRY(add_directories(*directory, destination_, ownership_, base_, into_));
     auto placed = entry;
@@ -107,7 +110,8 @@ Result<FileTree> place_whiteouts(const std::vector<std::string>& remove, const B
   for (const auto& path : remove) {
     auto clean = layer::clean_absolute_path(path);
     if (!clean) return std::move(clean).error().while_doing("remove");
-    if (clean->empty()) return Error(Errc::kInvalid, "remove: / cannot be removed; use the base \"scratch\"");
+    if (clean->empty())
+      return Error(Errc::kInvalid, "remove: / cannot be removed; use the base \"scratch\"");
     auto resolved = base.resolve(*clean, false);
     if (!resolved) return std::move(resolved).error().while_doing("remove " + path);
     if (base.find(*resolved) == nullptr)

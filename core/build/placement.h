@@ -10,9 +10,9 @@
 
 namespace kiln::build {
 
-/// The whiteouts for `remove`, resolved through the base's symlinks, with the base's directories above
-/// them. Paths that the base does not have are left out and named in `warnings`.
-/// Errors: kInvalid for a path that is not clean, or the root.
+/// The whiteouts for `remove`, resolved through the base's symlinks, with the base's directories
+/// above them. Paths that the base does not have are left out and named in `warnings`. Errors:
+/// kInvalid for a path that is not clean, or the root.
 [[nodiscard]] Result<layer::FileTree> place_whiteouts(const std::vector<std::string>& remove,
                                                       const layer::BaseTree& base,
                                                       std::vector<std::string>& warnings);
@@ -20,7 +20,8 @@ namespace kiln::build {
 /// Puts content's tree at `path` of the image and adds it to `into`: resolved through the base's
 /// symlinks, directories of the base with the base's mode and owner, new ones by `ownership`.
 /// `base` is what lies below: the base after its removals (and earlier layers of this build).
-/// Errors: kInvalid where content would replace a directory of the base by a file, or go below a file.
+/// Errors: kInvalid where content would replace a directory of the base by a file, or go below a
+/// file.
 [[nodiscard]] Result<void> place_content(const layer::FileTree& content, const std::string& path,
                                          const Ownership& ownership, const layer::BaseTree& base,
                                          layer::FileTree& into);

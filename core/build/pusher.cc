@@ -70,7 +70,8 @@ Task<Result<int>> copy_base_layer(State state, image::LayerSource source, std::s
   FdSink sink(fd.get());
   auto fetched = co_await state->registry.fetch_blob_into(*source.repository, source.descriptor,
                                                           state->base_access, sink);
-  if (!fetched) co_return std::move(fetched).error().while_doing("copying " + what + " from the base");
+  if (!fetched)
+    co_return std::move(fetched).error().while_doing("copying " + what + " from the base");
   auto blob = blob_in_file(source.descriptor, std::move(fd));
   if (!blob) co_return std::move(blob).error();
   co_return co_await put_blob(state, std::move(*blob), std::move(what));
@@ -133,8 +134,8 @@ Task<Result<void>> publish(std::shared_ptr<const image::ImageSet> images,
   for (const auto& tag : tags) {
     auto stored = co_await destination.put_manifest(top, tag);
     if (!stored)
-      co_return std::move(stored).error().while_doing(tag.empty() ? std::string("pushing the manifest")
-                                                                  : "moving the tag " + tag);
+      co_return std::move(stored).error().while_doing(
+          tag.empty() ? std::string("pushing the manifest") : "moving the tag " + tag);
   }
   co_return Result<void>();
 }

@@ -28,10 +28,10 @@ struct PushEvent {
 };
 using PushListener = std::function<void(const PushEvent&)>;
 
-/// Sends all that `images` needs but the tag: layers and configs (in parallel), manifests, and for an
-/// index its children. The top manifest itself goes with publish().
-/// `base_access`: how to read layers that only the base's registry has.
-/// Lifetime: `registry` and `destination` outlive the task.
+/// Sends all that `images` needs but the tag: layers and configs (in parallel), manifests, and for
+/// an index its children. The top manifest itself goes with publish(). `base_access`: how to read
+/// layers that only the base's registry has. Lifetime: `registry` and `destination` outlive the
+/// task.
 [[nodiscard]] Task<Result<PushReport>> push_content(std::shared_ptr<const image::ImageSet> images,
                                                     store::Destination& destination,
                                                     registry::Client& registry,

@@ -7,12 +7,14 @@ namespace {
 
 class RegistryDestination final : public store::Destination {
  public:
-  RegistryDestination(registry::Client& registry, oci::Repository repository, registry::Access access)
+  RegistryDestination(registry::Client& registry, oci::Repository repository,
+                      registry::Access access)
       : registry_(registry), repository_(std::move(repository)), access_(std::move(access)) {}
 
   std::string name() const override { return repository_.str(); }
 
-  Task<Result<bool>> link_blob(oci::Descriptor blob, std::optional<oci::Repository> origin) override {
+  Task<Result<bool>> link_blob(oci::Descriptor blob,
+                               std::optional<oci::Repository> origin) override {
     if (origin && *origin == repository_) co_return true;
     if (origin && origin->registry == repository_.registry) {
       auto mounted = co_await registry_.mount_blob(repository_, blob, *origin, access_);
@@ -23,12 +25,16 @@ class RegistryDestination final : public store::Destination {
   }
 
   Task<Result<store::StoreResult>> put_blob(layer::Blob blob) override {
-    auto pushed = co_await registry_.ensure_blob(repository_, std::move(blob), std::nullopt, access_);
+    auto pushed =
+        co_await registry_.ensure_blob(repository_, std::move(blob), std::nullopt, access_);
     if (!pushed) co_return std::move(pushed).error();
     switch (*pushed) {
-      case registry::PushResult::kUploaded: co_return store::StoreResult::kStored;
-      case registry::PushResult::kMounted: co_return store::StoreResult::kLinked;
-      case registry::PushResult::kAlreadyPresent: break;
+      case registry::PushResult::kUploaded:
+        co_return store::StoreResult::kStored;
+      case registry::PushResult::kMounted:
+        co_return store::StoreResult::kLinked;
+      case registry::PushResult::kAlreadyPresent:
+        break;
     }
     co_return store::StoreResult::kAlreadyPresent;
   }

@@ -19,7 +19,8 @@ namespace kiln::build {
 /// Where the image starts from.
 struct BaseRequest {
   std::optional<oci::Reference> reference{};  ///< Unset = scratch.
-  std::vector<oci::Platform> platforms{};     ///< Empty = every Linux platform of the base (scratch: linux/amd64).
+  std::vector<oci::Platform>
+      platforms{};  ///< Empty = every Linux platform of the base (scratch: linux/amd64).
   registry::Access access{};
 };
 
@@ -33,8 +34,9 @@ struct Ownership {
 };
 
 struct ContentRequest {
-  std::shared_ptr<source::Source> source;  ///< Shared with the caller, who may have fetched it already.
-  std::string path;                        ///< Absolute and clean: where the tree goes.
+  std::shared_ptr<source::Source>
+      source;        ///< Shared with the caller, who may have fetched it already.
+  std::string path;  ///< Absolute and clean: where the tree goes.
   Ownership ownership{};
 
   ContentRequest(std::shared_ptr<source::Source> s, std::string p)
@@ -43,7 +45,8 @@ struct ContentRequest {
 
 enum class LayerPolicy { kAuto, kSingle, kPerContent };
 
-/// Errors: kInvalid, listing the names ("auto", "single", "per-content"; also as the API writes them).
+/// Errors: kInvalid, listing the names ("auto", "single", "per-content"; also as the API writes
+/// them).
 [[nodiscard]] Result<LayerPolicy> parse_layer_policy(std::string_view text);
 
 /// All that decides what an image is. Not in it: where it goes, under which tags, with what

@@ -13,7 +13,9 @@ struct Config::Document {
 
 namespace {
 
-Error corrupt(std::string what) { return {Errc::kCorrupt, "config: " + std::move(what)}; }
+Error corrupt(std::string what) {
+  return {Errc::kCorrupt, "config: " + std::move(what)};
+}
 
 std::vector<std::string> strings_at(const Json& object, std::string_view key) {
   std::vector<std::string> out;
@@ -146,7 +148,9 @@ Result<Config> Config::parse(std::string_view text) {
   return Config(std::make_shared<const Document>(Document{std::move(*json)}));
 }
 
-Platform Config::platform() const { return platform_from_json(document_->json); }
+Platform Config::platform() const {
+  return platform_from_json(document_->json);
+}
 
 std::vector<Digest> Config::diff_ids() const {
   std::vector<Digest> out;
@@ -178,7 +182,9 @@ std::vector<std::string> Config::env() const {
 std::map<std::string, std::string> Config::labels() const {
   return string_map_at(json_at(document_->json, "config"), "Labels");
 }
-std::string Config::user() const { return json_string(json_at(document_->json, "config"), "User"); }
+std::string Config::user() const {
+  return json_string(json_at(document_->json, "config"), "User");
+}
 std::string Config::working_dir() const {
   return json_string(json_at(document_->json, "config"), "WorkingDir");
 }
@@ -230,6 +236,8 @@ Config Config::with_created(std::string_view rfc3339) const {
   return Config(std::make_shared<const Document>(Document{std::move(json)}));
 }
 
-std::string Config::to_json() const { return dump_json(document_->json); }
+std::string Config::to_json() const {
+  return dump_json(document_->json);
+}
 
 }  // namespace kiln::oci

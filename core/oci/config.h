@@ -22,7 +22,8 @@ struct HistoryEntry {
 
 /// What a build changes in a base's runtime configuration. Unset means: as the base has it.
 struct ConfigPatch {
-  std::optional<std::vector<std::string>> entrypoint{};  ///< Setting it without args clears the base's args.
+  std::optional<std::vector<std::string>>
+      entrypoint{};  ///< Setting it without args clears the base's args.
   std::optional<std::vector<std::string>> args{};
   std::vector<std::pair<std::string, std::string>> env{};
   std::vector<std::string> unset_env{};
@@ -38,8 +39,8 @@ struct ConfigPatch {
   std::string to_json() const;
 };
 
-/// An image config. A value: copying is cheap (shared), changing makes a new one. Fields this program
-/// does not know are kept as the base has them.
+/// An image config. A value: copying is cheap (shared), changing makes a new one. Fields this
+/// program does not know are kept as the base has them.
 class Config {
  public:
   /// A config for a new image with no base. `created` is RFC 3339.
@@ -58,7 +59,8 @@ class Config {
   std::string working_dir() const;
 
   [[nodiscard]] Config with_patch(const ConfigPatch& patch) const;
-  /// Adds a layer's diff_id and its history line. A base without history (it is optional) stays without.
+  /// Adds a layer's diff_id and its history line. A base without history (it is optional) stays
+  /// without.
   [[nodiscard]] Config with_layer(const Digest& diff_id, const HistoryEntry& entry) const;
   /// Adds a line for a change that made no layer.
   [[nodiscard]] Config with_empty_history(const HistoryEntry& entry) const;

@@ -16,6 +16,8 @@ Result<Digest> Digest::parse(std::string_view text) {
   return Digest(hex);
 }
 
-Digest Digest::of(std::string_view bytes) { return Digest(sha256_hex(bytes)); }
+Digest Digest::of(std::string_view bytes) {
+  return Digest(sha256_hex(bytes));
+}
 
 }  // namespace kiln::oci

@@ -21,9 +21,15 @@ constexpr std::array<Pair, 5> kPairs = {{{kOciManifest, kDockerManifest},
 
 }  // namespace
 
-bool is_manifest(std::string_view type) { return type == kOciManifest || type == kDockerManifest; }
-bool is_index(std::string_view type) { return type == kOciIndex || type == kDockerIndex; }
-bool is_docker(std::string_view type) { return type.starts_with("application/vnd.docker."); }
+bool is_manifest(std::string_view type) {
+  return type == kOciManifest || type == kDockerManifest;
+}
+bool is_index(std::string_view type) {
+  return type == kOciIndex || type == kDockerIndex;
+}
+bool is_docker(std::string_view type) {
+  return type.starts_with("application/vnd.docker.");
+}
 
 bool is_nondistributable(std::string_view type) {
   return type.find(".nondistributable.") != type.npos || type.find(".foreign.") != type.npos;
@@ -54,16 +60,19 @@ namespace {
 
 constexpr std::size_t kMaxEntries = 4096;  // Layers of a manifest, manifests of an index.
 
-Error corrupt(std::string what) { return {Errc::kCorrupt, std::move(what)}; }
+Error corrupt(std::string what) {
+  return {Errc::kCorrupt, std::move(what)};
+}
 
 Result<Json> parse_document(std::string_view json, const char* what) {
   auto document = parse_json(json);
   if (!document) return corrupt(std::string(what) + ": " + document.error().message);
   if (!document->is_object()) return corrupt(std::string(what) + ": not a JSON object");
   if (json_at(*document, "schemaVersion") == 1)
-    return Error(Errc::kUnsupported, std::string(what) +
-                                         ": this is a Docker schema 1 manifest, which no current tool "
-                                         "makes; push the image again with a current tool");
+    return Error(Errc::kUnsupported,
+                 std::string(what) +
+                     ": this is a Docker schema 1 manifest, which no current tool "
+                     "makes; push the image again with a current tool");
   return document;
 }
 
@@ -119,7 +128,8 @@ Result<Descriptor> descriptor_from_json(const Json& json, const std::string& whe
   const auto& size = json_at(json, "size");
   if (!size.is_number_integer() || (size.is_number_integer() && size.get<std::int64_t>() < 0))
     return corrupt(where + ": size is missing or negative");
-  Descriptor descriptor(json_string(json, "mediaType"), std::move(*digest), size.get<std::uint64_t>());
+  Descriptor descriptor(json_string(json, "mediaType"), std::move(*digest),
+                        size.get<std::uint64_t>());
   descriptor.annotations = annotations_from_json(json_at(json, "annotations"));
   for (const auto& url : json_at(json, "urls"))
     if (url.is_string()) descriptor.urls.push_back(url.get<std::string>());

@@ -35,7 +35,8 @@ bool is_docker(std::string_view type);
 bool is_nondistributable(std::string_view type);
 enum class LayerCompression { kNone, kGzip, kZstd, kUnknown };
 LayerCompression layer_compression(std::string_view type);
-/// The same layer or config type in the other family (OCI ↔ Docker); unknown types stay as they are.
+/// The same layer or config type in the other family (OCI ↔ Docker); unknown types stay as they
+/// are.
 std::string to_oci(std::string_view type);
 std::string to_docker(std::string_view type);
 }  // namespace media_type
@@ -57,7 +58,8 @@ struct Descriptor {
   friend bool operator==(const Descriptor&, const Descriptor&) = default;
 };
 
-/// An image manifest (OCI or Docker schema 2). Values; to_json() is canonical (sorted keys, compact).
+/// An image manifest (OCI or Docker schema 2). Values; to_json() is canonical (sorted keys,
+/// compact).
 struct Manifest {
   std::string media_type;
   Descriptor config;
@@ -86,9 +88,10 @@ struct Index {
 /// True for BuildKit's attestation entries (platform unknown/unknown): dropped, not copied stale.
 bool is_attestation(const Descriptor& entry);
 
-/// The media type of a manifest or index, from its own "mediaType" or, when that is missing, its shape.
-/// Errors: kCorrupt, kUnsupported (schema 1).
-[[nodiscard]] Result<std::string> detect_media_type(std::string_view json, std::string_view content_type);
+/// The media type of a manifest or index, from its own "mediaType" or, when that is missing, its
+/// shape. Errors: kCorrupt, kUnsupported (schema 1).
+[[nodiscard]] Result<std::string> detect_media_type(std::string_view json,
+                                                    std::string_view content_type);
 
 /// Bytes exactly as a registry stores them. The digest is always computed here, never believed.
 struct RawManifest {

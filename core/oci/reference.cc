@@ -9,8 +9,12 @@ namespace {
 constexpr std::string_view kDockerHub = "index.docker.io";
 constexpr std::size_t kMaxNameLength = 255;
 
-bool is_lower_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-bool is_alnum(char c) { return is_lower_alnum(c) || (c >= 'A' && c <= 'Z'); }
+bool is_lower_alnum(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+bool is_alnum(char c) {
+  return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
+}
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -48,8 +52,10 @@ bool valid_host_name(std::string_view host) {
   while (!host.empty()) {
     const auto dot = std::min(host.find('.'), host.size());
     const auto label = host.substr(0, dot);
-    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
-    if (!std::all_of(label.begin(), label.end(), [](char c) { return is_alnum(c) || c == '-' || c == '_'; }))
+    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-')
+      return false;
+    if (!std::all_of(label.begin(), label.end(),
+                     [](char c) { return is_alnum(c) || c == '-' || c == '_'; }))
       return false;
     if (dot == host.size()) break;
     host.remove_prefix(dot + 1);
@@ -85,7 +91,8 @@ bool valid_path_part(std::string_view part) {
     auto end = i;
     while (end < part.size() && part[end] == part[i]) ++end;
     const auto run = end - i;
-    const bool fine = part[i] == '-' || (part[i] == '_' && run <= 2) || (part[i] == '.' && run == 1);
+    const bool fine =
+        part[i] == '-' || (part[i] == '_' && run <= 2) || (part[i] == '.' && run == 1);
     if (!fine || !is_lower_alnum(part[end])) return false;
     i = end;
   }
@@ -101,8 +108,9 @@ Result<void> check_path(std::string_view whole, std::string_view path) {
     if (std::any_of(part.begin(), part.end(), [](char c) { return c >= 'A' && c <= 'Z'; }))
       return bad(whole, "repository names are lower case; write " + shown(lower(path)));
     if (!valid_path_part(part))
-      return bad(whole, "the repository part " + shown(part) +
-                            " is not valid; use lower-case letters, digits and single . _ - between them");
+      return bad(whole,
+                 "the repository part " + shown(part) +
+                     " is not valid; use lower-case letters, digits and single . _ - between them");
     if (slash == rest.size()) return {};
     rest.remove_prefix(slash + 1);
   }
@@ -142,8 +150,9 @@ Result<std::string> Reference::parse_tag(std::string_view text) {
   if (text.empty()) return Error(Errc::kInvalid, "the tag is empty");
   if (text.size() > 128) return Error(Errc::kInvalid, "the tag is longer than 128 characters");
   if (text.front() == '.' || text.front() == '-' || !std::all_of(text.begin(), text.end(), fits))
-    return Error(Errc::kInvalid, "the tag " + shown(text) +
-                                     " is not valid; use letters, digits, _ . - and begin with none of . -");
+    return Error(Errc::kInvalid,
+                 "the tag " + shown(text) +
+                     " is not valid; use letters, digits, _ . - and begin with none of . -");
   return std::string(text);
 }
 

@@ -22,10 +22,10 @@ struct Repository {
 /// The name of an image in a registry. A small immutable value; what exists is well formed.
 class Reference {
  public:
-  /// Short names resolve as Docker does: "nginx" → index.docker.io/library/nginx:latest; "docker.io",
-  /// "registry-1.docker.io" and "index.docker.io" are one registry.
-  /// Source: distribution-spec v1.1 (repository and tag grammar), docker/distribution reference.
-  /// Errors: kInvalid, naming the part that is wrong and what to write instead.
+  /// Short names resolve as Docker does: "nginx" → index.docker.io/library/nginx:latest;
+  /// "docker.io", "registry-1.docker.io" and "index.docker.io" are one registry. Source:
+  /// distribution-spec v1.1 (repository and tag grammar), docker/distribution reference. Errors:
+  /// kInvalid, naming the part that is wrong and what to write instead.
   [[nodiscard]] static Result<Reference> parse(std::string_view text);
 
   /// The same grammar; neither tag nor digest allowed.
@@ -42,9 +42,9 @@ class Reference {
   /// What goes into /v2/<name>/manifests/<…>: the digest where there is one, else the tag.
   std::string identifier() const { return digest_ ? digest_->str() : tag_; }
 
-  Reference with_tag(std::string tag) const;        ///< Drops the digest.
-  Reference with_digest(Digest digest) const;       ///< Drops the tag.
-  std::string str() const;  ///< registry/path[:tag][@digest], in full.
+  Reference with_tag(std::string tag) const;   ///< Drops the digest.
+  Reference with_digest(Digest digest) const;  ///< Drops the tag.
+  std::string str() const;                     ///< registry/path[:tag][@digest], in full.
 
   friend auto operator<=>(const Reference&, const Reference&) = default;
 
@@ -56,8 +56,8 @@ class Reference {
   std::optional<Digest> digest_;
 };
 
-/// Splits "host[:port]" off a registry name and tells whether it is localhost or a loopback address,
-/// which may be spoken to in plain http, as docker and crane do.
+/// Splits "host[:port]" off a registry name and tells whether it is localhost or a loopback
+/// address, which may be spoken to in plain http, as docker and crane do.
 bool is_loopback_registry(std::string_view registry);
 
 }  // namespace kiln::oci

@@ -25,7 +25,8 @@ Task<Result<Content>> InlineSource::fetch() {
     auto entry = entry_for(file);
     if (!entry) co_return std::move(entry).error().while_doing(description_);
     if (content.tree.find(entry->path) != nullptr)
-      co_return Error(Errc::kInvalid, description_ + ": the path " + entry->path + " is given twice");
+      co_return Error(Errc::kInvalid,
+                      description_ + ": the path " + entry->path + " is given twice");
     KILN_CO_TRY(content.tree.add(std::move(*entry)));
   }
   content.identity = identity_of(content.tree);

@@ -20,7 +20,9 @@ struct NamedFile {
 class InlineSource final : public Source {
  public:
   InlineSource(std::string description, std::string revision, std::vector<NamedFile> files)
-      : description_(std::move(description)), revision_(std::move(revision)), files_(std::move(files)) {}
+      : description_(std::move(description)),
+        revision_(std::move(revision)),
+        files_(std::move(files)) {}
 
   std::string description() const override { return description_; }
   /// Errors: kInvalid for a name that is not clean, is a ".wh." name, or stands twice.

@@ -28,7 +28,8 @@ class Source {
   [[nodiscard]] virtual Task<Result<Content>> fetch() = 0;
 };
 
-/// SHA-256 over all that a tree says: paths, kinds, modes, owners, targets and the files' identities.
+/// SHA-256 over all that a tree says: paths, kinds, modes, owners, targets and the files'
+/// identities.
 std::string identity_of(const layer::FileTree& tree);
 
 }  // namespace kiln::source

@@ -13,7 +13,8 @@ enum class StoreResult { kStored, kLinked, kAlreadyPresent };
 
 /// A place where images go: a repository of a registry, an OCI layout, an archive.
 /// The order of calls is the commit order: blobs, configs, manifests, index, and the tag last.
-/// Threads: the I/O executor. Cancellation: safe; leaves no tag that points at something incomplete.
+/// Threads: the I/O executor. Cancellation: safe; leaves no tag that points at something
+/// incomplete.
 class Destination {
  public:
   virtual ~Destination() = default;
@@ -26,7 +27,8 @@ class Destination {
                                                      std::optional<oci::Repository> origin) = 0;
   [[nodiscard]] virtual Task<Result<StoreResult>> put_blob(layer::Blob blob) = 0;
   /// `tag` "" = by digest alone.
-  [[nodiscard]] virtual Task<Result<void>> put_manifest(oci::RawManifest manifest, std::string tag) = 0;
+  [[nodiscard]] virtual Task<Result<void>> put_manifest(oci::RawManifest manifest,
+                                                        std::string tag) = 0;
 };
 
 }  // namespace kiln::store

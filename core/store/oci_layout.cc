@@ -35,7 +35,9 @@ Result<void> check_directory(const fs::path& directory) {
   if (!fs::is_directory(directory, error))
     return Error(Errc::kInvalid, directory.string() + " is not a folder; name a new or empty one");
   if (fs::exists(directory / "oci-layout", error) || fs::is_empty(directory, error)) return {};
-  return Error(Errc::kInvalid, directory.string() + " holds other files and no OCI layout; name a new or empty folder");
+  return Error(
+      Errc::kInvalid,
+      directory.string() + " holds other files and no OCI layout; name a new or empty folder");
 }
 
 /// Copies to a temporary file, checks the digest on the way, and renames.
@@ -58,7 +60,8 @@ Result<void> copy_blob(const layer::Blob& blob, const fs::path& target) {
       KILN_TRY(sink.write(bytes));
     }
     if (hash.finish_hex() != blob.descriptor().digest.hex())
-      return Error(Errc::kCorrupt, "blob " + blob.descriptor().digest.short_hex() + " changed while it was written");
+      return Error(Errc::kCorrupt, "blob " + blob.descriptor().digest.short_hex() +
+                                       " changed while it was written");
     if (::fchmod(fd.get(), 0644) != 0 || ::fsync(fd.get()) != 0 ||
         ::rename(aside.c_str(), target.c_str()) != 0)
       return errno_error(errno, "cannot put in place", target);
@@ -69,7 +72,8 @@ Result<void> copy_blob(const layer::Blob& blob, const fs::path& target) {
 }
 
 /// Puts `entry` into index.json under its tag. One writer at a time, by a lock on the folder.
-Result<void> add_to_index(const fs::path& directory, oci::Descriptor entry, const std::string& tag) {
+Result<void> add_to_index(const fs::path& directory, oci::Descriptor entry,
+                          const std::string& tag) {
   UniqueFd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!lock.valid() || ::flock(lock.get(), LOCK_EX) != 0)
     return errno_error(errno, "cannot lock", directory);
@@ -121,7 +125,9 @@ class OciLayout final : public Destination {
     auto stored = co_await put_blob(blob);
     if (!stored) co_return std::move(stored).error();
     if (tag.empty()) co_return Result<void>();
-    auto work = [directory = directory_, entry, tag] { return add_to_index(directory, entry, tag); };
+    auto work = [directory = directory_, entry, tag] {
+      return add_to_index(directory, entry, tag);
+    };
     co_return co_await pool_.run(std::move(work));
   }
 
@@ -136,7 +142,8 @@ class OciLayout final : public Destination {
 
 }  // namespace
 
-Result<std::unique_ptr<Destination>> open_oci_layout(std::filesystem::path directory, WorkPool& pool) {
+Result<std::unique_ptr<Destination>> open_oci_layout(std::filesystem::path directory,
+                                                     WorkPool& pool) {
   KILN_TRY(check_directory(directory));
   KILN_TRY(make_directories(directory / "blobs" / "sha256"));
   std::error_code error;

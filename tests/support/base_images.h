@@ -9,7 +9,8 @@
 
 namespace kiln::testing {
 
-inline layer::Entry directory(std::string path, std::uint32_t mode = 0755, std::uint32_t owner = 0) {
+inline layer::Entry directory(std::string path, std::uint32_t mode = 0755,
+                              std::uint32_t owner = 0) {
   layer::Entry entry(std::move(path), layer::EntryKind::kDirectory);
   entry.mode = mode;
   entry.uid = entry.gid = owner;
@@ -31,7 +32,8 @@ inline layer::Entry symlink(std::string path, std::string target) {
   return entry;
 }
 
-/// A small usr-merged system as nginx images have it: /bin → usr/bin, /tmp 1777, a folder of uid 101.
+/// A small usr-merged system as nginx images have it: /bin → usr/bin, /tmp 1777, a folder of uid
+/// 101.
 inline std::vector<layer::Entry> nginx_like_entries() {
   return {symlink("bin", "usr/bin"),
           directory("tmp", 01777),
@@ -51,7 +53,8 @@ inline std::vector<layer::Entry> nginx_like_entries() {
 
 /// An image made of one layer of `entries`, with its layer and config stored in `repository`.
 inline image::Image add_image(fakes::FakeRegistry& registry, const std::string& repository,
-                              const std::string& platform, const std::vector<layer::Entry>& entries) {
+                              const std::string& platform,
+                              const std::vector<layer::Entry>& entries) {
   layer::FileTree tree;
   for (const auto& entry : entries) (void)tree.add(entry).value();
   const auto layer = layer::make_layer(tree, {}).value();

@@ -13,7 +13,9 @@ using testing::IsOk;
 struct Row {
   std::string name, text, shown, tag;
 };
-void PrintTo(const Row& row, std::ostream* out) { *out << row.text; }
+void PrintTo(const Row& row, std::ostream* out) {
+  *out << row.text;
+}
 
 class TargetReads : public ::testing::TestWithParam<Row> {};
 TEST_P(TargetReads, WhatTheCommandLineSays) {
@@ -33,8 +35,10 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Target, RefusesWhatItCannotWrite) {
   EXPECT_THAT(Target::parse("oci:"), FailsWith(Errc::kInvalid, "needs a folder"));
-  EXPECT_THAT(Target::parse("docker-daemon:a:b"), FailsWith(Errc::kUnsupported, "not supported by this version"));
-  EXPECT_THAT(Target::parse("r.io/a@sha256:" + std::string(64, '1')), FailsWith(Errc::kInvalid, "not a digest"));
+  EXPECT_THAT(Target::parse("docker-daemon:a:b"),
+              FailsWith(Errc::kUnsupported, "not supported by this version"));
+  EXPECT_THAT(Target::parse("r.io/a@sha256:" + std::string(64, '1')),
+              FailsWith(Errc::kInvalid, "not a digest"));
 }
 
 }  // namespace

@@ -65,7 +65,9 @@ TEST_F(ManifestFiles, MayHoldListsAndOtherKinds) {
 struct Bad {
   std::string name, text, why;
 };
-void PrintTo(const Bad& row, std::ostream* out) { *out << row.name; }
+void PrintTo(const Bad& row, std::ostream* out) {
+  *out << row.name;
+}
 class ManifestsRefuse : public ManifestFiles, public ::testing::WithParamInterface<Bad> {};
 TEST_P(ManifestsRefuse, WithFileLineAndReason) {
   const auto loaded = load(GetParam().text);
@@ -76,10 +78,13 @@ INSTANTIATE_TEST_SUITE_P(
     Table, ManifestsRefuse,
     ::testing::Values(
         Bad{"UnknownField", std::string(kBuild) + "  entrypoint: [x]\n", "entrypoint"},
-        Bad{"OtherVersion", "apiVersion: kiln.build/v9\nkind: ImageBuild\n", "write kiln.build/v1alpha1"},
+        Bad{"OtherVersion", "apiVersion: kiln.build/v9\nkind: ImageBuild\n",
+            "write kiln.build/v1alpha1"},
         Bad{"NoKind", "a: 1\n", "no apiVersion and kind"},
-        Bad{"NumberAsData", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: 1}\n", "in quotes"},
-        Bad{"BadBase64", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: '?'}\n", "is not base64"},
+        Bad{"NumberAsData", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: 1}\n",
+            "in quotes"},
+        Bad{"BadBase64", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: '?'}\n",
+            "is not base64"},
         Bad{"Twice", std::string(kBuild) + std::string(kBuild), "stands twice"}),
     [](const auto& test) { return test.param.name; });
 

@@ -13,8 +13,12 @@ using testing::FailsWith;
 using testing::IsOk;
 using testing::run_task;
 
-Task<Result<int>> answer(int value) { co_return value; }
-Task<Result<int>> fail() { co_return Error(Errc::kNotFound, "nothing there"); }
+Task<Result<int>> answer(int value) {
+  co_return value;
+}
+Task<Result<int>> fail() {
+  co_return Error(Errc::kNotFound, "nothing there");
+}
 Task<Result<int>> answer_after(std::chrono::milliseconds wait) {
   KILN_CO_TRY(co_await sleep_for(wait));
   co_return 1;
@@ -39,7 +43,8 @@ TEST(Deadline, PassesTheValueOn) {
 }
 
 TEST(Deadline, PassesTheErrorOn) {
-  EXPECT_THAT(run_task(with_deadline(fail(), 1s, "looking")), FailsWith(Errc::kNotFound, "nothing there"));
+  EXPECT_THAT(run_task(with_deadline(fail(), 1s, "looking")),
+              FailsWith(Errc::kNotFound, "nothing there"));
 }
 
 TEST(Deadline, EndsATaskThatTakesTooLongAndSaysWhichOne) {

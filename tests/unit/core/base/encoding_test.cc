@@ -28,7 +28,8 @@ TEST_P(Base64Refuses, WhatIsNotBase64) {
   EXPECT_THAT(base64_decode(GetParam()), FailsWith(Errc::kInvalid, "base64"));
 }
 INSTANTIATE_TEST_SUITE_P(Text, Base64Refuses,
-                         ::testing::Values("Zg", "Zg=", "Z===", "Zm9v\n", "Zm 9vYg=", "Zm9v!===", "=Zg="));
+                         ::testing::Values("Zg", "Zg=", "Z===", "Zm9v\n",
+                                           "Zm 9vYg=", "Zm9v!===", "=Zg="));
 
 TEST(PercentEncode, LeavesOnlyUnreservedCharacters) {
   EXPECT_EQ(percent_encode("a/b c&d=é~"), "a%2Fb%20c%26d%3D%C3%A9~");
@@ -37,9 +38,9 @@ TEST(PercentEncode, LeavesOnlyUnreservedCharacters) {
 TEST(Utf8, TellsGoodFromBroken) {
   EXPECT_TRUE(is_utf8("héllo €𝄞"));
   EXPECT_FALSE(is_utf8("\xff"));
-  EXPECT_FALSE(is_utf8("\xc0\xaf"));          // Overlong '/'.
-  EXPECT_FALSE(is_utf8("\xed\xa0\x80"));      // A surrogate.
-  EXPECT_FALSE(is_utf8("\xe2\x82"));          // Cut short.
+  EXPECT_FALSE(is_utf8("\xc0\xaf"));      // Overlong '/'.
+  EXPECT_FALSE(is_utf8("\xed\xa0\x80"));  // A surrogate.
+  EXPECT_FALSE(is_utf8("\xe2\x82"));      // Cut short.
 }
 
 }  // namespace

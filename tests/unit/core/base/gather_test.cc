@@ -53,7 +53,9 @@ TEST(Gather, StartsNothingNewAfterAFailure) {
   EXPECT_LT(gauge.started, 6);
 }
 
-TEST(Gather, OfNothingIsNothing) { EXPECT_TRUE(run_task(gather(std::vector<Task<Result<int>>>(), 4))->empty()); }
+TEST(Gather, OfNothingIsNothing) {
+  EXPECT_TRUE(run_task(gather(std::vector<Task<Result<int>>>(), 4))->empty());
+}
 
 TEST(Gather, TreatsALimitOfZeroAsOne) {
   Gauge gauge;

@@ -10,7 +10,9 @@ namespace {
 using testing::FailsWith;
 using testing::IsOk;
 
-std::string nested(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
+std::string nested(std::size_t depth) {
+  return std::string(depth, '[') + std::string(depth, ']');
+}
 
 TEST(ParseJson, TakesNestingUpToTheLimitAndNoMore) {
   EXPECT_THAT(parse_json(nested(64)), IsOk());

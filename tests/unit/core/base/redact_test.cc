@@ -8,11 +8,15 @@ namespace {
 struct Row {
   std::string name, in, out;
 };
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+void PrintTo(const Row& row, std::ostream* out) {
+  *out << row.name;
+}
 const auto kName = [](const auto& test) { return test.param.name; };
 
 class RedactUrl : public ::testing::TestWithParam<Row> {};
-TEST_P(RedactUrl, CutsWhatMayBeSecret) { EXPECT_EQ(redact_url(GetParam().in), GetParam().out); }
+TEST_P(RedactUrl, CutsWhatMayBeSecret) {
+  EXPECT_EQ(redact_url(GetParam().in), GetParam().out);
+}
 INSTANTIATE_TEST_SUITE_P(
     Table, RedactUrl,
     ::testing::Values(Row{"Plain", "https://h/p", "https://h/p"},

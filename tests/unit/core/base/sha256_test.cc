@@ -15,7 +15,8 @@ TEST(Sha256, KnowsTheStandardVectors) {
 TEST(Sha256, DoesNotDependOnThePieces) {
   const std::string bytes(10'000, 'k');
   Sha256 hash;
-  for (std::size_t i = 0; i < bytes.size(); i += 7) hash.update(std::string_view(bytes).substr(i, 7));
+  for (std::size_t i = 0; i < bytes.size(); i += 7)
+    hash.update(std::string_view(bytes).substr(i, 7));
   EXPECT_EQ(hash.finish_hex(), sha256_hex(bytes));
 }
 

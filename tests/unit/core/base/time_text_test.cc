@@ -16,7 +16,8 @@ TEST(Rfc3339, RoundTrips) {
 }
 
 TEST(Rfc3339, UnderstandsFractionsAndOffsets) {
-  EXPECT_EQ(format_rfc3339(*parse_rfc3339("2020-01-01T02:00:00.123456+02:00")), "2020-01-01T00:00:00Z");
+  EXPECT_EQ(format_rfc3339(*parse_rfc3339("2020-01-01T02:00:00.123456+02:00")),
+            "2020-01-01T00:00:00Z");
 }
 
 class Rfc3339Refuses : public ::testing::TestWithParam<std::string> {};
@@ -24,8 +25,9 @@ TEST_P(Rfc3339Refuses, WhatIsNoTime) {
   EXPECT_THAT(parse_rfc3339(GetParam()), FailsWith(Errc::kInvalid, "write it like"));
 }
 INSTANTIATE_TEST_SUITE_P(Text, Rfc3339Refuses,
-                         ::testing::Values("", "2020-01-01", "2020-13-01T00:00:00Z", "2020-02-30T00:00:00Z",
-                                           "2020-01-01T24:00:00Z", "2020-01-01T00:00:00", "2020-01-01T00:00:00Zx"));
+                         ::testing::Values("", "2020-01-01", "2020-13-01T00:00:00Z",
+                                           "2020-02-30T00:00:00Z", "2020-01-01T24:00:00Z",
+                                           "2020-01-01T00:00:00", "2020-01-01T00:00:00Zx"));
 
 struct Pair {
   std::string text;
@@ -37,17 +39,20 @@ TEST_P(Durations, AreReadAndWrittenAsGoDoes) {
   EXPECT_EQ(format_duration(GetParam().value), GetParam().text);
 }
 INSTANTIATE_TEST_SUITE_P(Table, Durations,
-                         ::testing::Values(Pair{"0s", 0ms}, Pair{"250ms", 250ms}, Pair{"1.5s", 1500ms},
-                                           Pair{"10m", 10min}, Pair{"1h30m", 90min}, Pair{"24h", 24h},
+                         ::testing::Values(Pair{"0s", 0ms}, Pair{"250ms", 250ms},
+                                           Pair{"1.5s", 1500ms}, Pair{"10m", 10min},
+                                           Pair{"1h30m", 90min}, Pair{"24h", 24h},
                                            Pair{"1h1.005s", 1h + 1005ms}),
                          [](const auto& test) { return "Row" + std::to_string(test.index); });
 
 class DurationRefuses : public ::testing::TestWithParam<std::string> {};
 TEST_P(DurationRefuses, WhatIsNoDuration) {
-  EXPECT_THAT(parse_duration(GetParam()), FailsWith(Errc::kInvalid, "write it like 30s, 10m or 1h30m"));
+  EXPECT_THAT(parse_duration(GetParam()),
+              FailsWith(Errc::kInvalid, "write it like 30s, 10m or 1h30m"));
 }
 INSTANTIATE_TEST_SUITE_P(Text, DurationRefuses,
-                         ::testing::Values("", "10", "m", "1d", "-5s", "1h ", "99999999999h", ".s"));
+                         ::testing::Values("", "10", "m", "1d", "-5s", "1h ", "99999999999h",
+                                           ".s"));
 
 }  // namespace
 }  // namespace kiln

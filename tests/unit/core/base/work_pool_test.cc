@@ -17,7 +17,7 @@ using testing::run_task;
 Task<Result<bool>> runs_elsewhere(WorkPool& pool) {
   const auto here = std::this_thread::get_id();
   const auto there = co_await pool.run([] { return std::this_thread::get_id(); });
-  co_return there != here && std::this_thread::get_id() == here;
+  co_return there != here&& std::this_thread::get_id() == here;
 }
 
 Task<Result<int>> sums(WorkPool& pool, int rounds) {

@@ -12,7 +12,9 @@ struct Change {
   std::string name;
   std::function<void(BuildRequest&)> apply;
 };
-void PrintTo(const Change& change, std::ostream* out) { *out << change.name; }
+void PrintTo(const Change& change, std::ostream* out) {
+  *out << change.name;
+}
 const auto kName = [](const auto& test) { return test.param.name; };
 
 class InputKey : public BuildFixture, public ::testing::WithParamInterface<Change> {
@@ -34,7 +36,8 @@ INSTANTIATE_TEST_SUITE_P(
     Fields, InputKeyChanges,
     ::testing::Values(
         Change{"Remove", [](auto& r) { r.remove.clear(); }},
-        Change{"Content", [](auto& r) {
+        Change{"Content",
+               [](auto& r) {
                  r.content[0].source = std::make_shared<source::InlineSource>(
                      "inline", "1", std::vector<source::NamedFile>{{"index.html", "hello!"}});
                }},
@@ -42,13 +45,15 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"Owner", [](auto& r) { r.content[0].ownership.uid = 0; }},
         Change{"FileMode", [](auto& r) { r.content[0].ownership.file_mode = 0600; }},
         Change{"Config", [](auto& r) { r.config.user = "101"; }},
-        Change{"EmptyEntrypoint", [](auto& r) { r.config.entrypoint = std::vector<std::string>{}; }},
+        Change{"EmptyEntrypoint",
+               [](auto& r) { r.config.entrypoint = std::vector<std::string>{}; }},
         Change{"Annotations", [](auto& r) { r.annotations["a"] = "b"; }},
         Change{"Compression", [](auto& r) { r.compression = layer::Compression::kZstd; }},
         Change{"Layers", [](auto& r) { r.layers = LayerPolicy::kSingle; }},
         Change{"Timestamps", [](auto& r) { r.timestamps.kind = layer::Timestamps::kEpoch; }},
         Change{"MediaTypes", [](auto& r) { r.docker_media_types = true; }},
-        Change{"Platforms", [](auto& r) { r.base.platforms = {*oci::Platform::parse("linux/arm64")}; }}),
+        Change{"Platforms",
+               [](auto& r) { r.base.platforms = {*oci::Platform::parse("linux/arm64")}; }}),
     kName);
 
 class InputKeyKeeps : public InputKey {};
@@ -59,13 +64,17 @@ TEST_P(InputKeyKeeps, WhatDoesNotDecideTheImage) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Fields, InputKeyKeeps,
-    ::testing::Values(
-        Change{"Credentials", [](auto& r) { r.base.access.keychain = std::make_shared<auth::AnonymousKeychain>(); }},
-        Change{"Insecure", [](auto& r) { r.base.access.insecure = true; }},
-        Change{"Revision", [](auto& r) {
-                 r.content[0].source = std::make_shared<source::InlineSource>(
-                     "other words", "2", std::vector<source::NamedFile>{{"index.html", "hello"}});
-               }}),
+    ::testing::Values(Change{"Credentials",
+                             [](auto& r) {
+                               r.base.access.keychain = std::make_shared<auth::AnonymousKeychain>();
+                             }},
+                      Change{"Insecure", [](auto& r) { r.base.access.insecure = true; }},
+                      Change{"Revision",
+                             [](auto& r) {
+                               r.content[0].source = std::make_shared<source::InlineSource>(
+                                   "other words", "2",
+                                   std::vector<source::NamedFile>{{"index.html", "hello"}});
+                             }}),
     kName);
 
 TEST_F(InputKey, ChangesWithTheBase) {

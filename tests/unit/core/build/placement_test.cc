@@ -30,7 +30,8 @@ Paths paths_of(const layer::FileTree& tree) {
   return paths;
 }
 
-layer::FileTree placed(std::vector<layer::Entry> content, const std::string& path, Ownership ownership = {}) {
+layer::FileTree placed(std::vector<layer::Entry> content, const std::string& path,
+                       Ownership ownership = {}) {
   layer::FileTree into;
   EXPECT_THAT(place_content(tree_of(std::move(content)), path, ownership, base(), into), IsOk());
   return into;
@@ -50,7 +51,8 @@ TEST(PlaceContent, KeepsModeAndOwnerOfTheBasesDirectories) {
 }
 
 TEST(PlaceContent, FollowsTheBasesSymlinksToDirectories) {
-  EXPECT_EQ(paths_of(placed({file("tool", "")}, "/bin")), (Paths{"usr", "usr/bin", "usr/bin/tool"}));
+  EXPECT_EQ(paths_of(placed({file("tool", "")}, "/bin")),
+            (Paths{"usr", "usr/bin", "usr/bin/tool"}));
   EXPECT_EQ(paths_of(placed({file("pid", "")}, "/var/run")), (Paths{"run", "run/pid"}));
 }
 
@@ -111,7 +113,8 @@ TEST(PlaceWhiteouts, HidesThePathBelowTheBasesDirectories) {
   const auto tree = place_whiteouts({"/usr/share/nginx/html"}, base(), warnings);
 
   ASSERT_THAT(tree, IsOk());
-  EXPECT_EQ(paths_of(*tree), (Paths{"usr", "usr/share", "usr/share/nginx", "usr/share/nginx/html"}));
+  EXPECT_EQ(paths_of(*tree),
+            (Paths{"usr", "usr/share", "usr/share/nginx", "usr/share/nginx/html"}));
   EXPECT_EQ(tree->find("usr/share/nginx/html")->kind, layer::EntryKind::kWhiteout);
   EXPECT_TRUE(warnings.empty());
 }
@@ -125,7 +128,8 @@ TEST(PlaceWhiteouts, LeavesOutWhatLiesBelowSomethingRemoved) {
 TEST(PlaceWhiteouts, RemovesASymlinkItselfButFollowsItsDirectories) {
   Paths warnings;
   EXPECT_EQ(paths_of(*place_whiteouts({"/bin"}, base(), warnings)), Paths{"bin"});
-  EXPECT_EQ(paths_of(*place_whiteouts({"/bin/sh"}, base(), warnings)), (Paths{"usr", "usr/bin", "usr/bin/sh"}));
+  EXPECT_EQ(paths_of(*place_whiteouts({"/bin/sh"}, base(), warnings)),
+            (Paths{"usr", "usr/bin", "usr/bin/sh"}));
 }
 
 TEST(PlaceWhiteouts, WarnsOfWhatTheBaseDoesNotHave) {

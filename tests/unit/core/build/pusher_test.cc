@@ -14,7 +14,8 @@ using testing::IsOk;
 
 class Push : public BuildFixture {
  protected:
-  std::shared_ptr<const image::ImageSet> images(const std::shared_ptr<const BuildRequest>& request) {
+  std::shared_ptr<const image::ImageSet> images(
+      const std::shared_ptr<const BuildRequest>& request) {
     return std::make_shared<image::ImageSet>(build(request)->image.images);
   }
 
@@ -45,7 +46,8 @@ TEST_F(Push, SendsBlobsThenManifestsThenTheIndexAndTheTagLast) {
   const auto first_manifest = std::find_if(lines.begin(), lines.end(), [](const auto& line) {
     return line.starts_with("put_manifest");
   });
-  EXPECT_TRUE(std::none_of(first_manifest, lines.end(), [](const auto& line) { return line.starts_with("ensure_blob"); }));
+  EXPECT_TRUE(std::none_of(first_manifest, lines.end(),
+                           [](const auto& line) { return line.starts_with("ensure_blob"); }));
   EXPECT_EQ(lines.back(), "put_manifest r.test/site:latest");
   EXPECT_EQ(registry_.count("put_manifest"), 3u);
 }

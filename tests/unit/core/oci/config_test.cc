@@ -20,8 +20,12 @@ constexpr std::string_view kBase = R"({
   "rootfs": {"type": "layers", "diff_ids": ["sha256:1111111111111111111111111111111111111111111111111111111111111111"]},
   "history": [{"created": "2024-01-01T00:00:00Z", "created_by": "ADD"}]})";
 
-Config base() { return *Config::parse(kBase); }
-Json json_of(const Config& config) { return *parse_json(config.to_json()); }
+Config base() {
+  return *Config::parse(kBase);
+}
+Json json_of(const Config& config) {
+  return *parse_json(config.to_json());
+}
 
 TEST(Config, KeepsFieldsItDoesNotKnow) {
   ConfigPatch patch;
@@ -76,7 +80,9 @@ TEST(ConfigPatch, AddsPortsVolumesAndLabelsToTheBases) {
   EXPECT_EQ(config.labels(), (std::map<std::string, std::string>{{"a", "1"}, {"b", "2"}}));
 }
 
-TEST(Config, OfAnEmptyPatchIsTheSameBytes) { EXPECT_EQ(base().with_patch({}).to_json(), base().to_json()); }
+TEST(Config, OfAnEmptyPatchIsTheSameBytes) {
+  EXPECT_EQ(base().with_patch({}).to_json(), base().to_json());
+}
 
 TEST(Config, AddsALayerWithItsHistoryLine) {
   const auto config = base().with_layer(Digest::of("x"), {"2020-01-01T00:00:00Z", "kiln content"});
@@ -102,18 +108,21 @@ TEST(Config, OfScratchStartsItsOwnHistory) {
 struct Bad {
   std::string name, json, why;
 };
-void PrintTo(const Bad& row, std::ostream* out) { *out << row.name; }
+void PrintTo(const Bad& row, std::ostream* out) {
+  *out << row.name;
+}
 class ConfigRefuses : public ::testing::TestWithParam<Bad> {};
 TEST_P(ConfigRefuses, WhatIsNoConfig) {
   EXPECT_THAT(Config::parse(GetParam().json), FailsWith(Errc::kCorrupt, GetParam().why));
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, ConfigRefuses,
-    ::testing::Values(Bad{"NotJson", "x", "not valid JSON"}, Bad{"NoRootfs", "{}", "rootfs.type"},
-                      Bad{"DiffIdsNoList", R"({"rootfs":{"type":"layers","diff_ids":{}}})", "not a list"},
-                      Bad{"BadDiffId", R"({"rootfs":{"type":"layers","diff_ids":[1]}})", "sha256:"},
-                      Bad{"HistoryNoList", R"({"rootfs":{"type":"layers"},"history":{}})", "history"},
-                      Bad{"RuntimeNoObject", R"({"rootfs":{"type":"layers"},"config":[]})", "\"config\" is not"}),
+    ::testing::Values(
+        Bad{"NotJson", "x", "not valid JSON"}, Bad{"NoRootfs", "{}", "rootfs.type"},
+        Bad{"DiffIdsNoList", R"({"rootfs":{"type":"layers","diff_ids":{}}})", "not a list"},
+        Bad{"BadDiffId", R"({"rootfs":{"type":"layers","diff_ids":[1]}})", "sha256:"},
+        Bad{"HistoryNoList", R"({"rootfs":{"type":"layers"},"history":{}})", "history"},
+        Bad{"RuntimeNoObject", R"({"rootfs":{"type":"layers"},"config":[]})", "\"config\" is not"}),
     [](const auto& test) { return test.param.name; });
 
 }  // namespace

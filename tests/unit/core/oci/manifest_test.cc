@@ -36,7 +36,9 @@ struct Bad {
   Errc code;
   std::string why;
 };
-void PrintTo(const Bad& row, std::ostream* out) { *out << row.name; }
+void PrintTo(const Bad& row, std::ostream* out) {
+  *out << row.name;
+}
 
 class ManifestRefuses : public ::testing::TestWithParam<Bad> {};
 TEST_P(ManifestRefuses, WhatIsNoManifest) {
@@ -48,12 +50,16 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"NotJson", "<html>", Errc::kCorrupt, "not valid JSON"},
         Bad{"AList", "[]", Errc::kCorrupt, "not a JSON object"},
         Bad{"SchemaOne", R"({"schemaVersion":1,"fsLayers":[]})", Errc::kUnsupported, "schema 1"},
-        Bad{"NoConfig", R"({"schemaVersion":2,"layers":[]})", Errc::kCorrupt, "config is not a descriptor"},
-        Bad{"BadDigest", R"({"config":{"digest":"sha256:x","size":1}})", Errc::kCorrupt, "64 hex digits"},
-        Bad{"NegativeSize", R"({"config":{"digest":"sha256:)" + kHex + R"(","size":-1}})", Errc::kCorrupt,
-            "size is missing or negative"},
-        Bad{"SizeIsText", R"({"config":{"digest":"sha256:)" + kHex + R"(","size":"1"}})", Errc::kCorrupt, "size"},
-        Bad{"LayersIsNoList", R"({"config":)" + descriptor() + R"(,"layers":{}})", Errc::kCorrupt, "not a list"},
+        Bad{"NoConfig", R"({"schemaVersion":2,"layers":[]})", Errc::kCorrupt,
+            "config is not a descriptor"},
+        Bad{"BadDigest", R"({"config":{"digest":"sha256:x","size":1}})", Errc::kCorrupt,
+            "64 hex digits"},
+        Bad{"NegativeSize", R"({"config":{"digest":"sha256:)" + kHex + R"(","size":-1}})",
+            Errc::kCorrupt, "size is missing or negative"},
+        Bad{"SizeIsText", R"({"config":{"digest":"sha256:)" + kHex + R"(","size":"1"}})",
+            Errc::kCorrupt, "size"},
+        Bad{"LayersIsNoList", R"({"config":)" + descriptor() + R"(,"layers":{}})", Errc::kCorrupt,
+            "not a list"},
         Bad{"LayerIsText", R"({"config":)" + descriptor() + R"(,"layers":["x"]})", Errc::kCorrupt,
             "layers[0] is not a descriptor"},
         Bad{"DeepNesting", std::string(100'000, '['), Errc::kCorrupt, "nested deeper"}),
@@ -61,7 +67,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Index, ReadsPlatformsAndKnowsAttestations) {
   const auto index = Index::parse(
-      R"({"manifests":[)" + descriptor(R"(,"platform":{"os":"linux","architecture":"arm","variant":"v7"})") + "," +
+      R"({"manifests":[)" +
+      descriptor(R"(,"platform":{"os":"linux","architecture":"arm","variant":"v7"})") + "," +
       descriptor(R"(,"platform":{"os":"unknown","architecture":"unknown"})") + "]}");
 
   ASSERT_THAT(index, IsOk());
@@ -71,9 +78,11 @@ TEST(Index, ReadsPlatformsAndKnowsAttestations) {
 }
 
 TEST(MediaType, IsTakenFromTheDocumentThenTheHeaderThenTheShape) {
-  EXPECT_EQ(*detect_media_type(R"({"mediaType":"application/vnd.oci.image.index.v1+json"})", "text/html"),
-            media_type::kOciIndex);
-  EXPECT_EQ(*detect_media_type("{}", "application/vnd.docker.distribution.manifest.v2+json; charset=utf-8"),
+  EXPECT_EQ(
+      *detect_media_type(R"({"mediaType":"application/vnd.oci.image.index.v1+json"})", "text/html"),
+      media_type::kOciIndex);
+  EXPECT_EQ(*detect_media_type(
+                "{}", "application/vnd.docker.distribution.manifest.v2+json; charset=utf-8"),
             media_type::kDockerManifest);
   EXPECT_EQ(*detect_media_type(R"({"config":{}})", ""), media_type::kOciManifest);
   EXPECT_EQ(*detect_media_type(R"({"manifests":[]})", ""), media_type::kOciIndex);
@@ -81,7 +90,8 @@ TEST(MediaType, IsTakenFromTheDocumentThenTheHeaderThenTheShape) {
 }
 
 TEST(MediaType, ConvertsBetweenTheFamiliesAndBack) {
-  for (const auto type : {media_type::kOciManifest, media_type::kOciIndex, media_type::kOciConfig, media_type::kOciLayerGzip})
+  for (const auto type : {media_type::kOciManifest, media_type::kOciIndex, media_type::kOciConfig,
+                          media_type::kOciLayerGzip})
     EXPECT_EQ(media_type::to_oci(media_type::to_docker(type)), type);
   EXPECT_EQ(media_type::to_docker("application/x"), "application/x");
 }

@@ -9,7 +9,9 @@ namespace {
 
 using testing::FailsWith;
 
-Platform platform(const char* text) { return *Platform::parse(text); }
+Platform platform(const char* text) {
+  return *Platform::parse(text);
+}
 
 TEST(Platform, RoundTrips) {
   for (const auto* text : {"linux/amd64", "linux/arm/v7", "windows/amd64"})
@@ -17,8 +19,10 @@ TEST(Platform, RoundTrips) {
 }
 
 TEST(Platform, RefusesWhatIsNone) {
-  for (const auto* text : {"", "linux", "linux/", "/amd64", "linux/amd64/v1/x", "Linux/amd64", "linux /amd64"})
-    EXPECT_THAT(Platform::parse(text), FailsWith(Errc::kInvalid, "write it like linux/amd64")) << text;
+  for (const auto* text :
+       {"", "linux", "linux/", "/amd64", "linux/amd64/v1/x", "Linux/amd64", "linux /amd64"})
+    EXPECT_THAT(Platform::parse(text), FailsWith(Errc::kInvalid, "write it like linux/amd64"))
+        << text;
 }
 
 TEST(Platform, MatchesItsDefaultVariantsWhetherNamedOrNot) {

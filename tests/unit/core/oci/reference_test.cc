@@ -14,7 +14,9 @@ const std::string kDigest = "sha256:" + std::string(64, '1');
 struct Good {
   std::string name, text, full;
 };
-void PrintTo(const Good& row, std::ostream* out) { *out << row.text; }
+void PrintTo(const Good& row, std::ostream* out) {
+  *out << row.text;
+}
 
 class ReferenceReads : public ::testing::TestWithParam<Good> {};
 TEST_P(ReferenceReads, AsDockerDoes) {
@@ -45,7 +47,9 @@ INSTANTIATE_TEST_SUITE_P(
 struct Bad {
   std::string name, text, why;
 };
-void PrintTo(const Bad& row, std::ostream* out) { *out << row.name; }
+void PrintTo(const Bad& row, std::ostream* out) {
+  *out << row.name;
+}
 
 class ReferenceRefuses : public ::testing::TestWithParam<Bad> {};
 TEST_P(ReferenceRefuses, WithWhatToWriteInstead) {
@@ -53,21 +57,22 @@ TEST_P(ReferenceRefuses, WithWhatToWriteInstead) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, ReferenceRefuses,
-    ::testing::Values(Bad{"Empty", "", "empty"}, Bad{"UpperCase", "r.io/Team/App", "write \"team/app\""},
-                      Bad{"Scheme", "https://r.io/a", "without a scheme"},
-                      Bad{"EmptyTag", "r.io/a:", "the tag is empty"},
-                      Bad{"TagWithSlash", "r.io/a:b/c", "not valid"},
-                      Bad{"TagWithDash", "r.io/a:-b", "begin with none of . -"},
-                      Bad{"LongTag", "r.io/a:" + std::string(129, 't'), "longer than 128"},
-                      Bad{"BadDigest", "r.io/a@sha256:12", "64 hex digits"},
-                      Bad{"Space", "r.io/a b", "not valid"}, Bad{"NewLine", "r.io/a\nb", "not valid"},
-                      Bad{"Nul", std::string("r.io/a\0b", 8), "not valid"},
-                      Bad{"DotDot", "r.io/../a", "not valid"}, Bad{"TripleUnderscore", "r.io/a___b", "not valid"},
-                      Bad{"NoName", "r.io/", "the repository's name is missing"},
-                      Bad{"DoubleSlash", "r.io/a//b", "not valid"},
-                      Bad{"PortOutOfRange", "r.io:70000/a", "not a host or host:port"},
-                      Bad{"UserInfo", "user:pw@r.io/a", "digest must start with"},
-                      Bad{"VeryLong", "r.io/" + std::string(300, 'a'), "longer than 255"}),
+    ::testing::Values(
+        Bad{"Empty", "", "empty"}, Bad{"UpperCase", "r.io/Team/App", "write \"team/app\""},
+        Bad{"Scheme", "https://r.io/a", "without a scheme"},
+        Bad{"EmptyTag", "r.io/a:", "the tag is empty"},
+        Bad{"TagWithSlash", "r.io/a:b/c", "not valid"},
+        Bad{"TagWithDash", "r.io/a:-b", "begin with none of . -"},
+        Bad{"LongTag", "r.io/a:" + std::string(129, 't'), "longer than 128"},
+        Bad{"BadDigest", "r.io/a@sha256:12", "64 hex digits"},
+        Bad{"Space", "r.io/a b", "not valid"}, Bad{"NewLine", "r.io/a\nb", "not valid"},
+        Bad{"Nul", std::string("r.io/a\0b", 8), "not valid"},
+        Bad{"DotDot", "r.io/../a", "not valid"}, Bad{"TripleUnderscore", "r.io/a___b", "not valid"},
+        Bad{"NoName", "r.io/", "the repository's name is missing"},
+        Bad{"DoubleSlash", "r.io/a//b", "not valid"},
+        Bad{"PortOutOfRange", "r.io:70000/a", "not a host or host:port"},
+        Bad{"UserInfo", "user:pw@r.io/a", "digest must start with"},
+        Bad{"VeryLong", "r.io/" + std::string(300, 'a'), "longer than 255"}),
     [](const auto& test) { return test.param.name; });
 
 TEST(Reference, PrefersTheDigestAsIdentifier) {
@@ -76,9 +81,11 @@ TEST(Reference, PrefersTheDigestAsIdentifier) {
 }
 
 TEST(LoopbackRegistry, IsLocalhostOrALoopbackAddressOnly) {
-  for (const auto* yes : {"localhost", "localhost:5000", "127.0.0.1:1", "127.8.8.8", "[::1]:5000", "kind.localhost"})
+  for (const auto* yes :
+       {"localhost", "localhost:5000", "127.0.0.1:1", "127.8.8.8", "[::1]:5000", "kind.localhost"})
     EXPECT_TRUE(is_loopback_registry(yes)) << yes;
-  for (const auto* no : {"127.0.0.1.evil.com", "localhost.evil.com", "10.0.0.1", "[::2]", "local", "127.evil.com"})
+  for (const auto* no :
+       {"127.0.0.1.evil.com", "localhost.evil.com", "10.0.0.1", "[::2]", "local", "127.evil.com"})
     EXPECT_FALSE(is_loopback_registry(no)) << no;
 }
 

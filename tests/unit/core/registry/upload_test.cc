@@ -190,8 +190,8 @@ TEST(EnsureBlob, ASessionThatIsGoneIsFollowedByAnother) {
   const auto error = [](const std::string& code) {
     return R"({"errors":[{"code":")" + code + "\"}]}";
   };
-  for (const auto& gone : {Gone{404, error("BLOB_UPLOAD_UNKNOWN")},
-                           Gone{400, error("BLOB_UPLOAD_INVALID")}}) {
+  for (const auto& gone :
+       {Gone{404, error("BLOB_UPLOAD_UNKNOWN")}, Gone{400, error("BLOB_UPLOAD_INVALID")}}) {
     Scripted world;
     world.http.answer(404);
     begins(world, "1");

@@ -1,0 +1,247 @@
+// A real API server: the one $KUBECONFIG names (tests/cluster/cluster.py up). Skips without it.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <map>
+
+#include "controller/kube/http_client.h"
+#include "controller/runtime/event_recorder.h"
+#include "controller/runtime/watcher.h"
+#include "core/base/json.h"
+#include "core/http/beast/client.h"
+#include "tests/support/matchers.h"
+#include "tests/support/run_task.h"
+
+namespace kiln {
+namespace {
+
+using namespace std::chrono_literals;
+using kiln::testing::FailsWith;
+using kiln::testing::IsOk;
+using kiln::testing::run_task;
+using kube::kConfigMaps;
+using kube::kEvents;
+using kube::kNamespaces;
+
+using kube::ObjectKey;
+using kube::Precondition;
+
+class ApiServer : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!kube::process_environment("KUBECONFIG"))
+      GTEST_SKIP() << "KUBECONFIG is not set; start a cluster: "
+                      "eval \"$(tests/cluster/cluster.py up)\"";
+    auto config = kube::find_config(kube::process_environment, "", "");
+    ASSERT_THAT(config, IsOk());
+    http_ = http::make_client(io_.get_executor(), http::ClientOptions());
+    client_ = kube::make_http_client(*http_, std::move(*config), clock_, kube::HttpClientOptions());
+    static int number = 0;
+    namespace_ = "kiln-test-" + std::to_string(getpid()) + "-" + std::to_string(++number);
+    ASSERT_THAT(run(client_->create(kNamespaces, "", object(namespace_))), IsOk());
+  }
+  void TearDown() override {
+    if (!client_) return;
+    EXPECT_THAT(run(client_->remove(kNamespaces, ObjectKey("", namespace_), Precondition())),
+                IsOk());
+  }
+
+  template <class T>
+  Result<T> run(Task<Result<T>> task) {
+    return run_task(io_, std::move(task));
+  }
+  static std::string object(const std::string& name, const std::string& text = "1") {
+    return R"({"metadata":{"name":")" + name + R"("},"data":{"text":")" + text + "\"}}";
+  }
+  ObjectKey key(const std::string& name) const { return ObjectKey(namespace_, name); }
+  Result<kube::Object> create(const std::string& name) {
+    return run(client_->create(kConfigMaps, namespace_, object(name)));
+  }
+
+  boost::asio::io_context io_;
+  SystemClock clock_;
+  std::unique_ptr<http::Client> http_;
+  std::unique_ptr<kube::Client> client_;
+  std::string namespace_;
+};
+
+TEST_F(ApiServer, ReadsWritesAndDeletes) {
+  const auto created = create("site");
+  ASSERT_THAT(created, IsOk());
+  EXPECT_EQ(created->json().find("managedFields"), std::string::npos);
+  EXPECT_THAT(create("site"), FailsWith(Errc::kConflict, "already exists"));
+
+  const auto before = Precondition::unchanged(created->meta());
+  const auto patched =
+      run(client_->merge_patch(kConfigMaps, key("site"), R"({"data":{"text":"2"}})", before));
+  ASSERT_THAT(patched, IsOk());
+  EXPECT_EQ(
+      kube::is_newer_version(patched->meta().resource_version, created->meta().resource_version),
+      true);
+  EXPECT_THAT(
+      run(client_->merge_patch(kConfigMaps, key("site"), R"({"data":{"text":"3"}})", before)),
+      FailsWith(Errc::kConflict, "has been modified"));
+  EXPECT_NE(run(client_->get(kConfigMaps, key("site")))->json().find(R"("text":"2")"),
+            std::string::npos);
+  EXPECT_EQ(run(client_->get_metadata(kConfigMaps, key("site")))->json().find("\"data\""),
+            std::string::npos);
+
+  Precondition another;
+  another.uid = "6c9a0f4e-0000-0000-0000-000000000000";
+  EXPECT_THAT(run(client_->remove(kConfigMaps, key("site"), another)),
+              FailsWith(Errc::kConflict, ""));
+  EXPECT_THAT(run(client_->remove(kConfigMaps, key("site"), Precondition())), IsOk());
+  EXPECT_THAT(run(client_->get(kConfigMaps, key("site"))),
+              FailsWith(Errc::kNotFound, "configmaps \"site\" not found"));
+}
+
+TEST_F(ApiServer, PatchesTheStatusSubresource) {
+  const auto space = run(client_->get(kNamespaces, ObjectKey("", namespace_)));
+  ASSERT_THAT(space, IsOk());
+  EXPECT_THAT(
+      run(client_->merge_patch_status(kNamespaces, space->key(), R"({"status":{"phase":"Active"}})",
+                                      Precondition::unchanged(space->meta()))),
+      IsOk());
+}
+
+TEST_F(ApiServer, RefusesWhatIsTooLargeForGood) {
+  EXPECT_THAT(
+      run(client_->create(kConfigMaps, namespace_, object("big", std::string(1100 * 1024, 'x')))),
+      FailsWith(Errc::kInvalid, ""));
+  EXPECT_THAT(
+      run(client_->create(kConfigMaps, namespace_, object("huge", std::string(4000 * 1024, 'x')))),
+      FailsWith(Errc::kInvalid, ""));
+}
+
+TEST_F(ApiServer, ListsInPages) {
+  for (const auto* name : {"a", "b", "c"}) ASSERT_THAT(create(name), IsOk());
+  kube::ListOptions options;
+  options.selection.namespace_ = namespace_;
+  options.selection.metadata_only = true;
+  options.limit = 2;
+  const auto first = run(client_->list(kConfigMaps, options));
+  ASSERT_THAT(first, IsOk());
+  EXPECT_EQ(first->items.size(), 2U);
+  options.continue_token = first->continue_token;
+  const auto second = run(client_->list(kConfigMaps, options));
+  ASSERT_THAT(second, IsOk());
+  ASSERT_EQ(second->items.size(), 1U);
+  EXPECT_EQ(second->items[0].key(), key("c"));
+  EXPECT_EQ(second->items[0].json().find("\"data\""), std::string::npos);
+  EXPECT_EQ(second->continue_token, "");
+}
+
+TEST_F(ApiServer, TellsAResourceVersionThatIsAheadOfIt) {
+  kube::ListOptions options;
+  options.selection.namespace_ = namespace_;
+  options.resource_version = "999999999";
+  EXPECT_THAT(run(client_->list(kConfigMaps, options)), FailsWith(Errc::kGone, "Too large"));
+}
+
+/// Keeps what is there.
+class Keeper final : public runtime::WatchHandler {
+ public:
+  void applied(const kube::Object& object, runtime::Origin origin) override {
+    there[object.key()] = object.json();
+    if (origin == runtime::Origin::kChange) ++changes;
+  }
+  void deleted(const ObjectKey& key) override { there.erase(key); }
+  std::vector<ObjectKey> known() const override {
+    std::vector<ObjectKey> keys;
+    for (const auto& [key, json] : there) keys.push_back(key);
+    return keys;
+  }
+  std::map<ObjectKey, std::string> there;
+  int changes = 0;
+};
+
+class ApiServerWatch : public ApiServer, public ::testing::WithParamInterface<bool> {
+ protected:
+  bool wait(const std::function<bool()>& done) {
+    const auto end = std::chrono::steady_clock::now() + 30s;
+    while (!done() && std::chrono::steady_clock::now() < end) {
+      io_.restart();
+      io_.run_one_for(50ms);
+    }
+    return done();
+  }
+  /// One call while the watcher runs on the same context.
+  template <class T>
+  Result<T> beside(Task<Result<T>> task) {
+    std::optional<Result<T>> result;
+    auto store = [](Task<Result<T>> inner, std::optional<Result<T>>* into) -> Task<void> {
+      into->emplace(co_await std::move(inner));
+    };
+    boost::asio::co_spawn(io_, store(std::move(task), &result), boost::asio::detached);
+    EXPECT_TRUE(wait([&] { return result.has_value(); }));
+    return std::move(*result);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Either, ApiServerWatch, ::testing::Bool(),
+                         [](const auto& test) { return test.param ? "Streaming" : "Listing"; });
+
+TEST_P(ApiServerWatch, TellsEditsAndDeletions) {
+  ASSERT_THAT(create("a"), IsOk());
+  Keeper keeper;
+  runtime::Watcher::Options options;
+  options.machine.use_watch_list = GetParam();
+  options.machine.selection.namespace_ = namespace_;
+  options.machine.selection.metadata_only = GetParam();
+  options.machine.min_watch = options.machine.max_watch = 2s;  // To see watches end, too.
+  runtime::Watcher watcher(*client_, kConfigMaps, keeper, clock_, std::move(options));
+  boost::asio::cancellation_signal stop;
+  bool ended = false;
+  boost::asio::co_spawn(
+      io_, watcher.run(),
+      boost::asio::bind_cancellation_slot(
+          stop.slot(), [&](const std::exception_ptr&, const Result<void>&) { ended = true; }));
+
+  EXPECT_TRUE(wait([&] { return watcher.state() == runtime::WatchState::kWatching; }));
+  EXPECT_EQ(keeper.there.count(key("a")), 1U);
+  EXPECT_EQ(keeper.changes, 0);
+  ASSERT_THAT(beside(client_->create(kConfigMaps, namespace_, object("b"))), IsOk());
+  EXPECT_TRUE(wait([&] { return keeper.there.contains(key("b")); }));
+  EXPECT_EQ(keeper.there[key("b")].find("\"data\"") == std::string::npos, GetParam());
+  ASSERT_THAT(beside(client_->remove(kConfigMaps, key("a"), Precondition())), IsOk());
+  EXPECT_TRUE(wait([&] { return !keeper.there.contains(key("a")); }));
+  EXPECT_TRUE(wait([&] { return watcher.counters().watches_opened >= 3; }));
+  ASSERT_THAT(beside(client_->merge_patch(kConfigMaps, key("b"), R"({"data":{"text":"9"}})",
+                                          Precondition())),
+              IsOk());
+  EXPECT_TRUE(wait([&] { return keeper.changes >= 2; }));
+  EXPECT_EQ(watcher.counters().lists_started, 1U) << "a watch that ends goes on where it was";
+  EXPECT_EQ(watcher.counters().failures, 0U) << watcher.last_failure();
+  stop.emit(boost::asio::cancellation_type::terminal);
+  EXPECT_TRUE(wait([&] { return ended; }));
+}
+
+TEST_F(ApiServer, TakesOurEvents) {
+  runtime::EventRecorder::Options options;
+  options.series_refresh = 0s;
+  runtime::EventRecorder recorder(*client_, io_.get_executor(), clock_, options);
+  const auto site = create("site");
+  ASSERT_THAT(site, IsOk());
+  const runtime::ObjectReference regarding(kConfigMaps, site->meta());
+  for (int i = 0; i < 2; ++i) {
+    recorder.record(regarding, runtime::EventType::kWarning, "ContentInvalid", "Building", "no");
+    ASSERT_THAT(run(recorder.flush()), IsOk());
+  }
+  EXPECT_EQ(recorder.dropped(), 0U);
+  kube::ListOptions all;
+  all.selection.namespace_ = namespace_;
+  const auto events = run(client_->list(kEvents, all));
+  ASSERT_THAT(events, IsOk());
+  ASSERT_EQ(events->items.size(), 1U);
+  const auto event = *parse_json(events->items[0].json());
+  EXPECT_EQ(event["series"]["count"], 2);
+  EXPECT_EQ(event["note"], "no");
+}
+
+}  // namespace
+}  // namespace kiln

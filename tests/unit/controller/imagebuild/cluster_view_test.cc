@@ -1,0 +1,154 @@
+#include "controller/imagebuild/cluster_view.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace kiln::imagebuild {
+namespace {
+
+using runtime::Origin;
+using runtime::Priority;
+
+class Keys final : public runtime::KeySink {
+ public:
+  void add(const kube::ObjectKey& key, Priority priority) override {
+    added.push_back(key.name + (priority == Priority::kLow ? " low" : ""));
+  }
+  void add_after(const kube::ObjectKey& key, std::chrono::milliseconds,
+                 Priority priority) override {
+    add(key, priority);
+  }
+  std::vector<std::string> take() { return std::exchange(added, {}); }
+  std::vector<std::string> added;
+};
+using Names = std::vector<std::string>;
+
+struct Shape {
+  std::string name = "site";
+  int version = 1;
+  int generation = 1;
+  std::string created = "2026-01-01T00:00:00Z";
+  std::string extra{};  ///< More metadata, beginning with a comma.
+  std::string output = "r.io/team/site:1";
+};
+
+kube::Object build(const Shape& shape) {
+  return *kube::Object::parse(
+      R"({"metadata":{"namespace":"web","name":")" + shape.name + R"(","uid":"u-)" + shape.name +
+      R"(","resourceVersion":")" + std::to_string(shape.version) + R"(","generation":)" +
+      std::to_string(shape.generation) + R"(,"creationTimestamp":")" + shape.created + "\"" +
+      shape.extra +
+      R"(},"spec":{"base":{"image":"scratch"},"content":[{"configMap":{"name":"pages"},"path":"/srv"}],)"
+      R"("output":{"image":")" +
+      shape.output + R"("}}})");
+}
+
+kube::Object config_map(const std::string& name, int version) {
+  return *kube::Object::parse(R"({"metadata":{"namespace":"web","name":")" + name +
+                              R"(","resourceVersion":")" + std::to_string(version) + "\"}}");
+}
+
+class View : public ::testing::Test {
+ protected:
+  Keys keys_;
+  ClusterView view_{keys_};
+  ContentWatch pages_{"ConfigMap", view_};
+};
+
+TEST_F(View, PutsANewImageBuildInTheQueue) {
+  view_.applied(build({}), Origin::kChange);
+  EXPECT_EQ(keys_.take(), Names{"site"});
+}
+
+TEST_F(View, LetsThoseOfTheFirstListWaitForPeople) {
+  view_.applied(build({}), Origin::kInitial);
+  EXPECT_EQ(keys_.take(), Names{"site low"});
+}
+
+TEST_F(View, StartsNothingForAChangeOfStatusAlone) {
+  view_.applied(build({}), Origin::kChange);
+  keys_.take();
+  view_.applied(build({.version = 2}), Origin::kChange);
+  EXPECT_EQ(keys_.take(), Names{});
+}
+
+TEST_F(View, StartsForANewGenerationAndForARequest) {
+  view_.applied(build({}), Origin::kChange);
+  keys_.take();
+  view_.applied(build({.version = 2, .generation = 2}), Origin::kChange);
+  view_.applied(build({.version = 3,
+                       .generation = 2,
+                       .extra = R"(,"annotations":{"reconcile.fluxcd.io/requestedAt":"now"})"}),
+                Origin::kChange);
+  EXPECT_EQ(keys_.take(), (Names{"site", "site"}));
+}
+
+TEST_F(View, KeepsItsOwnWriteWhenAnOlderEventComesLate) {
+  view_.applied(build({}), Origin::kChange);
+  view_.wrote(build({.version = 5}));
+  view_.applied(build({.version = 3}), Origin::kChange);
+  EXPECT_EQ(view_.find({"web", "site"})->meta.resource_version, "5");
+}
+
+TEST_F(View, StartsWhatUsesAChangedConfigMapAndNothingElse) {
+  view_.applied(build({}), Origin::kChange);
+  keys_.take();
+  pages_.applied(config_map("other", 7), Origin::kChange);
+  EXPECT_EQ(keys_.take(), Names{});
+  pages_.applied(config_map("pages", 8), Origin::kChange);
+  EXPECT_EQ(keys_.take(), Names{"site"});
+}
+
+TEST_F(View, StartsOncePerStateOfAConfigMap) {
+  view_.applied(build({}), Origin::kChange);
+  pages_.applied(config_map("pages", 8), Origin::kChange);
+  keys_.take();
+  pages_.applied(config_map("pages", 8), Origin::kInitial);
+  EXPECT_EQ(keys_.take(), Names{});
+}
+
+TEST_F(View, StartsWhenAConfigMapGoes) {
+  view_.applied(build({}), Origin::kChange);
+  pages_.applied(config_map("pages", 8), Origin::kChange);
+  keys_.take();
+  pages_.deleted({"web", "pages"});
+  EXPECT_EQ(keys_.take(), Names{"site"});
+  EXPECT_TRUE(pages_.known().empty());
+}
+
+TEST_F(View, GivesATagToTheOlderOfTwo) {
+  view_.applied(build({.name = "young", .created = "2026-02-01T00:00:00Z"}), Origin::kChange);
+  view_.applied(build({.name = "old"}), Origin::kChange);
+  EXPECT_EQ(view_.tag_holder(*view_.find({"web", "young"})->build), "old");
+  EXPECT_EQ(view_.tag_holder(*view_.find({"web", "old"})->build), "");
+}
+
+TEST_F(View, SeesThroughSpellingsOfOneTag) {
+  view_.applied(build({.name = "a", .output = "docker.io/team/site"}), Origin::kChange);
+  view_.applied(build({.name = "b", .output = "index.docker.io/team/site:latest"}),
+                Origin::kChange);
+  EXPECT_EQ(view_.tag_holder(*view_.find({"web", "b"})->build), "a");
+}
+
+TEST_F(View, WakesWhoWaitedForATagWhenItsHolderGoes) {
+  view_.applied(build({.name = "old"}), Origin::kChange);
+  view_.applied(build({.name = "young", .created = "2026-02-01T00:00:00Z"}), Origin::kChange);
+  keys_.take();
+  view_.deleted({"web", "old"});
+  EXPECT_EQ(keys_.take(), Names{"young"});
+}
+
+TEST_F(View, KeepsAnImageBuildThatItCannotReadAndSaysWhy) {
+  view_.applied(
+      *kube::Object::parse(R"({"metadata":{"namespace":"web","name":"odd"},"spec":{"base":5}})"),
+      Origin::kChange);
+  ASSERT_NE(view_.find({"web", "odd"}), nullptr);
+  EXPECT_EQ(view_.find({"web", "odd"})->build, nullptr);
+  EXPECT_NE(view_.find({"web", "odd"})->unreadable.find("spec."), std::string::npos)
+      << view_.find({"web", "odd"})->unreadable;
+}
+
+}  // namespace
+}  // namespace kiln::imagebuild

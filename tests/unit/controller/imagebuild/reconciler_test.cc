@@ -1,0 +1,352 @@
+#include "controller/imagebuild/reconciler.h"
+
+#include <gtest/gtest.h>
+
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/base/log.h"
+#include "tests/support/base_images.h"
+#include "tests/support/fake_kube.h"
+#include "tests/support/manual_clock.h"
+#include "tests/support/run_task.h"
+
+namespace kiln::imagebuild {
+namespace {
+
+using runtime::ReconcileResult;
+
+class NoKeys final : public runtime::KeySink {
+ public:
+  void add(const kube::ObjectKey&, runtime::Priority) override {}
+  void add_after(const kube::ObjectKey&, std::chrono::milliseconds, runtime::Priority) override {}
+};
+
+class Notes final : public runtime::EventSink {
+ public:
+  void record(const runtime::ObjectReference&, runtime::EventType type, std::string_view reason,
+              std::string_view, std::string_view note) override {
+    lines.push_back((type == runtime::EventType::kWarning ? "Warning " : "Normal ") +
+                    std::string(reason) + ": " + std::string(note));
+  }
+  std::vector<std::string> lines;
+};
+
+/// An ImageBuild web/site on a base in a registry, in an API server, both in memory.
+class Reconcile : public ::testing::Test {
+ protected:
+  Reconcile() {
+    log::set_level(log::Level::kOff);
+    testing::add_base(registry_, "r.test/nginx", "1.27");
+    put_pages("hello");
+  }
+
+  void put_pages(const std::string& text) {
+    kube_.put(kube::kConfigMaps, dump_json({{"metadata", {{"namespace", "web"}, {"name", "pages"}}},
+                                            {"data", {{"index.html", text}}}}));
+  }
+  void put_build(const Json& change = Json::object()) {
+    Json spec = {
+        {"base", {{"image", "r.test/nginx:1.27"}}},
+        {"remove", {"/usr/share/nginx/html"}},
+        {"content", {{{"configMap", {{"name", "pages"}}}, {"path", "/usr/share/nginx/html"}}}},
+        {"output", {{"image", "r.test/team/site:latest"}}}};
+    spec.merge_patch(change);
+    Json object = {{"metadata", {{"namespace", "web"}, {"name", "site"}}}, {"spec", spec}};
+    if (const auto* before = kube_.find_json(kImageBuilds, key_))
+      object["status"] = json_at(*before, "status");
+    kube_.put(kImageBuilds, dump_json(object));
+    look();
+  }
+  /// What the watch does: the view sees the object as it is now.
+  void look() {
+    view_.applied(*kube::Object::parse(dump_json(*kube_.find_json(kImageBuilds, key_))),
+                  runtime::Origin::kChange);
+  }
+
+  ReconcileResult reconcile() {
+    std::optional<ReconcileResult> result;
+    const auto keep = [](Task<ReconcileResult> task,
+                         std::optional<ReconcileResult>* out) -> Task<Result<int>> {
+      out->emplace(co_await std::move(task));
+      co_return 0;
+    };
+    EXPECT_TRUE(testing::run_task(io_, keep(reconciler_.reconcile(key_), &result)));
+    return *result;
+  }
+
+  /// Somebody else's image takes the tag.
+  oci::Digest push_foreign() {
+    oci::RawManifest manifest(std::string(oci::media_type::kOciIndex),
+                              R"({"schemaVersion":2,"manifests":[]})");
+    return registry_.add_manifest("r.test/team/site", "latest", std::move(manifest));
+  }
+
+  const Json& status() const { return json_at(*kube_.find_json(kImageBuilds, key_), "status"); }
+  std::string condition(const std::string& type) const {
+    for (const auto& one : json_at(status(), "conditions"))
+      if (one["type"] == type)
+        return one["status"].get<std::string>() + " " + one["reason"].get<std::string>();
+    return "none";
+  }
+  std::string digest() const { return json_string(status(), "digest"); }
+  std::string tag() const {
+    const auto held = registry_.tag("r.test/team/site", "latest");
+    return held ? held->str() : "";
+  }
+  std::vector<std::string> reasons() const {
+    std::vector<std::string> types;
+    for (const auto& reason : status()["lastBuild"]["reasons"]) types.push_back(reason["type"]);
+    return types;
+  }
+  using Names = std::vector<std::string>;
+
+  const kube::ObjectKey key_{"web", "site"};
+  boost::asio::io_context io_;
+  fakes::FakeKube kube_;
+  fakes::FakeRegistry registry_;
+  fakes::ManualClock clock_;
+  WorkPool pool_{1};
+  build::Builder builder_{registry_, pool_, build::Builder::Options{}};
+  Notes notes_;
+  NoKeys keys_;
+  ClusterView view_{keys_};
+  ImageBuildReconciler reconciler_{Ports(kube_, registry_, builder_, notes_, clock_, view_)};
+};
+
+TEST_F(Reconcile, PushesTheImageAndWritesItsDigest) {
+  put_build();
+  const auto result = reconcile();
+
+  EXPECT_FALSE(result.is_retry());
+  EXPECT_EQ(digest(), tag());
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_EQ(condition("Reconciling"), "none");
+  EXPECT_EQ(reasons(), Names{"Created"});
+  EXPECT_FALSE(status().contains("pending"));
+}
+
+TEST_F(Reconcile, LooksAgainAfterTheIntervalGiveOrTakeATwentieth) {
+  put_build();
+  const auto delay = *reconcile().delay();
+  EXPECT_GE(delay, std::chrono::seconds(570));
+  EXPECT_LE(delay, std::chrono::seconds(630));
+}
+
+TEST_F(Reconcile, WithoutAnIntervalWaitsForAChange) {
+  put_build({{"interval", "0s"}});
+  EXPECT_FALSE(reconcile().delay());
+}
+
+TEST_F(Reconcile, OfWhatIsUpToDateWritesNothingAnywhere) {
+  put_build();
+  reconcile();
+  const auto version = kube_.resource_version();
+  registry_.forget_calls();
+
+  reconcile();
+
+  EXPECT_EQ(kube_.resource_version(), version);
+  EXPECT_EQ(registry_.count("put_manifest") + registry_.count("ensure_blob"), 0u);
+}
+
+TEST_F(Reconcile, OfChangedContentMovesTheTagAndSaysWhy) {
+  put_build();
+  reconcile();
+  const auto first = digest();
+
+  put_pages("edited");
+  reconcile();
+
+  EXPECT_NE(digest(), first);
+  EXPECT_EQ(digest(), tag());
+  EXPECT_EQ(reasons(), Names{"ContentChanged"});
+  EXPECT_EQ(status()["history"].size(), 2u);
+}
+
+TEST_F(Reconcile, OfAChangedBaseRebuilds) {
+  put_build();
+  reconcile();
+  auto entries = testing::nginx_like_entries();
+  entries.push_back(testing::file("etc-version", "2"));
+  testing::add_base(registry_, "r.test/nginx", "1.27", entries);
+  reconcile();
+  EXPECT_EQ(reasons(), Names{"BaseChanged"});
+}
+
+TEST_F(Reconcile, OfAChangedSpecRebuilds) {
+  put_build();
+  reconcile();
+  put_build({{"config", {{"user", "101"}}}});
+  reconcile();
+  EXPECT_EQ(reasons(), Names{"SpecChanged"});
+  EXPECT_EQ(digest(), tag());
+}
+
+TEST_F(Reconcile, WritesPendingBeforeTheTagMoves) {
+  put_build();
+  registry_.on_call([&](const fakes::FakeRegistry::Call& call) -> std::optional<Error> {
+    if (call.target == "r.test/team/site:latest" && call.method == "put_manifest") {
+      EXPECT_TRUE(status().contains("pending"));
+    }
+    return std::nullopt;
+  });
+  reconcile();
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+}
+
+TEST_F(Reconcile, AfterACrashBetweenTagAndStatusPutsTheStatusRight) {
+  put_build();
+  kube_.fail_when([&](const fakes::KubeCall& call) -> std::optional<Error> {
+    if (call.verb == "patch_status" && !tag().empty())
+      return Error(Errc::kUnavailable, "the server is gone");
+    return std::nullopt;
+  });
+  EXPECT_TRUE(reconcile().is_retry());
+  ASSERT_NE(tag(), "");
+  kube_.fail_when(nullptr);
+  look();
+
+  reconcile();
+
+  EXPECT_EQ(digest(), tag());
+  EXPECT_FALSE(status().contains("pending"));
+}
+
+TEST_F(Reconcile, RestoresATagThatSomebodyDeleted) {
+  put_build();
+  reconcile();
+  registry_.forget_tag("r.test/team/site", "latest");
+  reconcile();
+  EXPECT_EQ(tag(), digest());
+  EXPECT_EQ(reasons(), Names{"Restored"});
+}
+
+TEST_F(Reconcile, LeavesATagAloneThatSomebodyMoved) {
+  put_build();
+  reconcile();
+  const auto foreign = push_foreign();
+
+  reconcile();
+
+  EXPECT_EQ(tag(), foreign.str());
+  EXPECT_EQ(condition("Ready"), "False TagMoved");
+  EXPECT_EQ(condition("Stalled"), "True TagMoved");
+}
+
+TEST_F(Reconcile, OfNewInputTakesAMovedTagWithAWarning) {
+  put_build();
+  reconcile();
+  push_foreign();
+  put_pages("edited");
+  reconcile();
+  EXPECT_EQ(tag(), digest());
+  EXPECT_NE(notes_.lines.at(notes_.lines.size() - 2).find("which Kiln did not push"),
+            std::string::npos);
+}
+
+TEST_F(Reconcile, WithoutAStatusAdoptsTheImageThatIsThere) {
+  put_build();
+  reconcile();
+  const auto first = digest();
+  kube_.erase(kImageBuilds, key_);
+  view_.deleted(key_);
+  put_build();
+  reconcile();
+  EXPECT_EQ(digest(), first);
+  EXPECT_EQ(reasons(), Names{"Adopted"});
+}
+
+TEST_F(Reconcile, SendsBlobsAgainThatTheRegistryLostMeanwhile) {
+  put_build();
+  registry_.fail_next("put_manifest", Error(Errc::kConflict, "blob unknown"));
+  auto result = reconcile();
+  if (result.is_retry()) reconcile();
+  EXPECT_EQ(digest(), tag());
+}
+
+TEST_F(Reconcile, OnARaceForTheStatusReadsAgainAndWrites) {
+  put_build();
+  kube_.fail_next("patch_status", Error(Errc::kConflict, "changed"));
+  reconcile();
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+}
+
+TEST_F(Reconcile, HandlesARequestOnce) {
+  put_build();
+  reconcile();
+  auto object = *kube_.find_json(kImageBuilds, key_);
+  object["metadata"]["annotations"]["reconcile.kiln.build/requestedAt"] = "now";
+  kube_.put(kImageBuilds, dump_json(object));
+  look();
+  reconcile();
+  EXPECT_EQ(json_string(status(), "lastHandledReconcileAt"), "now");
+}
+
+TEST_F(Reconcile, OfContentThatIsNotToTriggerWaits) {
+  put_build({{"triggers", {{"content", false}}}});
+  reconcile();
+  const auto first = digest();
+  put_pages("edited");
+  reconcile();
+  EXPECT_EQ(digest(), first);
+}
+
+TEST_F(Reconcile, OfASuspendedOneTouchesNothing) {
+  put_build({{"suspend", true}});
+  reconcile();
+  EXPECT_EQ(condition("Ready"), "False Suspended");
+  EXPECT_TRUE(registry_.calls().empty());
+}
+
+TEST_F(Reconcile, RetriesAndSaysSoWhenTheRegistryIsAway) {
+  put_build();
+  registry_.fail_next(
+      "resolve", Error(Errc::kUnavailable, "cannot connect to r.test", std::chrono::seconds(30)));
+  const auto result = reconcile();
+  EXPECT_TRUE(result.is_retry());
+  EXPECT_EQ(*result.delay(), std::chrono::seconds(30));
+  EXPECT_EQ(condition("Ready"), "False RegistryUnavailable");
+  EXPECT_EQ(condition("Reconciling"), "True ProgressingWithRetry");
+  EXPECT_EQ(condition("BaseResolved"), "False RegistryUnavailable");
+  ASSERT_EQ(notes_.lines.size(), 1u);
+  EXPECT_EQ(notes_.lines[0],
+            "Warning RegistryUnavailable: resolving the base image: cannot connect to r.test");
+}
+
+TEST_F(Reconcile, TellsTheSameFailureOnce) {
+  put_build();
+  registry_.fail_next("resolve", Error(Errc::kUnavailable, "away"), 3);
+  for (int i = 0; i < 3; ++i) reconcile();
+  EXPECT_EQ(notes_.lines.size(), 1u);
+}
+
+struct Refused {
+  std::string name;
+  Json change;
+  std::string reason;
+};
+void PrintTo(const Refused& row, std::ostream* out) {
+  *out << row.name;
+}
+class ReconcileStalls : public Reconcile, public ::testing::WithParamInterface<Refused> {};
+TEST_P(ReconcileStalls, OnWhatOnlyAPersonCanMend) {
+  put_build(GetParam().change);
+  EXPECT_FALSE(reconcile().is_retry());
+  EXPECT_EQ(condition("Ready"), "False " + GetParam().reason);
+  EXPECT_EQ(condition("Stalled"), "True " + GetParam().reason);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, ReconcileStalls,
+    ::testing::Values(Refused{"Pin", {{"pin", "sha256:" + std::string(64, '1')}}, "InvalidSpec"},
+                      Refused{"Deletion", {{"deletionPolicy", "Delete"}}, "InvalidSpec"},
+                      Refused{"RelativePath", {{"remove", {"usr"}}}, "InvalidSpec"},
+                      Refused{
+                          "FileOverFolder",
+                          {{"remove", nullptr},
+                           {"content",
+                            {{{"inline", {{"files", {{"nginx", "x"}}}}}, {"path", "/usr/share"}}}}},
+                          "ContentInvalid"}),
+    [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace kiln::imagebuild
