@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <cstdlib>
 #include <iostream>
@@ -91,6 +92,16 @@ Result<Settings> read_settings(const Flags& flags) {
   if (!level) return level.error().while_doing("--log-level");
   log::configure(*level, flags.log_format == "json" ? log::Format::kJson : log::Format::kText);
   return settings;
+}
+
+/// No user's registry or content is at the API server's own address. Where it is known by a name
+/// only, a network policy has to say so.
+void deny_api_server(http::EgressPolicy::Rules& rules, const http::Url& server) {
+  boost::system::error_code not_an_address;
+  http::EgressPolicy::Endpoint endpoint;
+  endpoint.address = boost::asio::ip::make_address(server.host(), not_an_address);
+  endpoint.port = server.port();
+  if (!not_an_address) rules.deny_endpoints.push_back(endpoint);
 }
 
 runtime::Watcher::Options watching(const Flags& flags, bool metadata_only) {
@@ -213,7 +224,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : kWrongUsage;
   }
-  const auto settings = read_settings(flags);
+  auto settings = read_settings(flags);
   if (!settings) {
     std::cerr << "error: " << settings.error().message << '\n';
     return kWrongUsage;
@@ -223,6 +234,7 @@ int run(int argc, char** argv) {
     std::cerr << "error: " << config.error().message << '\n';
     return kFailed;
   }
+  deny_api_server(settings->egress, config->server);
   Program program(flags, *settings, std::move(*config));
   return program.run();
 }

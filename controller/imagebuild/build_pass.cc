@@ -24,11 +24,10 @@ constexpr BuildPass::NamedStep kSteps[] = {
 };
 
 std::string requested_at(const kube::ObjectMeta& meta, const api::Status& status) {
-  for (const auto* name : {"reconcile.kiln.build/requestedAt", "reconcile.fluxcd.io/requestedAt"}) {
-    const std::string value(meta.annotation(name));
-    if (!value.empty() && value != status.last_handled_reconcile_at) return value;
-  }
-  return "";
+  // One value of both, or they would be handled in turns for ever. They are times: the later one.
+  const std::string value(std::max(meta.annotation("reconcile.kiln.build/requestedAt"),
+                                   meta.annotation("reconcile.fluxcd.io/requestedAt")));
+  return value == status.last_handled_reconcile_at ? "" : value;
 }
 
 std::string duration_since(std::chrono::steady_clock::time_point since, const Clock& clock) {
@@ -128,6 +127,14 @@ bool BuildPass::destination_is_new() const {
   return repository_of(status_.image) != plan_->repository.str();
 }
 
+/// No image of this generation was pushed yet. observedGeneration does not tell: it is written when
+/// an attempt starts, and the attempt may fail.
+bool BuildPass::spec_is_new() const {
+  const auto* pushed = api::find_condition(written_.conditions, api::condition_type::kPushed);
+  return pushed == nullptr || pushed->status != "True" ||
+         pushed->observed_generation != seen_->meta.generation;
+}
+
 bool BuildPass::is_ours(const std::string& digest) const {
   const auto same = [&](const api::HistoryEntry& entry) { return entry.digest == digest; };
   return digest == status_.digest || (status_.pending && status_.pending->digest == digest) ||
@@ -138,7 +145,7 @@ std::vector<api::Reason> BuildPass::reasons_to_build() const {
   std::vector<api::Reason> reasons;
   if (status_.digest.empty()) return {api::Reason("Created")};
   if (!requested_at_.empty()) reasons.emplace_back("Requested", "", requested_at_);
-  if (status_.observed_generation != seen_->meta.generation || destination_is_new())
+  if (spec_is_new() || destination_is_new())
     reasons.emplace_back("SpecChanged", "generation " + std::to_string(status_.observed_generation),
                          "generation " + std::to_string(seen_->meta.generation));
   for (std::size_t i = 0; i < fetched_->size() && i < status_.content.size(); ++i) {
@@ -155,45 +162,66 @@ std::vector<api::Reason> BuildPass::reasons_to_build() const {
   return reasons;
 }
 
-/// The inputs are as they were when the tag was last moved: does the tag still say so?
-Result<Next> BuildPass::judge_tag(const std::optional<oci::Digest>& held) {
-  const auto known = [&](const std::string& tag) {
-    return std::find(status_.tags.begin(), status_.tags.end(), tag) != status_.tags.end();
-  };
-  const bool retagged = status_.observed_generation != seen_->meta.generation &&
-                        !std::all_of(tags_.begin(), tags_.end(), known);
-  if (held && held->str() == status_.digest && !retagged && !status_.pending)
+/// Fills in the tags. While the inputs stay the same so do ${date} and all else: once per build.
+Result<Next> BuildPass::render_tags() {
+  plan::TagFacts facts{ports_.clock.now(), key_, seen_->meta.generation};
+  const bool same_build = status_.input_key == key_ && status_.last_build && !destination_is_new();
+  if (same_build)
+    if (const auto built = parse_rfc3339(status_.last_build->completed_at)) facts.date = *built;
+  auto tags = plan::render_tags(*build_, facts);
+  if (!tags) return std::move(tags).error();
+  tags_ = std::move(*tags);
+  if (same_build && !spec_is_new()) tags_ = status_.tags;
+  return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::look_at_tags() {
+  const auto output = *oci::Reference::parse(build_->spec.output.image);
+  held_.clear();
+  for (const auto& tag : tags_) {
+    auto now = co_await ports_.registry.resolve(output.with_tag(tag), plan_->output_access);
+    // Some registries say "denied" of a repository that the first push will create.
+    const bool absent = !now && (now.error().code == Errc::kNotFound ||
+                                 (now.error().code == Errc::kDenied && status_.digest.empty()));
+    if (!now && !absent) co_return std::move(now).error();
+    held_.push_back(now ? now->digest.str() : std::string());
+  }
+  co_return Next::kContinue;
+}
+
+/// The inputs are as they were when the tags were last moved: do the tags still say so?
+Result<Next> BuildPass::judge_tags() {
+  std::vector<api::Reason> restored;
+  for (std::size_t i = 0; i < tags_.size(); ++i) {
+    if (held_[i] == status_.digest) continue;
+    const bool known =
+        std::find(status_.tags.begin(), status_.tags.end(), tags_[i]) != status_.tags.end();
+    if (known && !held_[i].empty() && !is_ours(held_[i]))
+      return halt("TagMoved",
+                  "the tag " + tags_[i] + " holds " + held_[i] +
+                      ", which Kiln did not push; "
+                      "Kiln's image is " +
+                      status_.digest + ". Delete the tag to have it restored",
+                  true, false);
+    restored.emplace_back(known ? "Restored" : "SpecChanged", held_[i], status_.digest);
+  }
+  if (restored.empty() && !status_.pending) {
+    status_.tags = tags_;
+    up_to_date_ = true;
     return halt("Succeeded", "the image is up to date", false, true);
-  if (held && !is_ours(held->str()))
-    return halt("TagMoved",
-                "the tag " + tags_.front() + " holds " + held->str() +
-                    ", which Kiln did not push; "
-                    "Kiln's image is " +
-                    status_.digest + ". Delete the tag to have it restored",
-                true, false);
-  reasons_.clear();
-  if (retagged)
-    reasons_.emplace_back("SpecChanged");
-  else
-    reasons_.emplace_back("Restored", held ? held->str() : "", status_.digest);
+  }
+  if (restored.empty()) restored.emplace_back("Restored", status_.pending->digest, status_.digest);
+  reasons_ = {restored.front()};
   return Next::kContinue;
 }
 
 Task<Result<Next>> BuildPass::stop_if_up_to_date() {
   key_ = build::input_key(*plan_->request, *base_, *fetched_);
-  plan::TagFacts facts{ports_.clock.now(), key_, seen_->meta.generation};
-  auto tags = plan::render_tags(*build_, facts);
-  if (!tags) co_return std::move(tags).error();
-  tags_ = std::move(*tags);
-  auto reference = *oci::Reference::parse(build_->spec.output.image);
-  reference = reference.with_tag(tags_.front());
-  auto now = co_await ports_.registry.resolve(reference, plan_->output_access);
-  if (!now && now.error().code != Errc::kNotFound) co_return std::move(now).error();
-  std::optional<oci::Digest> held;
-  if (now) held = now->digest;
-
+  if (auto rendered = render_tags(); !rendered) co_return std::move(rendered).error();
+  if (auto looked = co_await look_at_tags(); !looked) co_return std::move(looked).error();
   if (status_.input_key == key_ && !status_.digest.empty() && !destination_is_new())
-    co_return judge_tag(held);
+    co_return judge_tags();
+
   reasons_ = reasons_to_build();
   const auto& triggers = build_->spec.triggers;
   const auto ignored = [&](const api::Reason& reason) {
@@ -204,10 +232,11 @@ Task<Result<Next>> BuildPass::stop_if_up_to_date() {
     co_return halt("Succeeded",
                    "inputs changed, but spec.triggers says to wait for a change of the spec", false,
                    true);
-  if (held && !is_ours(held->str()) && !status_.digest.empty())
-    warnings_.push_back("the tag " + tags_.front() + " held " + held->str() +
-                        ", which Kiln did not push (its own was " + status_.digest +
-                        "); the new image takes the tag");
+  for (std::size_t i = 0; i < tags_.size() && !status_.digest.empty(); ++i)
+    if (!held_[i].empty() && !is_ours(held_[i]))
+      warnings_.push_back("the tag " + tags_[i] + " held " + held_[i] +
+                          ", which Kiln did not push (its own was " + status_.digest +
+                          "); the new image takes the tag");
   co_return Next::kContinue;
 }
 

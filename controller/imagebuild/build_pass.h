@@ -76,6 +76,9 @@ class BuildPass {
   const std::optional<Halt>& halt() const { return halt_; }
   bool secret_missing() const { return content_.asked_for_secret(); }
   bool built() const { return built_; }
+  bool up_to_date() const {
+    return up_to_date_;
+  }  ///< Nothing to do: the tags hold what is asked for.
   const std::string& requested_at() const { return requested_at_; }
   const api::ImageBuild& build() const { return *build_; }
   api::Status& status() { return status_; }
@@ -88,8 +91,11 @@ class BuildPass {
  private:
   Result<Next> halt(std::string reason, std::string message, bool dead_end, bool ready);
   std::vector<api::Reason> reasons_to_build() const;
-  Result<Next> judge_tag(const std::optional<oci::Digest>& held);
+  Result<Next> judge_tags();
   bool destination_is_new() const;
+  bool spec_is_new() const;
+  Result<Next> render_tags();
+  Task<Result<Next>> look_at_tags();
   bool is_ours(const std::string& digest) const;
   void note_stage(std::string name, std::chrono::steady_clock::time_point since);
   void describe_base_and_content();
@@ -105,6 +111,7 @@ class BuildPass {
   Step step_ = Step::kSpec;
   std::optional<Halt> halt_;
   bool built_ = false;
+  bool up_to_date_ = false;
   std::string requested_at_;
 
   plan::Accesses accesses_;
@@ -113,6 +120,7 @@ class BuildPass {
   std::shared_ptr<const build::ResolvedBase> base_;
   std::string key_;
   std::vector<std::string> tags_;
+  std::vector<std::string> held_;  ///< What each of `tags_` points at; "" = the tag is not there.
   std::vector<api::Reason> reasons_;
   std::shared_ptr<const build::Assembled> assembled_;
   std::shared_ptr<const image::ImageSet> images_;

@@ -83,6 +83,8 @@ void ClusterView::applied(const kube::Object& object, Origin origin) {
   put(object);
   if (before && !wants_reconcile(before->meta, object.meta())) return;
   if (before) wake_others(*before);
+  // An older one that comes to a tag takes it from a younger one, which has to hear of it.
+  if (origin == Origin::kChange) wake_others(*store_.find(object.key()));
   queue_.add(object.key(), origin == Origin::kInitial ? Priority::kLow : Priority::kHigh);
 }
 

@@ -74,6 +74,10 @@ std::string_view name_of(Step step) {
 }
 
 Verdict judge(Step step, const Error& error) {
+  // These steps talk to the API server alone: what it is short of is no registry's fault.
+  const bool cluster_only =
+      step == Step::kCredentials || step == Step::kContent || step == Step::kRecord;
+  if (cluster_only && error.code == Errc::kRateLimited) return {"ProgressingWithRetry", false};
   if (const auto reason = common_reason(error.code); !reason.empty())
     return {reason, error.code == Errc::kEgressDenied};
   const bool for_good = error.code == Errc::kInvalid || error.code == Errc::kUnsupported;
@@ -81,7 +85,8 @@ Verdict judge(Step step, const Error& error) {
     case Step::kSpec:
       return {"InvalidSpec", true};
     case Step::kCredentials:
-      return {error.code == Errc::kNotFound ? "SecretNotFound" : "AuthenticationFailed", false};
+      if (error.code == Errc::kNotFound) return {"SecretNotFound", false};
+      return {for_good ? "AuthenticationFailed" : "ProgressingWithRetry", false};
     case Step::kContent:
       if (for_good) return {"ContentInvalid", true};
       return {error.code == Errc::kNotFound ? "ConfigMapNotFound" : "ProgressingWithRetry", false};

@@ -44,7 +44,7 @@ class ConditionWriter {
     if (step == Step::kBase) set(type::kBaseResolved, false, reason, message);
     if (step == Step::kContent || step == Step::kAssemble)
       set(type::kContentReady, false, reason, message);
-    if (step == Step::kPush || step == Step::kCompare) set(type::kPushed, false, reason, message);
+    if (step == Step::kPush) set(type::kPushed, false, reason, message);
   }
   void suspended(const std::string& message, bool has_image) {
     set(type::kReady, has_image, "Suspended", message);
@@ -137,6 +137,7 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
     if (halt.reason == "Suspended") {
       conditions.suspended(halt.message, halt.ready);
     } else if (halt.ready) {
+      if (pass->up_to_date()) conditions.steps_done();
       conditions.ready(status.image);
     } else {
       conditions.failed(halt.reason, halt.message, halt.dead_end);
@@ -157,6 +158,7 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
   if (!(compared == before) && result.delay() && !result.is_retry())
     status.next_poll_at = format_rfc3339(ports_.clock.now() +
                                          std::chrono::ceil<std::chrono::seconds>(*result.delay()));
+  if (!result.delay()) status.next_poll_at.clear();
   tell(*seen, *pass, before);
   co_return co_await write(pass, result);
 }

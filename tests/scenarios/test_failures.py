@@ -154,3 +154,12 @@ def test_two_image_builds_with_one_tag_do_not_fight(world):
 
     world.kubectl("delete", "imagebuild", "first")
     world.wait_ready("second")
+
+
+def test_the_api_server_is_no_registry(world, cluster):
+    address = cluster.apiserver.url.removeprefix("https://")
+    world.apply(world.config_map("site-content", PAGE),
+                world.image_build(base={"image": f"{address}/team/base:1", "insecure": True}))
+    condition = world.wait_reason("EgressDenied")
+    assert world.condition("Stalled")["status"] == "True"
+    assert address.split(":")[0] in condition["message"]

@@ -320,6 +320,113 @@ TEST_F(Reconcile, TellsTheSameFailureOnce) {
   EXPECT_EQ(notes_.lines.size(), 1u);
 }
 
+TEST_F(Reconcile, LooksAfterEveryTagNotOnlyTheFirst) {
+  put_build({{"output", {{"tags", {"v1"}}}}});
+  reconcile();
+  registry_.forget_tag("r.test/team/site", "v1");
+  reconcile();
+  EXPECT_EQ(registry_.tag("r.test/team/site", "v1")->str(), digest());
+  EXPECT_EQ(reasons(), Names{"Restored"});
+
+  registry_.set_tag("r.test/team/site", "v1", push_foreign());
+  registry_.set_tag("r.test/team/site", "latest", *oci::Digest::parse(digest()));
+  reconcile();
+  EXPECT_EQ(condition("Stalled"), "True TagMoved");
+}
+
+TEST_F(Reconcile, PutsANewTagOnTheSameImage) {
+  put_build();
+  reconcile();
+  const auto first = digest();
+  put_build({{"output", {{"tags", {"v1"}}}}});
+  reconcile();
+  EXPECT_EQ(digest(), first);
+  EXPECT_EQ(registry_.tag("r.test/team/site", "v1")->str(), first);
+  EXPECT_EQ(reasons(), Names{"SpecChanged"});
+}
+
+TEST_F(Reconcile, FillsInTheDateOncePerBuild) {
+  put_build({{"output", {{"tags", {"${date}"}}}}});
+  reconcile();
+  const auto tags = status()["tags"];
+  EXPECT_EQ(tags, Json({"latest", "2026-01-01"}));
+  const auto version = kube_.resource_version();
+
+  clock_.advance(std::chrono::hours(48));
+  reconcile();
+  EXPECT_EQ(kube_.resource_version(), version);
+
+  put_build({{"output", {{"tags", {"${date}", "v1"}}}}});
+  reconcile();
+  EXPECT_EQ(status()["tags"], Json({"latest", "2026-01-01", "v1"}));
+
+  put_pages("edited");
+  reconcile();
+  EXPECT_EQ(status()["tags"], Json({"latest", "2026-01-03", "v1"}));
+}
+
+TEST_F(Reconcile, GoesOnWithASpecWhoseFirstAttemptFailedEvenIfContentIsNoTrigger) {
+  put_build({{"triggers", {{"content", false}}}});
+  reconcile();
+  put_pages("edited");
+  put_build({{"triggers", {{"content", false}}}, {"config", {{"user", "101"}}}});
+  registry_.fail_next("put_manifest", Error(Errc::kUnavailable, "away"));
+  EXPECT_TRUE(reconcile().is_retry());
+  const auto before = digest();
+
+  reconcile();
+
+  EXPECT_NE(digest(), before);
+  EXPECT_EQ(digest(), tag());
+}
+
+TEST_F(Reconcile, HandlesTwoKindsOfRequestsOnceNotInTurns) {
+  put_build();
+  auto object = *kube_.find_json(kImageBuilds, key_);
+  object["metadata"]["annotations"] = {{"reconcile.kiln.build/requestedAt", "2026-01-01T00:00:00Z"},
+                                       {"reconcile.fluxcd.io/requestedAt", "2026-01-02T00:00:00Z"}};
+  kube_.put(kImageBuilds, dump_json(object));
+  look();
+  reconcile();
+  EXPECT_EQ(json_string(status(), "lastHandledReconcileAt"), "2026-01-02T00:00:00Z");
+  const auto version = kube_.resource_version();
+  reconcile();
+  EXPECT_EQ(kube_.resource_version(), version);
+}
+
+TEST_F(Reconcile, PushesWhereTheRegistryDeniesARepositoryThatDoesNotExistYet) {
+  put_build();
+  registry_.on_call([](const fakes::FakeRegistry::Call& call) -> std::optional<Error> {
+    if (call.method == "resolve" && call.target == "r.test/team/site:latest")
+      return Error(Errc::kDenied, "denied");
+    return std::nullopt;
+  });
+  reconcile();
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+}
+
+TEST_F(Reconcile, AfterACrashBetweenPendingAndTagMovesTheTag) {
+  put_build();
+  reconcile();
+  const auto first = digest();
+  put_pages("edited");
+  registry_.on_call([](const fakes::FakeRegistry::Call& call) -> std::optional<Error> {
+    if (call.method == "put_manifest" && call.target.starts_with("r.test/team/site:"))
+      return Error(Errc::kCancelled, "killed");
+    return std::nullopt;
+  });
+  reconcile();
+  EXPECT_EQ(tag(), first);
+  ASSERT_TRUE(status().contains("pending"));
+  const auto pending = json_string(status()["pending"], "digest");
+  registry_.on_call(nullptr);
+  reconcile();
+
+  EXPECT_EQ(tag(), pending);
+  EXPECT_EQ(digest(), pending);
+  EXPECT_FALSE(status().contains("pending"));
+}
+
 struct Refused {
   std::string name;
   Json change;

@@ -1,0 +1,40 @@
+#include <gmock/gmock.h>
+
+#include "controller/plan/plan.h"
+#include "tests/support/matchers.h"
+#include "tests/unit/controller/plan/spec_text.h"
+
+namespace kiln::plan {
+namespace {
+
+using ::testing::ElementsAre;
+
+const TagFacts kFacts{WallTime(std::chrono::seconds(1'767'225'600)), std::string(64, 'a'), 5};
+
+Result<std::vector<std::string>> tags(const std::string& image, const Json& more) {
+  return render_tags(*build_with({{"output", {{"image", image}, {"tags", more}}}}), kFacts);
+}
+
+TEST(RenderTags, PutsTheTagOfTheImageFirst) {
+  EXPECT_THAT(*tags("r.test/site:v2", {"latest"}), ElementsAre("v2", "latest"));
+  EXPECT_THAT(*tags("r.test/site", {"v1"}), ElementsAre("latest", "v1"));
+}
+
+TEST(RenderTags, FillsInVariables) {
+  EXPECT_THAT(*tags("r.test/site:a", {"${date}", "g${generation}-x", "${inputKey}"}),
+              ElementsAre("a", "2026-01-01", "g5-x", std::string(64, 'a')));
+}
+
+TEST(RenderTags, GivesEachTagOnce) {
+  EXPECT_THAT(*tags("r.test/site:5", {"${generation}", "5", "6"}), ElementsAre("5", "6"));
+}
+
+TEST(RenderTags, RefusesWhatBecomesNoTag) {
+  EXPECT_THAT(tags("r.test/site:a", {std::string(100, 'x') + "${inputKey}"}),
+              kiln::testing::FailsWith(Errc::kInvalid, "spec.output.tags[0]"));
+  EXPECT_THAT(tags("r.test/site:a", {"${date"}),
+              kiln::testing::FailsWith(Errc::kInvalid, "holds ${ without }"));
+}
+
+}  // namespace
+}  // namespace kiln::plan
