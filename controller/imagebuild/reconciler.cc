@@ -140,8 +140,9 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
       if (pass->up_to_date()) conditions.steps_done();
       conditions.ready(status.image);
     } else {
-      conditions.failed(halt.reason, halt.message, halt.dead_end);
       if (halt.reason == "TagContested") result = ReconcileResult::again_after(kContestedDelay);
+      // Without a next look only a person can end it, and kstatus must not read it as in progress.
+      conditions.failed(halt.reason, halt.message, halt.dead_end || !result.delay());
       if (halt.reason == "PlatformNotFound")
         conditions.step_failed(Step::kBase, halt.reason, halt.message);
     }

@@ -446,6 +446,9 @@ INSTANTIATE_TEST_SUITE_P(
     Table, ReconcileStalls,
     ::testing::Values(Refused{"Pin", {{"pin", "sha256:" + std::string(64, '1')}}, "InvalidSpec"},
                       Refused{"Deletion", {{"deletionPolicy", "Delete"}}, "InvalidSpec"},
+                      Refused{"PlatformThatIsNeverLookedForAgain",
+                              {{"interval", "0s"}, {"base", {{"platforms", {"linux/s390x"}}}}},
+                              "PlatformNotFound"},
                       Refused{"RelativePath", {{"remove", {"usr"}}}, "InvalidSpec"},
                       Refused{
                           "FileOverFolder",
