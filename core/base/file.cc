@@ -57,6 +57,35 @@ Result<std::size_t> FileSource::read(std::span<char> buffer) {
   }
 }
 
+Result<std::size_t> SharedFileSource::read(std::span<char> buffer) {
+  for (;;) {
+    const auto count =
+        ::pread(fd_->get(), buffer.data(), buffer.size(), static_cast<off_t>(position_));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno_error(errno, "cannot read back", "a spooled file");
+    position_ += static_cast<std::uint64_t>(count);
+    return static_cast<std::size_t>(count);
+  }
+}
+
+std::filesystem::path temporary_directory() {
+  const char* base = std::getenv("TMPDIR");
+  return base != nullptr && *base != '\0' ? base : "/tmp";
+}
+
+Result<UniqueFd> nameless_file(const std::filesystem::path& directory) {
+  const auto place = directory.empty() ? temporary_directory() : directory;
+  UniqueFd fd(::open(place.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (fd.valid()) return fd;
+  if (errno != EOPNOTSUPP && errno != EISDIR)  // What file systems without O_TMPFILE answer.
+    return errno_error(errno, "cannot create a file in", place);
+  auto name = (place / "kiln-spool.XXXXXX").string();
+  UniqueFd named(::mkostemp(name.data(), O_CLOEXEC));
+  if (!named.valid()) return errno_error(errno, "cannot create a file in", place);
+  ::unlink(name.c_str());
+  return named;
+}
+
 Result<void> FdSink::write(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto count = ::write(fd_, bytes.data(), bytes.size());
@@ -93,9 +122,7 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
 }
 
 Result<TempDir> TempDir::create(std::string_view prefix) {
-  const char* base = std::getenv("TMPDIR");
-  auto path = std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/" +
-              std::string(prefix) + ".XXXXXX";
+  auto path = (temporary_directory() / (std::string(prefix) + ".XXXXXX")).string();
   if (::mkdtemp(path.data()) == nullptr) return errno_error(errno, "cannot create", path);
   return TempDir(path);
 }

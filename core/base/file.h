@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -51,6 +53,25 @@ class FileSource final : public ByteSource {
 /// Opens a regular file for reading. Errors as errno_error.
 [[nodiscard]] Result<UniqueFd> open_for_reading(const std::filesystem::path& path);
 
+/// Reads a file that others read too, from its beginning: it keeps a position of its own.
+class SharedFileSource final : public ByteSource {
+ public:
+  /// `fd` is shared: the file must stay open for the last of its readers.
+  explicit SharedFileSource(std::shared_ptr<const UniqueFd> fd) : fd_(std::move(fd)) {}
+  Result<std::size_t> read(std::span<char> buffer) override;
+
+ private:
+  std::shared_ptr<const UniqueFd> fd_;
+  std::uint64_t position_ = 0;
+};
+
+/// $TMPDIR, or /tmp.
+std::filesystem::path temporary_directory();
+
+/// A file without a name in `directory` ("" = temporary_directory()), open for reading and writing:
+/// gone with its last descriptor, whatever happens to us. Errors: as errno_error.
+[[nodiscard]] Result<UniqueFd> nameless_file(const std::filesystem::path& directory);
+
 /// Appends to a descriptor that somebody else owns.
 class FdSink final : public ByteSink {
  public:
@@ -64,7 +85,7 @@ class FdSink final : public ByteSink {
 /// A fresh directory (0700) that is removed with all it holds at the end.
 class TempDir {
  public:
-  /// Below $TMPDIR or /tmp. Errors: as errno_error.
+  /// Below temporary_directory(). Errors: as errno_error.
   [[nodiscard]] static Result<TempDir> create(std::string_view prefix);
   ~TempDir();
   TempDir(TempDir&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }

@@ -1,11 +1,5 @@
 #include "core/build/base_cache.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
-
 #include "core/base/file.h"
 #include "core/base/log.h"
 
@@ -15,19 +9,6 @@ namespace {
 constexpr std::uint64_t kMaxTextBytes = 16 * 1024 * 1024;
 constexpr std::uint64_t kMaxIndexEntries = 100'000;  // About 10 MiB.
 constexpr std::uint64_t kMaxIndexFileBytes = 512ULL * 1024 * 1024;
-
-/// A file without a name: gone with its last descriptor, even after a crash.
-Result<UniqueFd> spool_file(std::string directory) {
-  if (directory.empty()) {
-    const char* tmp = std::getenv("TMPDIR");
-    directory = tmp != nullptr && *tmp != '\0' ? tmp : "/tmp";
-  }
-  auto name = directory + "/kiln-layer.XXXXXX";
-  UniqueFd fd(::mkostemp(name.data(), O_CLOEXEC));
-  if (!fd.valid()) return errno_error(errno, "cannot create a file in", directory);
-  ::unlink(name.c_str());
-  return fd;
-}
 
 }  // namespace
 
@@ -101,7 +82,7 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
 Task<Result<layer::LayerIndex>> BaseCache::download_index(oci::Repository repository,
                                                           oci::Descriptor blob,
                                                           registry::Access access) {
-  auto file = spool_file(spool_dir_);
+  auto file = nameless_file(spool_dir_);
   if (!file) co_return std::move(file).error();
   FdSink sink(file->get());
   const auto name = blob.digest.short_hex();
@@ -109,10 +90,9 @@ Task<Result<layer::LayerIndex>> BaseCache::download_index(oci::Repository reposi
                                                     std::move(access), sink);
   if (!fetched)
     co_return std::move(fetched).error().while_doing("reading the base's layer " + name);
-  const int fd = file->get();
-  auto work = [fd]() -> Result<layer::LayerIndex> {
-    if (::lseek(fd, 0, SEEK_SET) < 0) return errno_error(errno, "cannot rewind", "spool file");
-    FileSource source{UniqueFd(::dup(fd))};
+  const auto shared = std::make_shared<const UniqueFd>(std::move(*file));
+  auto work = [shared] {
+    SharedFileSource source(shared);
     return layer::index_layer(source, layer::IndexLimits());
   };
   auto index = co_await pool_.run(std::move(work));

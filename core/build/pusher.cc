@@ -1,9 +1,5 @@
 #include "core/build/pusher.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cstdio>
 #include <map>
 
 #include "core/base/file.h"
@@ -43,17 +39,6 @@ Task<Result<int>> put_blob(State state, layer::Blob blob, std::string what) {
   co_return 0;
 }
 
-/// A copy of a base's layer in an unlinked file, readable again and again.
-Result<layer::Blob> blob_in_file(const oci::Descriptor& descriptor, UniqueFd fd) {
-  auto shared = std::make_shared<UniqueFd>(std::move(fd));  // Every reader needs it open.
-  return layer::Blob(descriptor, [shared]() -> Result<std::unique_ptr<ByteSource>> {
-    const auto path = "/proc/self/fd/" + std::to_string(shared->get());
-    auto again = open_for_reading(path);
-    if (!again) return std::move(again).error();
-    return std::unique_ptr<ByteSource>(std::make_unique<FileSource>(std::move(*again)));
-  });
-}
-
 Task<Result<int>> copy_base_layer(State state, image::LayerSource source, std::string what) {
   const auto size = source.descriptor.size_bytes;
   auto linked = co_await state->destination.link_blob(source.descriptor, source.repository);
@@ -62,19 +47,18 @@ Task<Result<int>> copy_base_layer(State state, image::LayerSource source, std::s
     state->tell(PushEvent::Kind::kReused, what, size);
     co_return 0;
   }
-  auto directory = TempDir::create("kiln-copy");
-  if (!directory) co_return std::move(directory).error();
-  const auto path = directory->path() / "layer";
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!fd.valid()) co_return errno_error(errno, "cannot create", path);
-  FdSink sink(fd.get());
+  auto file = nameless_file("");
+  if (!file) co_return std::move(file).error();
+  FdSink sink(file->get());
   auto fetched = co_await state->registry.fetch_blob_into(*source.repository, source.descriptor,
                                                           state->base_access, sink);
   if (!fetched)
     co_return std::move(fetched).error().while_doing("copying " + what + " from the base");
-  auto blob = blob_in_file(source.descriptor, std::move(fd));
-  if (!blob) co_return std::move(blob).error();
-  co_return co_await put_blob(state, std::move(*blob), std::move(what));
+  const auto shared = std::make_shared<const UniqueFd>(std::move(*file));  // Every reader's.
+  layer::Blob blob(source.descriptor, [shared]() -> Result<std::unique_ptr<ByteSource>> {
+    return std::unique_ptr<ByteSource>(std::make_unique<SharedFileSource>(shared));
+  });
+  co_return co_await put_blob(state, std::move(blob), std::move(what));
 }
 
 Task<Result<int>> push_layer(State state, image::LayerSource source) {

@@ -1,12 +1,6 @@
 #include "core/layer/layer.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
-#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -43,48 +37,12 @@ class HashingSink final : public ByteSink {
   std::uint64_t size_bytes_ = 0;
 };
 
-/// Reads a file that others read too: keeps its own position.
-class SharedFileSource final : public ByteSource {
- public:
-  explicit SharedFileSource(std::shared_ptr<const UniqueFd> fd) : fd_(std::move(fd)) {}
-
-  Result<std::size_t> read(std::span<char> buffer) override {
-    for (;;) {
-      const auto count =
-          ::pread(fd_->get(), buffer.data(), buffer.size(), static_cast<off_t>(position_));
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return errno_error(errno, "cannot read back", "a spooled layer");
-      position_ += static_cast<std::uint64_t>(count);
-      return static_cast<std::size_t>(count);
-    }
-  }
-
- private:
-  std::shared_ptr<const UniqueFd> fd_;
-  std::uint64_t position_ = 0;
-};
-
-/// A file without a name in `directory`: gone with its last descriptor, whatever happens to us.
-Result<UniqueFd> nameless_file(const std::filesystem::path& directory) {
-  UniqueFd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (fd.valid()) return fd;
-  if (errno != EOPNOTSUPP && errno != EISDIR)  // What file systems without O_TMPFILE answer.
-    return errno_error(errno, "cannot create a file in", directory);
-  auto name = (directory / "kiln-spool.XXXXXX").string();
-  UniqueFd named(::mkostemp(name.data(), O_CLOEXEC));
-  if (!named.valid()) return errno_error(errno, "cannot create a file in", directory);
-  ::unlink(name.c_str());
-  return named;
-}
-
 /// Keeps bytes in memory up to a limit, in a nameless file beyond it.
 class Spool final : public ByteSink {
  public:
   Spool(std::uint64_t memory_limit_bytes, std::string directory)
       : limit_(memory_limit_bytes), directory_(std::move(directory)) {
-    if (!directory_.empty()) return;
-    const char* base = std::getenv("TMPDIR");
-    directory_ = base != nullptr && *base != '\0' ? base : "/tmp";
+    if (directory_.empty()) directory_ = temporary_directory();
   }
 
   Result<void> write(std::string_view bytes) override {
