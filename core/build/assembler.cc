@@ -38,25 +38,18 @@ Error in_content(Error error, std::size_t index, const FetchedContent& content) 
                                       content.description + ")");
 }
 
-/// Base layers, then what this build removes, then the layers it has added so far.
-layer::BaseTree tree_with(const std::vector<layer::LayerIndex>& below) {
-  return layer::BaseTree::merge(below);
-}
-
 Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
                                                const std::vector<FetchedContent>& content,
-                                               std::vector<layer::LayerIndex> below) {
+                                               layer::BaseTree below) {
   std::vector<PlannedLayer> planned;
-  auto base = tree_with(below);
   auto tree = std::make_shared<layer::FileTree>();
   for (std::size_t i = 0; i < content.size(); ++i) {
     const auto& wanted = request.content[i];
     auto placed =
-        place_content(content[i].content.tree, wanted.path, wanted.ownership, base, *tree);
+        place_content(content[i].content.tree, wanted.path, wanted.ownership, below, *tree);
     if (!placed) return in_content(std::move(placed).error(), i, content[i]);
     if (request.layers != LayerPolicy::kPerContent || tree->empty()) continue;
-    below.push_back(index_of(*tree));
-    base = tree_with(below);
+    below.apply(index_of(*tree));
     planned.push_back(PlannedLayer{tree, "kiln content " + wanted.path});
     tree = std::make_shared<layer::FileTree>();
   }
@@ -65,17 +58,18 @@ Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
   return planned;
 }
 
+/// `below`: what the base's layers make together.
 Result<std::vector<PlannedLayer>> plan_layers(const BuildRequest& request,
                                               const std::vector<FetchedContent>& content,
-                                              std::vector<layer::LayerIndex> below,
+                                              layer::BaseTree below,
                                               std::vector<std::string>& warnings) {
-  auto whiteouts = place_whiteouts(request.remove, tree_with(below), warnings);
+  auto whiteouts = place_whiteouts(request.remove, below, warnings);
   if (!whiteouts) return std::move(whiteouts).error();
   // A layer of their own below the content: in one layer with it, overlayfs-based unpackers would
   // lose a directory's whiteout when the same layer makes the directory again.
   std::vector<PlannedLayer> planned;
   if (!whiteouts->empty()) {
-    below.push_back(index_of(*whiteouts));
+    below.apply(index_of(*whiteouts));
     planned.push_back(PlannedLayer{std::make_shared<layer::FileTree>(std::move(*whiteouts)),
                                    "kiln remove" + listed(request.remove)});
   }
@@ -85,15 +79,15 @@ Result<std::vector<PlannedLayer>> plan_layers(const BuildRequest& request,
   return planned;
 }
 
-Task<Result<std::vector<layer::LayerIndex>>> read_base_layers(BaseCache& cache, image::Image image,
-                                                              registry::Access access) {
-  std::vector<layer::LayerIndex> indexes;
+Task<Result<layer::BaseTree>> read_base_tree(BaseCache& cache, image::Image image,
+                                             registry::Access access) {
+  layer::BaseTree tree;
   for (const auto& source : image.layers()) {
     auto index = co_await cache.layer_index(*source.repository, source.descriptor, access);
     if (!index) co_return std::move(index).error();
-    indexes.push_back(**index);
+    tree.apply(**index);
   }
-  co_return indexes;
+  co_return tree;
 }
 
 bool touches_files(const BuildRequest& request, const std::vector<FetchedContent>& content) {
@@ -160,9 +154,9 @@ Task<Result<Assembled>> assemble(BaseCache& cache, LayerMaker& maker,
   result.images.as_index = base->platforms.size() > 1;
   if (result.images.as_index) result.images.annotations = request->annotations;
   for (const auto& platform : base->platforms) {
-    std::vector<layer::LayerIndex> below;
+    layer::BaseTree below;
     if (touches_files(*request, *content)) {
-      auto read = co_await read_base_layers(cache, platform.image, request->base.access);
+      auto read = co_await read_base_tree(cache, platform.image, request->base.access);
       if (!read) co_return std::move(read).error();
       below = std::move(*read);
     }

@@ -85,7 +85,6 @@ Task<Result<ResolvedBase>> read_index(BaseCache& cache, oci::RawManifest raw,
                                                 : choose_asked(*index, request->base.platforms);
   ResolvedBase base;
   base.digest = raw.digest;
-  base.is_index = true;
   base.missing_platforms = std::move(choice.missing);
   base.warnings = std::move(choice.warnings);
   if (choice.entries.empty() && base.missing_platforms.empty())

@@ -26,7 +26,6 @@ struct PlatformBase {
 /// A base as it is now: pinned by digest.
 struct ResolvedBase {
   std::optional<oci::Digest> digest{};  ///< What the reference pointed at; unset = scratch.
-  bool is_index = false;
   std::vector<PlatformBase> platforms{};
   /// Asked for, but not in the base: the caller's error to make. assemble() refuses such a base.
   std::vector<oci::Platform> missing_platforms{};

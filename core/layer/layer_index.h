@@ -65,6 +65,9 @@ class BaseTree {
   /// layer names but that hold something are 0755 0:0, as runtimes make them.
   static BaseTree merge(const std::vector<LayerIndex>& layers);
 
+  /// Puts one more layer on top.
+  void apply(const LayerIndex& layer);
+
   const IndexedEntry* find(std::string_view path) const;
 
   /// Follows the base's symlinks in `path`'s directories, inside its root, as the kernel would
@@ -81,7 +84,6 @@ class BaseTree {
   std::size_t size() const { return entries_.size(); }
 
  private:
-  void apply(const LayerIndex& layer);
   void put(IndexedEntry entry);
   std::string real_path(std::string_view path) const;
   void remove_below(const std::string& path);

@@ -48,14 +48,4 @@ bool Platform::matches(const Platform& offered) const {
   return variant.empty() || effective_variant(*this) == effective_variant(offered);
 }
 
-Platform host_platform() {
-#if defined(__x86_64__)
-  return Platform{"linux", "amd64"};
-#elif defined(__aarch64__)
-  return Platform{"linux", "arm64"};
-#else
-#error "name this architecture as the image-spec (GOARCH) does"
-#endif
-}
-
 }  // namespace kiln::oci

@@ -25,7 +25,4 @@ struct Platform {
   friend auto operator<=>(const Platform&, const Platform&) = default;
 };
 
-/// The platform this program runs on.
-Platform host_platform();
-
 }  // namespace kiln::oci
