@@ -3,17 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/run_task.h"
 #include "tests/support/scripted_http.h"
-#include "tests/unit/core/http/run_task.h"
 
 namespace kiln::http {
 namespace {
 
 using fakes::ScriptedClient;
+using kiln::testing::run_task;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 using Waits = std::shared_ptr<std::vector<milliseconds>>;
 
@@ -31,7 +32,7 @@ RetryPolicy policy_that_notes(const Waits& waits, double random = 0.5) {
   return policy;
 }
 
-class Retry : public testing::Test {
+class Retry : public ::testing::Test {
  protected:
   Result<Response> send() {
     return run_task(send_with_retry(http_, Request("GET", *Url::parse("https://r/v2/")),

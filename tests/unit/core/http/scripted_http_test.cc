@@ -3,7 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/core/http/run_task.h"
+#include "core/base/deadline.h"
+#include "tests/support/run_task.h"
 
 namespace kiln::http {
 namespace {
@@ -11,7 +12,8 @@ namespace {
 using fakes::ScriptedAnswer;
 using fakes::ScriptedClient;
 using fakes::StreamEnd;
-using testing::ElementsAre;
+using kiln::testing::run_task;
+using ::testing::ElementsAre;
 
 Request get(const char* path) {
   return Request("GET", *Url::parse("https://h")->resolve(path));
