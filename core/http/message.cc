@@ -40,9 +40,10 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
+constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
 std::optional<unsigned> month_number(std::string_view name) {
-  constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const auto at = std::find(kMonths.begin(), kMonths.end(), name);
   if (at == kMonths.end()) return std::nullopt;
   return static_cast<unsigned>(at - kMonths.begin()) + 1;
@@ -118,6 +119,22 @@ Result<std::unique_ptr<ByteSource>> Body::open() const {
   const std::string_view bytes = bytes_ ? std::string_view(*bytes_) : std::string_view();
   std::unique_ptr<ByteSource> source = std::make_unique<MemorySource>(bytes, bytes_);
   return source;
+}
+
+std::string format_http_date(std::chrono::sys_seconds time) {
+  constexpr std::array<std::string_view, 7> kDays = {"Sun", "Mon", "Tue", "Wed",
+                                                     "Thu", "Fri", "Sat"};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  std::array<char, 64> text{};
+  const auto size = std::snprintf(
+      text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
+      kDays[std::chrono::weekday(day).c_encoding()].data(), static_cast<unsigned>(date.day()),
+      kMonths[static_cast<unsigned>(date.month()) - 1].data(), static_cast<int>(date.year()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()));
+  return std::string(text.data(), static_cast<std::size_t>(size));
 }
 
 std::optional<std::chrono::seconds> retry_after(const Headers& headers,

@@ -116,6 +116,9 @@ struct Response {
   const Headers& headers() const { return head.headers; }
 };
 
+/// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7, IMF-fixdate).
+std::string format_http_date(std::chrono::sys_seconds time);
+
 /// The server's own wish: "Retry-After" in seconds or as an HTTP date (RFC 9110 10.2.3), capped at
 /// an hour.
 std::optional<std::chrono::seconds> retry_after(const Headers& headers,

@@ -210,6 +210,10 @@ class BeastClient final : public Client {
 
 }  // namespace
 
+std::string default_user_agent() {
+  return "kiln/" KILN_VERSION;
+}
+
 std::unique_ptr<Client> make_client(Executor executor, ClientOptions options) {
   return std::make_unique<BeastClient>(executor, options);
 }

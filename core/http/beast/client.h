@@ -10,10 +10,13 @@
 
 namespace kiln::http {
 
+/// "kiln/" and the version.
+std::string default_user_agent();
+
 /// How the real client behaves; the defaults suit everybody but tests.
 struct ClientOptions {
   EgressPolicy egress{};
-  std::string user_agent = "kiln/" KILN_VERSION;  ///< Unless the request has one.
+  std::string user_agent = default_user_agent();  ///< Unless the request has one.
   std::size_t max_idle_per_host = 8;
   std::chrono::milliseconds idle_limit{
       60'000};  ///< A kept-alive connection unused for longer is closed.

@@ -2,7 +2,7 @@
 #include <memory>
 #include <string>
 
-#include "tests/integration/http/server.h"
+#include "tests/integration/http/scripted_server.h"
 
 namespace kiln::http {
 

@@ -18,7 +18,7 @@
 
 #include "core/base/deadline.h"
 #include "core/http/beast/client.h"
-#include "tests/integration/http/server.h"
+#include "tests/integration/http/scripted_server.h"
 
 namespace kiln::http {
 

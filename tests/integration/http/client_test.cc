@@ -12,7 +12,7 @@ using testing::StartsWith;
 
 TEST_F(ClientTest, SendsARequestAndCollectsTheAnswer) {
   std::promise<Peer::Request> seen;
-  Server server([&](Peer& peer) {
+  ScriptedServer server([&](Peer& peer) {
     seen.set_value(*peer.read());
     peer.answer("hello", "201 Created", "X-Test: yes\r\n");
   });
@@ -36,7 +36,7 @@ TEST_F(ClientTest, SendsARequestAndCollectsTheAnswer) {
 }
 
 TEST_F(ClientTest, UsesOneConnectionForRequestsInARow) {
-  Server server(answer_all);
+  ScriptedServer server(answer_all);
 
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(get(server.url()));
 
@@ -44,7 +44,7 @@ TEST_F(ClientTest, UsesOneConnectionForRequestsInARow) {
 }
 
 TEST_F(ClientTest, KeepsNoConnectionThatTheServerWantsClosed) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     while (peer.read()) peer.answer("ok", "200 OK", "Connection: close\r\n");
   });
 
@@ -55,7 +55,7 @@ TEST_F(ClientTest, KeepsNoConnectionThatTheServerWantsClosed) {
 }
 
 TEST_F(ClientTest, KeepsNoConnectionWithBytesBeyondTheAnswer) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     while (peer.read()) {
       peer.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n");
     }
@@ -73,7 +73,7 @@ TEST_F(ClientTest, DropsConnectionsThatWereIdleTooLong) {
   ClientOptions options;
   options.idle_limit = milliseconds(0);
   use(options);
-  Server server(answer_all);
+  ScriptedServer server(answer_all);
 
   ASSERT_TRUE(get(server.url()));
   ASSERT_TRUE(get(server.url()));
@@ -101,7 +101,7 @@ class DiesOnSecond {
 
 TEST_F(ClientTest, ReplacesAReusedConnectionThatDiesBeforeAnyAnswer) {
   DiesOnSecond script;
-  Server server([&](Peer& peer) { script(peer); });
+  ScriptedServer server([&](Peer& peer) { script(peer); });
 
   ASSERT_TRUE(get(server.url()));
   Request put("PUT", server.url());
@@ -114,7 +114,7 @@ TEST_F(ClientTest, ReplacesAReusedConnectionThatDiesBeforeAnyAnswer) {
 
 TEST_F(ClientTest, LeavesALargeBodyThatIsPartlySentToItsSender) {
   DiesOnSecond script;
-  Server server([&](Peer& peer) { script(peer); });
+  ScriptedServer server([&](Peer& peer) { script(peer); });
 
   ASSERT_TRUE(get(server.url()));
   Request put("PUT", server.url());
@@ -128,7 +128,7 @@ TEST_F(ClientTest, LeavesALargeBodyThatIsPartlySentToItsSender) {
 
 TEST_F(ClientTest, DoesNotSendAPostTwiceByItself) {
   DiesOnSecond script;
-  Server server([&](Peer& peer) { script(peer); });
+  ScriptedServer server([&](Peer& peer) { script(peer); });
 
   ASSERT_TRUE(get(server.url()));
   const auto second = send(Request("POST", server.url()));
@@ -140,7 +140,7 @@ TEST_F(ClientTest, DoesNotSendAPostTwiceByItself) {
 
 TEST_F(ClientTest, SendsAReplayablePostAgain) {
   DiesOnSecond script;
-  Server server([&](Peer& peer) { script(peer); });
+  ScriptedServer server([&](Peer& peer) { script(peer); });
 
   ASSERT_TRUE(get(server.url()));
   Request post("POST", server.url());
@@ -151,7 +151,7 @@ TEST_F(ClientTest, SendsAReplayablePostAgain) {
 }
 
 TEST_F(ClientTest, DoesNotReplaceAFreshConnectionThatDies) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     peer.reset();
   });
@@ -165,7 +165,7 @@ TEST_F(ClientTest, DoesNotReplaceAFreshConnectionThatDies) {
 }
 
 TEST_F(ClientTest, SkipsInterimResponses) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     peer.write("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     peer.answer("final");
@@ -180,7 +180,7 @@ TEST_F(ClientTest, SkipsInterimResponses) {
 }
 
 TEST_F(ClientTest, EndsAFloodOfInterimResponses) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     for (int i = 0; i < 200; ++i) peer.write("HTTP/1.1 102 Processing\r\n\r\n");
   });
@@ -193,7 +193,7 @@ TEST_F(ClientTest, EndsAFloodOfInterimResponses) {
 }
 
 TEST_F(ClientTest, RefusesAnEndlessHeader) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     peer.write("HTTP/1.1 200 OK\r\nX-Endless: ");
     for (int i = 0; i < 100; ++i) peer.write(std::string(16384, 'a'));
@@ -207,7 +207,7 @@ TEST_F(ClientTest, RefusesAnEndlessHeader) {
 }
 
 TEST_F(ClientTest, RefusesWhatIsNotHttp) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     peer.write("SSH-2.0-OpenSSH_9.2\r\n\r\n");
   });
@@ -220,7 +220,7 @@ TEST_F(ClientTest, RefusesWhatIsNotHttp) {
 }
 
 TEST_F(ClientTest, RefusesTwoDifferentContentLengths) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     peer.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!");
   });
@@ -232,7 +232,7 @@ TEST_F(ClientTest, RefusesTwoDifferentContentLengths) {
 }
 
 TEST_F(ClientTest, EndsABodyThatMakesNoProgress) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     peer.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
     peer.wait_for_close(std::chrono::seconds(10));
@@ -248,7 +248,7 @@ TEST_F(ClientTest, EndsABodyThatMakesNoProgress) {
 }
 
 TEST_F(ClientTest, WaitsForASlowBodyAsLongAsItMakesProgress) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     peer.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
     for (int i = 0; i < 10; ++i) {
@@ -266,7 +266,7 @@ TEST_F(ClientTest, WaitsForASlowBodyAsLongAsItMakesProgress) {
 }
 
 TEST_F(ClientTest, EndsAWaitForAnAnswerThatDoesNotCome) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     peer.wait_for_close(std::chrono::seconds(10));
   });
@@ -283,7 +283,7 @@ TEST_F(ClientTest, EndsAWaitForAnAnswerThatDoesNotCome) {
 }
 
 TEST_F(ClientTest, SaysThatAConnectionWasRefused) {
-  std::optional<Server> server(std::in_place, answer_all);
+  std::optional<ScriptedServer> server(std::in_place, answer_all);
   const auto url = server->url();
   server.reset();
 
@@ -306,7 +306,7 @@ TEST_F(ClientTest, SaysThatANameDoesNotExist) {
 }
 
 TEST_F(ClientTest, TriesAllAddressesOfAName) {
-  Server server(answer_all);  // 127.0.0.1 only; "localhost" is often ::1 first.
+  ScriptedServer server(answer_all);  // 127.0.0.1 only; "localhost" is often ::1 first.
 
   const auto response = get(server.url("/", "localhost"));
 
@@ -319,7 +319,7 @@ TEST_F(ClientTest, SendsNothingWhereTheEgressPolicyForbidsTheAddress) {
   ClientOptions options;
   options.egress = EgressPolicy(rules);
   use(options);
-  Server server(answer_all);
+  ScriptedServer server(answer_all);
 
   const auto response = get(server.url("/", "localhost"));
 
@@ -330,7 +330,7 @@ TEST_F(ClientTest, SendsNothingWhereTheEgressPolicyForbidsTheAddress) {
 }
 
 TEST_F(ClientTest, ChecksAKeptConnectionAgainForAUrlThatAnotherServerNamed) {
-  Server server(answer_all);
+  ScriptedServer server(answer_all);
   ASSERT_TRUE(get(server.url()));
 
   Request request("GET", server.url());

@@ -14,11 +14,11 @@ std::string location(const Url& url) {
 
 TEST_F(ClientTest, KeepsCredentialsWithinTheOriginAndDropsThemBeyond) {
   std::promise<Peer::Request> second, third;
-  Server storage([&](Peer& peer) {
+  ScriptedServer storage([&](Peer& peer) {
     third.set_value(*peer.read());
     peer.answer("blob");
   });
-  Server registry([&](Peer& peer) {
+  ScriptedServer registry([&](Peer& peer) {
     peer.read();
     peer.answer("moved", "307 Temporary Redirect", "Location: /elsewhere\r\n");
     second.set_value(*peer.read());
@@ -47,7 +47,7 @@ TEST_F(ClientTest, KeepsCredentialsWithinTheOriginAndDropsThemBeyond) {
 }
 
 TEST_F(ClientTest, HandsOutARedirectThatItIsNotToFollow) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     peer.answer("", "302 Found", "Location: /x\r\n");
   });
@@ -59,7 +59,7 @@ TEST_F(ClientTest, HandsOutARedirectThatItIsNotToFollow) {
 }
 
 TEST_F(ClientTest, EndsALoopOfRedirects) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     while (peer.read()) peer.answer("", "302 Found", "Location: /again\r\n");
   });
 
@@ -75,8 +75,8 @@ TEST_F(ClientTest, EndsALoopOfRedirects) {
 TEST_F(ClientTest, NeverFollowsFromHttpsToHttp) {
   const auto* certificates = Certificates::get();
   if (certificates == nullptr) GTEST_SKIP() << "no usable openssl program";
-  Server plain(answer_all);
-  Server secure(
+  ScriptedServer plain(answer_all);
+  ScriptedServer secure(
       [&](Peer& peer) {
         peer.read();
         peer.answer("", "302 Found", location(plain.url()));
@@ -97,7 +97,7 @@ TEST_F(ClientTest, NeverFollowsFromHttpsToHttp) {
 }
 
 TEST_F(ClientTest, DoesNotLetAServerNameTheMetadataService) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     peer.answer("", "302 Found", "Location: http://169.254.169.254/latest/meta-data/\r\n");
   });

@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 
 TEST_F(ClientTest, DeliversEachChunkAsItArrives) {
   std::promise<void> first_was_read;
-  Server server([&](Peer& peer) {
+  ScriptedServer server([&](Peer& peer) {
     peer.read();
     peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nfirst\n\r\n");
     first_was_read.get_future().wait_for(std::chrono::seconds(10));
@@ -33,7 +33,7 @@ TEST_F(ClientTest, DeliversEachChunkAsItArrives) {
 }
 
 TEST_F(ClientTest, ReportsAStreamThatIsCut) {
-  Server server([&](Peer& peer) {
+  ScriptedServer server([&](Peer& peer) {
     peer.read();
     peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nfirst\n\r\n");
   });
@@ -49,7 +49,7 @@ TEST_F(ClientTest, ReportsAStreamThatIsCut) {
 }
 
 TEST_F(ClientTest, ReadsABodyThatEndsWithTheConnection) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     peer.read();
     peer.write("HTTP/1.0 200 OK\r\n\r\nuntil the end");
   });
@@ -61,7 +61,7 @@ TEST_F(ClientTest, ReadsABodyThatEndsWithTheConnection) {
 }
 
 TEST_F(ClientTest, StreamsBodiesBothWaysUnchanged) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     const auto request = peer.read();
     peer.answer(request->body);
   });
@@ -79,7 +79,7 @@ TEST_F(ClientTest, StreamsBodiesBothWaysUnchanged) {
 }
 
 TEST_F(ClientTest, SaysWhenABodyIsShorterThanAnnounced) {
-  Server server(answer_all);
+  ScriptedServer server(answer_all);
   Request request("PUT", server.url());
   request.body = Body(100, []() -> Result<std::unique_ptr<ByteSource>> {
     return std::unique_ptr<ByteSource>(std::make_unique<MemorySource>("short"));
@@ -94,7 +94,7 @@ TEST_F(ClientTest, SaysWhenABodyIsShorterThanAnnounced) {
 }
 
 TEST_F(ClientTest, TakesAnAnswerThatComesBeforeTheBodyIsSent) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     char byte;
     recv(peer.fd(), &byte, 1, 0);
     peer.answer("log in first", "401 Unauthorized", "Connection: close\r\n");
@@ -115,7 +115,7 @@ TEST_F(ClientTest, TakesAnAnswerThatComesBeforeTheBodyIsSent) {
 
 TEST_F(ClientTest, RefusesABodyBeyondTheLimitOfSend) {
   for (const bool chunked : {false, true}) {
-    Server server([chunked](Peer& peer) {
+    ScriptedServer server([chunked](Peer& peer) {
       peer.read();
       if (chunked) {
         peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -137,7 +137,7 @@ TEST_F(ClientTest, RefusesABodyBeyondTheLimitOfSend) {
 }
 
 TEST_F(ClientTest, ExpectsNoBodyAfterHead) {
-  Server server([](Peer& peer) {
+  ScriptedServer server([](Peer& peer) {
     while (peer.read()) peer.write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
   });
 
@@ -152,7 +152,7 @@ TEST_F(ClientTest, ExpectsNoBodyAfterHead) {
 
 TEST_F(ClientTest, ClosesTheConnectionWhenCancelled) {
   std::promise<bool> closed;
-  Server server([&](Peer& peer) {
+  ScriptedServer server([&](Peer& peer) {
     peer.read();
     cancel_soon();
     closed.set_value(peer.wait_for_close(std::chrono::seconds(10)));
@@ -167,7 +167,7 @@ TEST_F(ClientTest, ClosesTheConnectionWhenCancelled) {
 
 TEST_F(ClientTest, ClosesTheConnectionOfAStreamWhenCancelled) {
   std::promise<bool> closed;
-  Server server([&](Peer& peer) {
+  ScriptedServer server([&](Peer& peer) {
     peer.read();
     peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
     closed.set_value(peer.wait_for_close(std::chrono::seconds(10)));
@@ -186,7 +186,7 @@ TEST_F(ClientTest, ClosesTheConnectionOfAStreamWhenCancelled) {
 
 TEST_F(ClientTest, EndsWithTheDeadlineAroundIt) {
   std::promise<bool> closed;
-  Server server([&](Peer& peer) {
+  ScriptedServer server([&](Peer& peer) {
     peer.read();
     closed.set_value(peer.wait_for_close(std::chrono::seconds(10)));
   });
@@ -201,7 +201,7 @@ TEST_F(ClientTest, EndsWithTheDeadlineAroundIt) {
 }
 
 TEST_F(ClientTest, ServesManyRequestsAtOnce) {
-  Server server(answer_all);
+  ScriptedServer server(answer_all);
   std::vector<Task<Result<Response>>> tasks;
   for (int i = 0; i < 100; ++i) tasks.push_back(client_->send(Request("GET", server.url())));
 
@@ -214,7 +214,7 @@ TEST_F(ClientTest, ServesManyRequestsAtOnce) {
 
 TEST_F(ClientTest, IsLeftInTheMiddleByAContextThatEnds) {
   std::promise<void> asked;
-  Server server([&](Peer& peer) {
+  ScriptedServer server([&](Peer& peer) {
     peer.read();
     asked.set_value();
     peer.wait_for_close(std::chrono::seconds(10));
@@ -237,7 +237,7 @@ TEST_F(ClientTest, IsLeftInTheMiddleByAContextThatEnds) {
 
 TEST_F(ClientTest, ClosesTheConnectionOfAStreamThatIsDropped) {
   std::promise<bool> closed;
-  Server server([&](Peer& peer) {
+  ScriptedServer server([&](Peer& peer) {
     peer.read();
     peer.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome");
     closed.set_value(peer.wait_for_close(std::chrono::seconds(10)));

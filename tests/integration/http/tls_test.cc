@@ -25,7 +25,7 @@ class TlsTest : public ClientTest {
 };
 
 TEST_F(TlsTest, AcceptsACertificateOfItsOwnAuthority) {
-  Server server(answer_all, tls_of(Certificates::get()->server));
+  ScriptedServer server(answer_all, tls_of(Certificates::get()->server));
 
   for (const auto* host : {"localhost", "127.0.0.1"}) {
     const auto response = get_with(server.url("/", host), own_ca());
@@ -35,7 +35,7 @@ TEST_F(TlsTest, AcceptsACertificateOfItsOwnAuthority) {
 }
 
 TEST_F(TlsTest, UsesOneConnectionForEqualOptionsOnly) {
-  Server server(answer_all, tls_of(Certificates::get()->server));
+  ScriptedServer server(answer_all, tls_of(Certificates::get()->server));
 
   ASSERT_TRUE(get_with(server.url(), own_ca()));
   ASSERT_TRUE(get_with(server.url(), own_ca()));
@@ -48,7 +48,7 @@ TEST_F(TlsTest, UsesOneConnectionForEqualOptionsOnly) {
 }
 
 TEST_F(TlsTest, RefusesAnUnknownAuthority) {
-  Server server(answer_all, tls_of(Certificates::get()->server));
+  ScriptedServer server(answer_all, tls_of(Certificates::get()->server));
 
   const auto response = get(server.url());
 
@@ -60,7 +60,7 @@ TEST_F(TlsTest, RefusesAnUnknownAuthority) {
 }
 
 TEST_F(TlsTest, RefusesACertificateForAnotherHost) {
-  Server server(answer_all, tls_of(Certificates::get()->other));
+  ScriptedServer server(answer_all, tls_of(Certificates::get()->other));
 
   for (const auto* host : {"localhost", "127.0.0.1"}) {
     const auto response = get_with(server.url("/", host), own_ca());
@@ -73,7 +73,7 @@ TEST_F(TlsTest, RefusesACertificateForAnotherHost) {
 }
 
 TEST_F(TlsTest, ChecksTheGivenServerNameInsteadOfTheHost) {
-  Server server(answer_all, tls_of(Certificates::get()->other));
+  ScriptedServer server(answer_all, tls_of(Certificates::get()->other));
   auto options = own_ca();
   options.server_name = "other.example.com";
 
@@ -83,7 +83,7 @@ TEST_F(TlsTest, ChecksTheGivenServerNameInsteadOfTheHost) {
 }
 
 TEST_F(TlsTest, RefusesAnExpiredCertificate) {
-  Server server(answer_all, tls_of(Certificates::get()->expired));
+  ScriptedServer server(answer_all, tls_of(Certificates::get()->expired));
 
   const auto response = get_with(server.url(), own_ca());
 
@@ -92,7 +92,7 @@ TEST_F(TlsTest, RefusesAnExpiredCertificate) {
 }
 
 TEST_F(TlsTest, AcceptsAnythingWhenToldNotToVerify) {
-  Server server(answer_all, tls_of(Certificates::get()->expired));
+  ScriptedServer server(answer_all, tls_of(Certificates::get()->expired));
   TlsOptions options;
   options.insecure_skip_verify = true;
 
@@ -102,7 +102,7 @@ TEST_F(TlsTest, AcceptsAnythingWhenToldNotToVerify) {
 TEST_F(TlsTest, ShowsItsClientCertificate) {
   auto tls = tls_of(Certificates::get()->server);
   tls.client_ca_pem = Certificates::get()->ca_pem;
-  Server server(answer_all, tls);
+  ScriptedServer server(answer_all, tls);
   auto options = own_ca();
 
   const auto without = get_with(server.url(), options);
@@ -117,7 +117,7 @@ TEST_F(TlsTest, ShowsItsClientCertificate) {
 }
 
 TEST_F(TlsTest, RefusesOptionsThatAreNoPem) {
-  Server server(answer_all, tls_of(Certificates::get()->server));
+  ScriptedServer server(answer_all, tls_of(Certificates::get()->server));
   TlsOptions options;
   options.ca_pem = "not a certificate";
 
@@ -136,7 +136,7 @@ TEST_F(TlsTest, RefusesOptionsThatAreNoPem) {
 }
 
 TEST_F(TlsTest, SaysThatAServerDoesNotSpeakTls) {
-  Server server([](Peer& peer) { peer.write("HTTP/1.1 400 Bad Request\r\n\r\n"); });
+  ScriptedServer server([](Peer& peer) { peer.write("HTTP/1.1 400 Bad Request\r\n\r\n"); });
   const auto url = *Url::parse("https://127.0.0.1:" + std::to_string(server.port()) + "/");
 
   const auto response = get(url);
@@ -147,7 +147,7 @@ TEST_F(TlsTest, SaysThatAServerDoesNotSpeakTls) {
 }
 
 TEST_F(TlsTest, EndsAHandshakeThatMakesNoProgress) {
-  Server server([](Peer& peer) { peer.wait_for_close(std::chrono::seconds(10)); });
+  ScriptedServer server([](Peer& peer) { peer.wait_for_close(std::chrono::seconds(10)); });
   Request request("GET", *Url::parse("https://127.0.0.1:" + std::to_string(server.port()) + "/"));
   request.timeouts.handshake = std::chrono::milliseconds(100);
 
@@ -159,8 +159,8 @@ TEST_F(TlsTest, EndsAHandshakeThatMakesNoProgress) {
 }
 
 TEST_F(TlsTest, StreamsLargeBodiesBothWays) {
-  Server server([](Peer& peer) { peer.answer(peer.read()->body); },
-                tls_of(Certificates::get()->server));
+  ScriptedServer server([](Peer& peer) { peer.answer(peer.read()->body); },
+                        tls_of(Certificates::get()->server));
   Request request("PUT", server.url());
   request.tls = std::make_shared<const TlsOptions>(own_ca());
   request.body = Body(std::string(3'000'000, 'k'));
@@ -172,7 +172,7 @@ TEST_F(TlsTest, StreamsLargeBodiesBothWays) {
 }
 
 TEST_F(TlsTest, MayBeCancelledAtAnyStep) {
-  Server server(answer_all, tls_of(Certificates::get()->server));
+  ScriptedServer server(answer_all, tls_of(Certificates::get()->server));
   const auto options = std::make_shared<const TlsOptions>(own_ca());
   int cancelled = 0;
   for (int turns = 1; turns < 80; ++turns) {
@@ -190,7 +190,7 @@ TEST_F(TlsTest, MayBeCancelledAtAnyStep) {
 }
 
 TEST_F(TlsTest, ReportsABodyThatIsCutWithoutTheEndOfTls) {
-  Server server(
+  ScriptedServer server(
       [](Peer& peer) {
         peer.read();
         peer.write("HTTP/1.1 200 OK\r\n\r\nhalf of someth");

@@ -90,7 +90,7 @@ std::unique_ptr<TokenServer> TokenServer::create() {
 TokenServer::TokenServer(TempDir folder)
     : folder_(std::move(folder)),
       key_pem_(read_file(folder_.path() / "key.pem", 1 << 16).value()),
-      server_(std::make_unique<http::Server>([this](http::Peer& peer) { serve(peer); })) {
+      server_(std::make_unique<http::ScriptedServer>([this](http::Peer& peer) { serve(peer); })) {
   // The certificate in base64 is what stands between the lines of its PEM form.
   auto pem = read_file(folder_.path() / "cert.pem", 1 << 16).value();
   const auto start = pem.find('\n') + 1;

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "core/base/file.h"
-#include "tests/integration/http/server.h"
+#include "tests/integration/http/scripted_server.h"
 
 namespace kiln::registry {
 
@@ -28,7 +28,7 @@ class TokenServer {
   TempDir folder_;
   std::string key_pem_, cert_base64_;
   std::atomic<int> tokens_given_ = 0;
-  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<http::ScriptedServer> server_;
 };
 
 }  // namespace kiln::registry

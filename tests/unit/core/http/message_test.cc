@@ -98,5 +98,12 @@ TEST(RetryAfter, IsNothingWithoutTheField) {
   EXPECT_EQ(retry_after(Headers(), std::chrono::sys_seconds()), std::nullopt);
 }
 
+TEST(HttpDate, IsWrittenAsTheSpecificationShows) {
+  EXPECT_EQ(format_http_date(std::chrono::sys_seconds(seconds(784'111'777))),
+            "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(format_http_date(std::chrono::sys_seconds(seconds(0))),
+            "Thu, 01 Jan 1970 00:00:00 GMT");
+}
+
 }  // namespace
 }  // namespace kiln::http

@@ -1,4 +1,4 @@
-#include "tests/integration/http/server.h"
+#include "tests/integration/http/scripted_server.h"
 
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -85,7 +85,7 @@ void Peer::reset() {
   socket_.close(ignored);
 }
 
-Server::Server(Script script, std::optional<ServerTls> tls)
+ScriptedServer::ScriptedServer(Script script, std::optional<ServerTls> tls)
     : script_(std::move(script)),
       acceptor_(context_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)),
       port_(acceptor_.local_endpoint().port()) {
@@ -101,7 +101,7 @@ Server::Server(Script script, std::optional<ServerTls> tls)
   accepting_ = std::thread([this] { serve(); });
 }
 
-Server::~Server() {
+ScriptedServer::~ScriptedServer() {
   shutdown(acceptor_.native_handle(), SHUT_RDWR);  // Ends the blocking accept().
   accepting_.join();
   {
@@ -111,7 +111,7 @@ Server::~Server() {
   for (auto& thread : threads_) thread.join();
 }
 
-void Server::serve() {
+void ScriptedServer::serve() {
   for (;;) {
     boost::system::error_code error;
     tcp::socket socket(context_);
@@ -133,7 +133,7 @@ void Server::serve() {
   }
 }
 
-Url Server::url(const std::string& path, const std::string& host) const {
+Url ScriptedServer::url(const std::string& path, const std::string& host) const {
   return *Url::parse((tls_ ? "https://" : "http://") + host + ":" + std::to_string(port_) + path);
 }
 

@@ -55,11 +55,11 @@ class Peer {
 };
 
 /// Listens on 127.0.0.1 and runs `script` for every connection, each in a thread.
-class Server {
+class ScriptedServer {
  public:
   using Script = std::function<void(Peer&)>;
-  explicit Server(Script script, std::optional<ServerTls> tls = std::nullopt);
-  ~Server();
+  explicit ScriptedServer(Script script, std::optional<ServerTls> tls = std::nullopt);
+  ~ScriptedServer();
 
   std::uint16_t port() const { return port_; }
   int connections() const { return connections_; }
