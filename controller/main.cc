@@ -6,20 +6,32 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cstdlib>
 #include <iostream>
 #include <list>
 #include <thread>
 
+#include "controller/imagebuild/build_meter.h"
 #include "controller/imagebuild/reconciler.h"
 #include "controller/kube/http_client.h"
+#include "controller/kube/namespace_list.h"
+#include "controller/obs/pages.h"
+#include "controller/obs/process_stats.h"
+#include "controller/obs/request_meters.h"
+#include "controller/obs/server_thread.h"
 #include "controller/runtime/controller.h"
 #include "controller/runtime/event_recorder.h"
-#include "controller/runtime/watcher.h"
+#include "controller/runtime/metering.h"
+#include "controller/runtime/watch_health.h"
+#include "controller/runtime/watcher_list.h"
 #include "core/base/deadline.h"
 #include "core/base/log.h"
 #include "core/http/beast/client.h"
+#include "core/http/beast/server.h"
+#include "core/http/observed_client.h"
 #include "core/registry/http_client.h"
 
 namespace kiln {
@@ -33,10 +45,13 @@ struct Flags {
   std::string kubeconfig;
   std::string context;
   std::size_t concurrent = 4;
-  std::string watch_namespace;
+  std::vector<std::string> watch_namespaces;
   std::string label_selector;
   std::string min_retry_delay = "750ms";
   std::string max_retry_delay = "15m";
+  unsigned interval_jitter_percentage = 5;
+  std::string metrics_addr = ":8080";
+  std::string health_addr = ":9440";
   std::string log_level = "info";
   std::string log_format = "text";
   std::string cache_dir;
@@ -45,6 +60,7 @@ struct Flags {
 };
 
 void add_flags(CLI::App& app, Flags& flags) {
+  app.option_defaults()->always_capture_default();
   app.set_version_flag("--version", std::string("kiln-controller ") + KILN_VERSION);
   app.add_option("--kubeconfig", flags.kubeconfig,
                  "Kubeconfig file; default: $KUBECONFIG, else the cluster this runs in");
@@ -52,12 +68,20 @@ void add_flags(CLI::App& app, Flags& flags) {
                  "Context of the kubeconfig (default: its current one)");
   app.add_option("--concurrent", flags.concurrent, "How many ImageBuilds are built at a time")
       ->check(CLI::Range(1, 1024));
-  app.add_option("--watch-namespace", flags.watch_namespace, "Only this namespace (default: all)");
+  app.add_option("--watch-namespaces,--watch-namespace", flags.watch_namespaces,
+                 "Only these namespaces, separated by commas (default: all)")
+      ->delimiter(',');
   app.add_option("--watch-label-selector", flags.label_selector,
                  "Only ImageBuilds with these labels");
   app.add_option("--min-retry-delay", flags.min_retry_delay, "First wait after a failure");
   app.add_option("--max-retry-delay", flags.max_retry_delay, "Longest wait after failures");
-  app.add_option("--log-level", flags.log_level, "debug, info, warning, error or off");
+  app.add_option("--interval-jitter-percentage", flags.interval_jitter_percentage,
+                 "By how much waits differ from spec.interval, so that not all polls coincide")
+      ->check(CLI::Range(0, 100));
+  app.add_option("--metrics-addr", flags.metrics_addr, "Where /metrics is served; 0 = nowhere");
+  app.add_option("--health-addr", flags.health_addr,
+                 "Where /healthz, /readyz and /loglevel are served; 0 = nowhere");
+  app.add_option("--log-level", flags.log_level, "trace, debug, info, warning, error or off");
   app.add_option("--log-format", flags.log_format, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--cache-dir", flags.cache_dir,
@@ -71,6 +95,8 @@ void add_flags(CLI::App& app, Flags& flags) {
 struct Settings {
   runtime::RetryDelays delays{};
   http::EgressPolicy::Rules egress{};
+  std::vector<std::string> namespaces{};
+  log::Level log_level = log::Level::kInfo;
 };
 
 Result<Settings> read_settings(const Flags& flags) {
@@ -88,8 +114,12 @@ Result<Settings> read_settings(const Flags& flags) {
   settings.egress.allow = std::move(*allow);
   settings.egress.deny = std::move(*deny);
   settings.egress.deny_loopback = std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
+  auto namespaces = kube::check_namespaces(flags.watch_namespaces);
+  if (!namespaces) return std::move(namespaces).error().while_doing("--watch-namespaces");
+  settings.namespaces = std::move(*namespaces);
   const auto level = log::parse_level(flags.log_level);
   if (!level) return level.error().while_doing("--log-level");
+  settings.log_level = *level;
   log::configure(*level, flags.log_format == "json" ? log::Format::kJson : log::Format::kText);
   return settings;
 }
@@ -104,45 +134,65 @@ void deny_api_server(http::EgressPolicy::Rules& rules, const http::Url& server) 
   if (!not_an_address) rules.deny_endpoints.push_back(endpoint);
 }
 
-runtime::Watcher::Options watching(const Flags& flags, bool metadata_only) {
-  runtime::Watcher::Options options;
-  options.machine.selection.namespace_ = flags.watch_namespace;
-  options.machine.selection.metadata_only = metadata_only;
-  if (!metadata_only) options.machine.selection.label_selector = flags.label_selector;
-  return options;
+/// ImageBuilds are selected by label. Content is not, and is watched as metadata.
+runtime::WatchScope watching(const Flags& flags, const Settings& settings, bool content) {
+  runtime::WatchScope scope;
+  scope.namespaces = settings.namespaces;
+  auto& selection = scope.each.machine.selection;
+  selection.metadata_only = content;
+  if (!content) selection.label_selector = flags.label_selector;
+  return scope;
 }
 
 /// All parts of the program, in the order in which they depend on each other.
 class Program {
  public:
   Program(const Flags& flags, const Settings& settings, kube::Config config)
-      : pool_(std::max(std::thread::hardware_concurrency(), 1U)),
+      : flags_(flags),
+        log_switch_(settings.log_level),
+        pool_(std::max(std::thread::hardware_concurrency(), 1U)),
         kube_http_(http::make_client(io_.get_executor(), {})),
-        kube_(kube::make_http_client(*kube_http_, std::move(config), clock_, {})),
+        kube_(kube::make_http_client(metered_kube_http_, std::move(config), clock_, {})),
         http_(http::make_client(io_.get_executor(), with_egress(settings))),
-        registry_(*http_, clock_),
+        registry_(metered_http_, clock_),
         builder_(registry_, pool_, build::Builder::Options{flags.cache_dir, ""}),
         events_(*kube_, io_.get_executor(), clock_, {}),
         queue_(io_.get_executor(), clock_, settings.delays),
         view_(queue_),
-        reconciler_(imagebuild::Ports(*kube_, registry_, builder_, events_, clock_, view_)),
+        reconciler_(imagebuild::Ports(*kube_, registry_, builder_, events_, clock_, view_),
+                    reconciling(flags)),
         config_maps_("ConfigMap", view_),
         secrets_("Secret", view_),
-        builds_watcher_(*kube_, imagebuild::kImageBuilds, view_, clock_, watching(flags, false)),
-        config_maps_watcher_(*kube_, kube::kConfigMaps, config_maps_, clock_,
-                             watching(flags, true)),
-        secrets_watcher_(*kube_, kube::kSecrets, secrets_, clock_, watching(flags, true)),
-        controller_(queue_, reconciler_, {&builds_watcher_, &config_maps_watcher_}, clock_,
-                    controlling(flags)) {
+        builds_watchers_(runtime::watch_namespaces(*kube_, imagebuild::kImageBuilds, view_, clock_,
+                                                   watching(flags, settings, false))),
+        config_maps_watchers_(runtime::watch_namespaces(*kube_, kube::kConfigMaps, config_maps_,
+                                                        clock_, watching(flags, settings, true))),
+        secrets_watchers_(runtime::watch_namespaces(*kube_, kube::kSecrets, secrets_, clock_,
+                                                    watching(flags, settings, true))),
+        controller_(
+            queue_, reconciler_,
+            runtime::pointers_to<runtime::Watcher>({&builds_watchers_, &config_maps_watchers_}),
+            clock_, controlling(flags)) {
     // Secrets are watched only once some ImageBuild has content from one.
-    view_.on_secret_content([this] { in_background(secrets_watcher_.run()); });
+    view_.on_secret_content([this] {
+      for (auto& watcher : secrets_watchers_) in_background(watcher.run());
+    });
+    be_observed();
   }
 
   int run() {
+    const auto serving = serve();
+    if (serving.has_error()) {
+      std::cerr << "error: " << serving.error().message << '\n';
+      return kFailed;
+    }
+    const StopServers stop_servers{servers_};
+    in_background(toggle_debug_on_sigusr1());
     boost::asio::signal_set signals(io_, SIGINT, SIGTERM);
     signals.async_wait([this, &signals](const boost::system::error_code& error, int) {
       if (error) return;
       log::info("stopping");
+      stopping_ = true;
       controller_.stop();
       signals.async_wait([](const boost::system::error_code& again, int) {
         if (!again) std::_Exit(kFailed);
@@ -172,11 +222,52 @@ class Program {
     options.egress = http::EgressPolicy(settings.egress);
     return options;
   }
-  static runtime::Controller::Options controlling(const Flags& flags) {
+  runtime::Controller::Options controlling(const Flags& flags) {
     runtime::Controller::Options options;
     options.concurrent = flags.concurrent;
     options.grace = kGrace;
+    options.observer = &metering_;
     return options;
+  }
+  imagebuild::ReconcilerOptions reconciling(const Flags& flags) {
+    imagebuild::ReconcilerOptions options;
+    options.interval_jitter = flags.interval_jitter_percentage / 100.0;
+    options.metrics = &metrics_;
+    return options;
+  }
+
+  /// Metrics and health: who is looked at for them.
+  void be_observed() {
+    const auto watchers = runtime::pointers_to<const runtime::Watcher>(
+        {&builds_watchers_, &config_maps_watchers_, &secrets_watchers_});
+    metering_.follow(queue_, controller_, flags_.concurrent, watchers);
+    imagebuild::meter_view(metrics_, view_);
+    metrics_.add_refresh([this] { obs::refresh_process_metrics(metrics_); });
+    // That it can be asked at all is the check.
+    health_.live.add("event-loop", [] { return obs::Finding::good(); });
+    health_.ready.add("shutdown", [this] {
+      return stopping_ ? obs::Finding::bad("stopping") : obs::Finding::good();
+    });
+    runtime::add_watch_checks(health_.ready, watchers, clock_);
+  }
+
+  Result<void> serve() {
+    auto metrics = servers_.add("metrics", flags_.metrics_addr, metrics_pages_);
+    if (metrics.has_error()) return std::move(metrics).error().while_doing("--metrics-addr");
+    auto health = servers_.add("health", flags_.health_addr, health_pages_);
+    if (health.has_error()) return std::move(health).error().while_doing("--health-addr");
+    servers_.start();
+    return {};
+  }
+
+  Task<Result<void>> toggle_debug_on_sigusr1() {
+    boost::asio::signal_set signals(io_, SIGUSR1);
+    for (;;) {
+      boost::system::error_code error;
+      co_await signals.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, error));
+      if (error) co_return Error(Errc::kCancelled, "no longer needed");
+      log_switch_.toggle_debug();
+    }
   }
 
   void in_background(Task<Result<void>> task) {
@@ -194,12 +285,36 @@ class Program {
     co_return result;
   }
 
+  /// Handlers end last before the event loop they ask, whatever ends run().
+  struct StopServers {
+    obs::ServerThread& servers;
+    ~StopServers() { servers.stop(); }
+  };
+
+  Flags flags_;
+  obs::Metrics metrics_;
+  obs::Health health_;
+  obs::LogSwitch log_switch_;
+  bool stopping_ = false;
+  obs::ServerThread servers_{
+      [](Executor executor, const http::ListenAddress& address, http::RequestHandler& handler) {
+        http::ServerOptions options;
+        options.grace = std::chrono::seconds(1);  // The pages are short, and the end is near.
+        return http::make_server(std::move(executor), address, handler, options);
+      }};
   boost::asio::io_context io_{1};
+  obs::MetricsPages metrics_pages_{io_.get_executor(), metrics_};
+  obs::HealthPages health_pages_{io_.get_executor(), health_, log_switch_};
+  obs::ApiRequestMeter api_meter_{metrics_};
+  obs::RegistryRequestMeter registry_meter_{metrics_};
   SystemClock clock_;
+  runtime::Metering metering_{metrics_, clock_};
   WorkPool pool_;
   std::unique_ptr<http::Client> kube_http_;
+  http::ObservedClient metered_kube_http_{*kube_http_, api_meter_};
   std::unique_ptr<kube::Client> kube_;
   std::unique_ptr<http::Client> http_;
+  http::ObservedClient metered_http_{*http_, registry_meter_};
   registry::HttpRegistryClient registry_;
   build::Builder builder_;
   runtime::EventRecorder events_;
@@ -208,9 +323,9 @@ class Program {
   imagebuild::ImageBuildReconciler reconciler_;
   imagebuild::ContentWatch config_maps_;
   imagebuild::ContentWatch secrets_;
-  runtime::Watcher builds_watcher_;
-  runtime::Watcher config_maps_watcher_;
-  runtime::Watcher secrets_watcher_;
+  runtime::WatcherList builds_watchers_;
+  runtime::WatcherList config_maps_watchers_;
+  runtime::WatcherList secrets_watchers_;
   runtime::Controller controller_;
   std::list<boost::asio::cancellation_signal> background_;
 };

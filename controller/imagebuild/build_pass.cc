@@ -118,7 +118,7 @@ Task<Result<Next>> BuildPass::resolve_base() {
                        base->missing_platforms.front().str(),
                    false, false);
   for (const auto& warning : base->warnings) warnings_.push_back(warning);
-  base_ = std::make_shared<const build::ResolvedBase>(std::move(*base));
+  base_ = std::make_shared<const build::ResolvedImage>(std::move(*base));
   note_stage("base", since);
   co_return Next::kContinue;
 }
@@ -276,8 +276,9 @@ Task<Result<Next>> BuildPass::push_content() {
     destination_ =
         build::registry_destination(ports_.registry, plan_->repository, plan_->output_access);
   build::PushListener silent;
+  auto origins = build::always(plan_->request->base.access);
   auto report = co_await build::push_content(images_, *destination_, ports_.registry,
-                                             plan_->request->base.access, std::move(silent));
+                                             std::move(origins), std::move(silent));
   if (!report) co_return std::move(report).error();
   report_ = *report;
   note_stage("push", since);
@@ -326,7 +327,7 @@ void BuildPass::describe_base_and_content() {
   for (const auto& platform : base_->platforms) {
     api::BasePlatform one;
     one.platform = platform.platform.str();
-    one.digest = base_->digest ? platform.digest.str() : "";
+    one.digest = base_->digest ? platform.descriptor.digest.str() : "";
     base.platforms.push_back(std::move(one));
   }
   status_.base = std::move(base);

@@ -79,9 +79,12 @@ class BuildPass {
   bool up_to_date() const {
     return up_to_date_;
   }  ///< Nothing to do: the tags hold what is asked for.
+  /// Why something has to be built; empty where it does not, or is not known yet.
+  const std::vector<api::Reason>& reasons() const { return reasons_; }
   const std::string& requested_at() const { return requested_at_; }
   const api::ImageBuild& build() const { return *build_; }
   api::Status& status() { return status_; }
+  const api::Status& status() const { return status_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
 
   /// Writes `status_` if it differs from what the API server has. Errors: kConflict and others of
@@ -117,7 +120,7 @@ class BuildPass {
   plan::Accesses accesses_;
   std::optional<plan::Plan> plan_;
   std::shared_ptr<const std::vector<build::FetchedContent>> fetched_;
-  std::shared_ptr<const build::ResolvedBase> base_;
+  std::shared_ptr<const build::ResolvedImage> base_;
   std::string key_;
   std::vector<std::string> tags_;
   std::vector<std::string> held_;  ///< What each of `tags_` points at; "" = the tag is not there.

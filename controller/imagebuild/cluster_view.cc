@@ -64,6 +64,7 @@ void ClusterView::put(const kube::Object& object) {
     seen.build = std::make_shared<const api::ImageBuild>(std::move(*build));
   else
     seen.unreadable = build.error().message;
+  if (!build) ++unreadable_;
   const auto terms = seen.build ? terms_of(*seen.build) : std::vector<std::string>();
   if (seen.build && on_secret_content_ && has_secret_content(*seen.build)) {
     on_secret_content_();
@@ -111,6 +112,22 @@ void ClusterView::wake_others(const Seen& gone) {
   const auto term = output_term(*gone.build);
   for (const auto& key : store_.with_term(term))
     if (key.name != gone.meta.name) queue_.add(key, Priority::kNormal);
+}
+
+ReadyCounts ClusterView::count_ready() const {
+  ReadyCounts counts;
+  store_.for_each([&counts](const Seen& seen) {
+    const auto* ready =
+        seen.build ? api::find_condition(seen.build->status.conditions, api::condition_type::kReady)
+                   : nullptr;
+    if (ready != nullptr && ready->status == "True")
+      ++counts.ready;
+    else if (ready != nullptr && ready->status == "False")
+      ++counts.not_ready;
+    else
+      ++counts.unknown;
+  });
+  return counts;
 }
 
 std::string ClusterView::tag_holder(const api::ImageBuild& build) const {

@@ -24,6 +24,13 @@ struct Seen {
   std::string unreadable;                        ///< Why not.
 };
 
+/// How many ImageBuilds have which status of the condition Ready; none yet is unknown.
+struct ReadyCounts {
+  std::size_t ready = 0;
+  std::size_t not_ready = 0;
+  std::size_t unknown = 0;
+};
+
 /// The ImageBuilds of the cluster, and who uses which ConfigMap, Secret and output tag. Turns what
 /// changed into keys of the work queue: a user's edit, the end of one that held a tag, other
 /// content. Changes of status alone start nothing. Threads: one. Lifetime: `queue` outlives it.
@@ -38,6 +45,8 @@ class ClusterView final : public runtime::WatchHandler {
   std::shared_ptr<const Seen> find(const kube::ObjectKey& key) const { return store_.find(key); }
   /// What the reconciler has just written: kept at once, so that it never works on an older state.
   void wrote(const kube::Object& object);
+  ReadyCounts count_ready() const;
+  std::size_t unreadable() const { return unreadable_; }  ///< How often one could not be read.
   /// The older one of the namespace's other ImageBuilds with the same output tag; "" = none.
   std::string tag_holder(const api::ImageBuild& build) const;
 
@@ -57,6 +66,7 @@ class ClusterView final : public runtime::WatchHandler {
   runtime::KeySink& queue_;
   runtime::Store<Seen> store_;
   std::function<void()> on_secret_content_;
+  std::size_t unreadable_ = 0;
 };
 
 /// Watches ConfigMaps or Secrets as metadata and keeps the resourceVersion of those in use.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "controller/imagebuild/build_meter.h"
 #include "controller/runtime/backoff.h"
 #include "core/base/deadline.h"
 #include "core/base/log.h"
@@ -13,7 +14,6 @@ namespace {
 using runtime::ReconcileResult;
 namespace type = api::condition_type;
 
-constexpr double kPollJitter = 0.05;
 constexpr std::chrono::seconds kContestedDelay{60};
 
 /// Sets the conditions that follow from one outcome. Ready=False alone reads as "in progress" to
@@ -68,19 +68,6 @@ class ConditionWriter {
   WallTime now_;
 };
 
-std::optional<std::chrono::milliseconds> poll_delay(const api::ImageBuild& build) {
-  const auto interval = build.spec.interval;
-  if (interval.count() == 0 || build.spec.suspend) return std::nullopt;
-  const auto varied = std::chrono::duration<double, std::milli>(interval) *
-                      (1.0 + kPollJitter * (2.0 * runtime::random_share() - 1.0));
-  return std::chrono::duration_cast<std::chrono::milliseconds>(varied);
-}
-
-ReconcileResult until_next_poll(const api::ImageBuild& build) {
-  const auto delay = poll_delay(build);
-  return delay ? ReconcileResult::again_after(*delay) : ReconcileResult::done();
-}
-
 std::string described(const std::vector<api::Reason>& reasons) {
   std::string text;
   for (const auto& reason : reasons) text += (text.empty() ? "" : ", ") + reason.type;
@@ -88,6 +75,20 @@ std::string described(const std::vector<api::Reason>& reasons) {
 }
 
 }  // namespace
+
+std::optional<std::chrono::milliseconds> ImageBuildReconciler::poll_delay(
+    const api::ImageBuild& build) const {
+  const auto interval = build.spec.interval;
+  if (interval.count() == 0 || build.spec.suspend) return std::nullopt;
+  const auto varied = std::chrono::duration<double, std::milli>(interval) *
+                      (1.0 + options_.interval_jitter * (2.0 * runtime::random_share() - 1.0));
+  return std::chrono::duration_cast<std::chrono::milliseconds>(varied);
+}
+
+ReconcileResult ImageBuildReconciler::until_next_poll(const api::ImageBuild& build) const {
+  const auto delay = poll_delay(build);
+  return delay ? ReconcileResult::again_after(*delay) : ReconcileResult::done();
+}
 
 Task<ReconcileResult> ImageBuildReconciler::reconcile(kube::ObjectKey key) {
   const auto seen = ports_.view.find(key);
@@ -160,6 +161,7 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
     status.next_poll_at = format_rfc3339(ports_.clock.now() +
                                          std::chrono::ceil<std::chrono::seconds>(*result.delay()));
   if (!result.delay()) status.next_poll_at.clear();
+  if (options_.metrics != nullptr) meter_pass(*options_.metrics, *pass, last);
   tell(*seen, *pass, before);
   co_return co_await write(pass, result);
 }

@@ -74,6 +74,10 @@ class Store {
     for (const auto& [key, entry] : entries_) all.push_back(key);
     return all;
   }
+  template <class Visitor>
+  void for_each(Visitor visit) const {
+    for (const auto& [key, entry] : entries_) visit(*entry.value);
+  }
   std::size_t size() const { return entries_.size(); }
   std::size_t terms() const { return index_.size(); }
 

@@ -25,7 +25,8 @@ class WatchHandler {
   virtual void deleted(const kube::ObjectKey& key) = 0;
   /// Which objects of this watch the handler believes to be there. Asked when a list begins: those
   /// that the list does not show are told to deleted(). So a handler that keeps only what it needs
-  /// makes the watcher need no memory of its own.
+  /// makes the watcher need no memory of its own. Keys of namespaces that are not the watcher's do
+  /// no harm: several watchers may share a handler.
   virtual std::vector<kube::ObjectKey> known() const = 0;
   /// Everything there was when the list began has been told. Comes after each list.
   virtual void synced() {}

@@ -53,7 +53,8 @@ WatchAction WatchMachine::next() {
 }
 
 WatchAction WatchMachine::start_state() {
-  ++counters_.lists_started;
+  if (counters_.lists_started++ > 0)
+    ++(expired_ ? counters_.relists_expired : counters_.relists_failed);
   continue_token_.clear();
   const bool stream = options_.use_watch_list && !watch_list_refused_ && !list_next_;
   state_ = stream ? WatchState::kStreamingState : WatchState::kListing;
@@ -161,7 +162,7 @@ void WatchMachine::on_ended(Time now) {
 
 void WatchMachine::on_failure(const Error& error, Time now) {
   ++counters_.failures;
-  if (error.code == Errc::kGone) ++counters_.relists_expired;
+  expired_ = error.code == Errc::kGone;
   pause(error.retry_after, now);
   switch (state_) {
     case WatchState::kListing:

@@ -65,7 +65,8 @@ struct WatchVerdict {
 /// How often things happened since the start; for metrics.
 struct WatchCounters {
   std::size_t lists_started = 0;    ///< Full states begun, WatchLists included.
-  std::size_t relists_expired = 0;  ///< Of these, because of a 410.
+  std::size_t relists_expired = 0;  ///< Of these, because the one before had met a 410.
+  std::size_t relists_failed = 0;   ///< Of these, because of another failure.
   std::size_t watches_opened = 0;
   std::size_t failures = 0;
   std::size_t skipped = 0;  ///< Objects that could not be read.
@@ -129,6 +130,7 @@ class WatchMachine {
   bool watch_list_refused_ = false;  ///< The server does not know WatchList.
   bool list_next_ = false;           ///< A WatchList failed: list the next time.
   int streams_lost_ = 0;             ///< WatchLists cut in a row.
+  bool expired_ = false;             ///< The last failure was a 410.
   bool synced_ = false;
   Backoff backoff_;
   std::chrono::milliseconds pause_{0};

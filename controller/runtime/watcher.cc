@@ -26,7 +26,9 @@ Watcher::Watcher(kube::Client& client, kube::ResourceType type, WatchHandler& ha
       handler_(handler),
       clock_(clock),
       margin_(options.margin),
-      machine_(std::move(options.machine)) {}
+      namespace_(options.machine.selection.namespace_),
+      machine_(std::move(options.machine)),
+      last_activity_(clock.steady_now()) {}
 
 Task<Result<void>> Watcher::run() {
   for (;;) {
@@ -60,6 +62,7 @@ Task<void> Watcher::list(WatchAction action) {
     fail(page.error());
     co_return;
   }
+  last_activity_ = clock_.steady_now();
   std::size_t told = 0;
   for (const auto& object : page->items) {
     tell_applied(object, Origin::kInitial);
@@ -75,7 +78,8 @@ Task<void> Watcher::watch(WatchAction action) {
     fail(stream.error());
     co_return;
   }
-  machine_.on_opened(clock_.steady_now());
+  last_activity_ = clock_.steady_now();
+  machine_.on_opened(last_activity_);
   if (machine_.state() == WatchState::kWatching) last_failure_.clear();
   // A frozen server keeps its connections alive; only a deadline of our own notices.
   const auto followed =
@@ -89,6 +93,7 @@ Task<Result<void>> Watcher::follow(std::unique_ptr<kube::WatchStream> stream) {
     const auto event = co_await stream->next();
     if (!event) co_return event.error();
     const auto now = clock_.steady_now();
+    last_activity_ = now;
     if (!*event) {
       const bool streaming = machine_.state() == WatchState::kStreamingState;
       machine_.on_ended(now);
@@ -126,9 +131,9 @@ Task<Result<void>> Watcher::wait_synced(std::chrono::milliseconds limit) {
 }
 
 void Watcher::begin_state() {
-  const auto known = handler_.known();
   unseen_.clear();
-  unseen_.insert(known.begin(), known.end());
+  for (auto& key : handler_.known())
+    if (namespace_.empty() || key.namespace_ == namespace_) unseen_.insert(std::move(key));
 }
 
 void Watcher::tell(const kube::Object& object, const WatchVerdict& verdict) {

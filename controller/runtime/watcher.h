@@ -18,6 +18,7 @@ namespace kiln::runtime {
 /// Keeps a handler informed about the objects of one type, for ever: list, watch, and again
 /// whenever the API server says so. The rules are WatchMachine's; this is its driver.
 ///
+/// Several watchers, each of a namespace of its own, may share one handler.
 /// Threads: all calls on one executor. Lifetime: client, handler and clock outlive the watcher, the
 /// watcher outlives run().
 class Watcher {
@@ -39,10 +40,15 @@ class Watcher {
   /// failure.
   [[nodiscard]] Task<Result<void>> wait_synced(std::chrono::milliseconds limit);
 
+  bool started() const { return counters().lists_started > 0; }
   bool synced() const { return machine_.synced(); }
   WatchState state() const { return machine_.state(); }
   const WatchCounters& counters() const { return machine_.counters(); }
   std::string name() const { return type_.str(); }
+  const std::string& watched_namespace() const { return namespace_; }  ///< "" = all.
+  /// When the server was last heard: a page, an event, a bookmark, the end of a watch. At first the
+  /// watcher's own beginning.
+  std::chrono::steady_clock::time_point last_activity() const { return last_activity_; }
   std::size_t handler_failures() const {
     return handler_failures_;
   }  ///< Exceptions of the handler.
@@ -67,10 +73,12 @@ class Watcher {
   WatchHandler& handler_;
   const Clock& clock_;
   std::chrono::milliseconds margin_;
+  std::string namespace_;
   WatchMachine machine_;
   std::set<kube::ObjectKey> unseen_;  ///< Known before the list and not shown by it so far.
   std::string last_failure_;
   std::size_t handler_failures_ = 0;
+  std::chrono::steady_clock::time_point last_activity_;
   std::shared_ptr<boost::asio::steady_timer> sync_timer_;
 };
 

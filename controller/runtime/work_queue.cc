@@ -22,7 +22,7 @@ void WorkQueue::add(const Key& key, Priority priority, Time now) {
 void WorkQueue::add_at(const Key& key, Time due, Priority priority) {
   if (closed_ || waiting_.contains(key)) return;
   const auto running = processing_.find(key);
-  if (running != processing_.end() && running->second) return;  // Comes again anyway, and sooner.
+  if (running != processing_.end() && running->second.again) return;  // Comes again, and sooner.
   const auto found = delayed_.find(key);
   if (found != delayed_.end()) {
     priority = std::max(priority, found->second.second);
@@ -36,6 +36,7 @@ void WorkQueue::add_at(const Key& key, Time due, Priority priority) {
 std::chrono::milliseconds WorkQueue::retry(const Key& key, Time now,
                                            std::chrono::milliseconds at_least) {
   const int failed = failures_[key]++;
+  ++counters_.retries;
   using Millis = std::chrono::duration<double, std::milli>;
   const Millis grown = Millis(delays_.first) * std::exp2(std::min(failed, 60));
   const Millis capped = std::min(grown, Millis(delays_.cap));
@@ -58,14 +59,14 @@ std::optional<WorkQueue::Taken> WorkQueue::take(Time now) {
   Taken taken(first->second, waiting_.at(first->second).since);
   waiting_.erase(first->second);
   order_.erase(first);
-  processing_.emplace(taken.key, std::nullopt);
+  processing_.emplace(taken.key, Processing{now});
   return taken;
 }
 
 void WorkQueue::done(const Key& key) {
   const auto found = processing_.find(key);
   if (found == processing_.end()) return;
-  const auto again = found->second;
+  const auto again = found->second.again;
   processing_.erase(found);
   if (again && !closed_) enqueue(key, again->priority, again->since);
 }
@@ -87,6 +88,19 @@ void WorkQueue::close() {
   due_.clear();
 }
 
+WorkQueue::Time::duration WorkQueue::unfinished_work(Time now) const {
+  Time::duration all{0};
+  for (const auto& [key, processing] : processing_) all += now - processing.began;
+  return all;
+}
+
+WorkQueue::Time::duration WorkQueue::longest_running(Time now) const {
+  Time::duration longest{0};
+  for (const auto& [key, processing] : processing_)
+    longest = std::max(longest, now - processing.began);
+  return longest;
+}
+
 std::optional<WorkQueue::Time> WorkQueue::next_due() const {
   if (due_.empty()) return std::nullopt;
   return due_.begin()->first;
@@ -95,7 +109,7 @@ std::optional<WorkQueue::Time> WorkQueue::next_due() const {
 void WorkQueue::enqueue(const Key& key, Priority priority, Time since) {
   const auto running = processing_.find(key);
   if (running != processing_.end()) {
-    auto& again = running->second;
+    auto& again = running->second.again;
     if (!again)
       again = Again{priority, since};
     else
@@ -106,6 +120,7 @@ void WorkQueue::enqueue(const Key& key, Priority priority, Time since) {
   if (fresh) {
     order_.emplace(rank(found->second), key);
     ++next_number_;
+    ++counters_.adds;
   } else if (priority > found->second.priority) {
     order_.erase(rank(found->second));
     found->second.priority = priority;

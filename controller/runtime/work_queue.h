@@ -27,6 +27,12 @@ struct RetryDelays {
   double jitter = 0.1;  ///< Delays are longer by a random share of up to this.
 };
 
+/// How often things happened since the start; for metrics.
+struct WorkQueueCounters {
+  std::size_t adds = 0;     ///< Keys that began to wait; adding one that waits already is none.
+  std::size_t retries = 0;  ///< Calls of retry().
+};
+
 /// Keys that want a reconcile, without any I/O or clock. A key is
 ///   waiting     in here once, however often it was added; the highest priority counts;
 ///   processing  with a worker: nobody else gets it; added meanwhile, it waits again after done();
@@ -76,6 +82,11 @@ class WorkQueue {
   std::size_t processing() const { return processing_.size(); }
   bool has_waiting() const { return !waiting_.empty(); }
 
+  const WorkQueueCounters& counters() const { return counters_; }
+  /// How long the keys that are processing have been so: all together, and the longest.
+  Time::duration unfinished_work(Time now) const;
+  Time::duration longest_running(Time now) const;
+
  private:
   struct Waiting {
     Priority priority;
@@ -85,6 +96,10 @@ class WorkQueue {
   struct Again {
     Priority priority;
     Time since;
+  };
+  struct Processing {
+    Time began;
+    std::optional<Again> again{};  ///< Set: added meanwhile.
   };
   using Rank = std::tuple<int, std::size_t>;  ///< Lower goes first.
   static Rank rank(const Waiting& waiting);
@@ -98,10 +113,11 @@ class WorkQueue {
   std::size_t next_number_ = 0;
   std::unordered_map<Key, Waiting> waiting_;
   std::map<Rank, Key> order_;
-  std::unordered_map<Key, std::optional<Again>> processing_;  ///< Set: added meanwhile.
+  std::unordered_map<Key, Processing> processing_;
   std::unordered_map<Key, std::pair<Time, Priority>> delayed_;
   std::set<std::pair<Time, Key>> due_;
   std::unordered_map<Key, int> failures_;
+  WorkQueueCounters counters_;
 };
 
 }  // namespace kiln::runtime

@@ -3,6 +3,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <memory>
 
 #include "core/base/json.h"
@@ -25,20 +26,27 @@ State& state() {
   return instance;
 }
 
+struct NamedLevel {
+  Level level;
+  std::string_view name;
+  spdlog::level::level_enum theirs;
+};
+
+constexpr std::array<NamedLevel, 6> kLevels = {{
+    {Level::kTrace, "trace", spdlog::level::trace},
+    {Level::kDebug, "debug", spdlog::level::debug},
+    {Level::kInfo, "info", spdlog::level::info},
+    {Level::kWarning, "warning", spdlog::level::warn},
+    {Level::kError, "error", spdlog::level::err},
+    {Level::kOff, "off", spdlog::level::off},
+}};
+
+const NamedLevel& entry_of(Level level) {
+  return kLevels.at(static_cast<std::size_t>(level));
+}
+
 spdlog::level::level_enum to_spdlog(Level level) {
-  switch (level) {
-    case Level::kDebug:
-      return spdlog::level::debug;
-    case Level::kInfo:
-      return spdlog::level::info;
-    case Level::kWarning:
-      return spdlog::level::warn;
-    case Level::kError:
-      return spdlog::level::err;
-    case Level::kOff:
-      return spdlog::level::off;
-  }
-  return spdlog::level::info;
+  return entry_of(level).theirs;
 }
 
 std::string as_text(std::string_view message, std::initializer_list<Field> fields) {
@@ -76,13 +84,21 @@ bool enabled(Level level) {
   return state().logger->should_log(to_spdlog(level));
 }
 
+Level level() {
+  const auto theirs = state().logger->level();
+  for (const auto& entry : kLevels)
+    if (entry.theirs == theirs) return entry.level;
+  return Level::kInfo;
+}
+
 Result<Level> parse_level(std::string_view text) {
-  if (text == "debug") return Level::kDebug;
-  if (text == "info") return Level::kInfo;
-  if (text == "warning") return Level::kWarning;
-  if (text == "error") return Level::kError;
-  if (text == "off") return Level::kOff;
-  return Error(Errc::kInvalid, "the log level is one of debug, info, warning, error, off");
+  for (const auto& entry : kLevels)
+    if (entry.name == text) return entry.level;
+  return Error(Errc::kInvalid, "the log level is one of trace, debug, info, warning, error, off");
+}
+
+std::string_view name_of(Level level) {
+  return entry_of(level).name;
 }
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {

@@ -13,7 +13,7 @@
 /// Threads: any.
 namespace kiln::log {
 
-enum class Level { kDebug, kInfo, kWarning, kError, kOff };
+enum class Level { kTrace, kDebug, kInfo, kWarning, kError, kOff };
 enum class Format { kText, kJson };
 
 struct Field {
@@ -23,12 +23,18 @@ struct Field {
 
 void configure(Level level, Format format);
 void set_level(Level level);
+Level level();
 bool enabled(Level level);
-/// "debug", "info", "warning", "error" or "off". Errors: kInvalid, listing these.
+/// "trace", "debug", "info", "warning", "error" or "off". Errors: kInvalid, listing these.
 [[nodiscard]] Result<Level> parse_level(std::string_view text);
+std::string_view name_of(Level level);
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields);
 
+/// Every request and the like: a lot.
+inline void trace(std::string_view message, std::initializer_list<Field> fields = {}) {
+  write(Level::kTrace, message, fields);
+}
 inline void debug(std::string_view message, std::initializer_list<Field> fields = {}) {
   write(Level::kDebug, message, fields);
 }

@@ -9,6 +9,8 @@ import re
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 from cluster import Cluster, KubectlError
 
@@ -42,6 +44,7 @@ class Controller:
         self._cache = directory / "cache"
         self.log_path = directory / "controller.log"
         self._process: subprocess.Popen | None = None
+        self._starts = 0
 
     def __enter__(self) -> Controller:
         self.start()
@@ -52,11 +55,13 @@ class Controller:
         print(self.log())
 
     def start(self) -> None:
+        self._starts += 1
         with open(self.log_path, "a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 [binary("kiln-controller"), "--kubeconfig", str(self._kubeconfig),
                  "--log-level", "debug", "--cache-dir", str(self._cache),
-                 "--min-retry-delay", "200ms", "--max-retry-delay", "2s", *self._flags],
+                 "--min-retry-delay", "200ms", "--max-retry-delay", "2s",
+                 "--metrics-addr", "127.0.0.1:0", "--health-addr", "127.0.0.1:0", *self._flags],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def kill(self) -> None:
@@ -71,6 +76,29 @@ class Controller:
 
     def running(self) -> bool:
         return self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def address(self, what: str) -> str:
+        """Where the last one started serves "metrics" or "health"."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            found = re.findall(rf"serving what={what} address=(\S+)", self.log())
+            if len(found) == self._starts:
+                return found[-1]
+            time.sleep(0.02)
+        raise AssertionError(f"it does not serve {what}\n{self.log()[-2000:]}")
+
+    def ask(self, what: str, path: str, method: str = "GET", body: str | None = None):
+        """(status, text) of a page."""
+        request = urllib.request.Request(f"http://{self.address(what)}{path}", method=method,
+                                         data=body.encode() if body is not None else None)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as answer:
+            return answer.code, answer.read().decode()
 
     def log(self) -> str:
         return self.log_path.read_text(encoding="utf-8", errors="replace")

@@ -150,5 +150,35 @@ TEST_F(View, KeepsAnImageBuildThatItCannotReadAndSaysWhy) {
       << view_.find({"web", "odd"})->unreadable;
 }
 
+TEST_F(View, CountsByTheConditionReady) {
+  const auto with_ready = [](const std::string& name, const std::string& status) {
+    auto text = build({.name = name}).json();
+    text.insert(text.size() - 1, R"(,"status":{"conditions":[{"type":"Ready","status":")" + status +
+                                     R"(","reason":"R","message":"","lastTransitionTime":)"
+                                     R"("2026-01-01T00:00:00Z"}]})");
+    return *kube::Object::parse(text);
+  };
+  view_.applied(build({.name = "new"}), Origin::kChange);
+  view_.applied(with_ready("good", "True"), Origin::kChange);
+  view_.applied(with_ready("bad", "False"), Origin::kChange);
+  view_.applied(with_ready("busy", "Unknown"), Origin::kChange);
+
+  const auto counts = view_.count_ready();
+
+  EXPECT_EQ(counts.ready, 1U);
+  EXPECT_EQ(counts.not_ready, 1U);
+  EXPECT_EQ(counts.unknown, 2U);
+  view_.deleted({"web", "good"});
+  EXPECT_EQ(view_.count_ready().ready, 0U);
+}
+
+TEST_F(View, CountsWhatItCannotRead) {
+  view_.applied(*kube::Object::parse(R"({"metadata":{"namespace":"web","name":"odd","uid":"u",)"
+                                     R"("resourceVersion":"1"},"spec":{"base":7}})"),
+                Origin::kChange);
+  EXPECT_EQ(view_.unreadable(), 1U);
+  EXPECT_EQ(view_.count_ready().unknown, 1U);
+}
+
 }  // namespace
 }  // namespace kiln::imagebuild

@@ -44,5 +44,14 @@ TEST(Store, LetsAValueInUseOutliveItsReplacement) {
   EXPECT_EQ(*store.find(kA), "two");
 }
 
+TEST(Store, ShowsEveryValueOnce) {
+  Store<std::string> store;
+  store.put(kB, "two");
+  store.put(kA, "one");
+  std::vector<std::string> seen;
+  store.for_each([&](const std::string& value) { seen.push_back(value); });
+  EXPECT_EQ(seen, (std::vector<std::string>{"one", "two"}));
+}
+
 }  // namespace
 }  // namespace kiln::runtime

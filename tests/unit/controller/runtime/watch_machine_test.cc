@@ -287,5 +287,27 @@ TEST(WatchMachine, NamesItsStates) {
   EXPECT_EQ(name_of(WatchState::kWatching), "watching");
 }
 
+TEST(WatchMachine, CountsRelistsByWhatLedToThem) {
+  auto one = watching();
+  EXPECT_EQ(one.counters().lists_started, 1U);
+  EXPECT_EQ(one.counters().relists_expired + one.counters().relists_failed, 0U);
+
+  one.on_failure(Error(Errc::kGone, "too old"), kNow);
+  act(one);
+  EXPECT_EQ(one.counters().relists_expired, 1U);
+
+  one.on_failure(Error(Errc::kDenied, "forbidden"), kNow);
+  act(one);
+  EXPECT_EQ(one.counters().relists_expired, 1U);
+  EXPECT_EQ(one.counters().relists_failed, 1U);
+}
+
+TEST(WatchMachine, CountsNoRelistForAWatchThatGoesOnWhereItWas) {
+  auto one = watching();
+  one.on_failure(Error(Errc::kUnavailable, "cut"), kNow);
+  act(one);
+  EXPECT_EQ(one.counters().relists_expired + one.counters().relists_failed, 0U);
+}
+
 }  // namespace
 }  // namespace kiln::runtime

@@ -245,5 +245,38 @@ TEST(WorkQueue, NeverLosesAKeyAndNeverHandsOneOutTwice) {
   }
 }
 
+TEST(WorkQueue, CountsKeysThatBeginToWaitAndRetries) {
+  auto work = queue();
+  work.add(kA, Priority::kNormal, kNow);
+  work.add(kA, Priority::kHigh, kNow);  // Waits already.
+  work.add(kB, Priority::kNormal, kNow);
+  EXPECT_EQ(work.counters().adds, 2U);
+
+  EXPECT_EQ(take(work), "a");
+  const auto delay = work.retry(kA, kNow);
+  work.done(kA);
+  EXPECT_EQ(work.counters().retries, 1U);
+  EXPECT_EQ(work.counters().adds, 2U) << "it is delayed, not waiting";
+
+  EXPECT_EQ(take(work, kNow + delay), "b");
+  EXPECT_EQ(work.counters().adds, 3U);
+}
+
+TEST(WorkQueue, TellsHowLongWorkIsUnderWay) {
+  auto work = queue();
+  work.add(kA, Priority::kNormal, kNow);
+  work.add(kB, Priority::kNormal, kNow);
+  EXPECT_EQ(work.unfinished_work(kNow), 0s);
+
+  EXPECT_EQ(take(work, kNow), "a");
+  EXPECT_EQ(take(work, kNow + 10s), "b");
+
+  EXPECT_EQ(work.unfinished_work(kNow + 15s), 20s);
+  EXPECT_EQ(work.longest_running(kNow + 15s), 15s);
+  work.done(kA);
+  EXPECT_EQ(work.unfinished_work(kNow + 15s), 5s);
+  EXPECT_EQ(work.longest_running(kNow + 15s), 5s);
+}
+
 }  // namespace
 }  // namespace kiln::runtime

@@ -1,0 +1,127 @@
+#pragma once
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controller/imagebuild/reconciler.h"
+#include "core/base/json.h"
+#include "core/base/log.h"
+#include "tests/support/base_images.h"
+#include "tests/support/fake_kube.h"
+#include "tests/support/manual_clock.h"
+#include "tests/support/run_task.h"
+
+namespace kiln::imagebuild {
+
+using runtime::ReconcileResult;
+
+class NoKeys final : public runtime::KeySink {
+ public:
+  void add(const kube::ObjectKey&, runtime::Priority) override {}
+  void add_after(const kube::ObjectKey&, std::chrono::milliseconds, runtime::Priority) override {}
+};
+
+class Notes final : public runtime::EventSink {
+ public:
+  void record(const runtime::ObjectReference&, runtime::EventType type, std::string_view reason,
+              std::string_view, std::string_view note) override {
+    lines.push_back((type == runtime::EventType::kWarning ? "Warning " : "Normal ") +
+                    std::string(reason) + ": " + std::string(note));
+  }
+  std::vector<std::string> lines;
+};
+
+/// An ImageBuild web/site on a base in a registry, in an API server, both in memory.
+class Reconcile : public ::testing::Test {
+ protected:
+  Reconcile() {
+    log::set_level(log::Level::kOff);
+    testing::add_base(registry_, "r.test/nginx", "1.27");
+    put_pages("hello");
+  }
+
+  void put_pages(const std::string& text) {
+    kube_.put(kube::kConfigMaps, dump_json({{"metadata", {{"namespace", "web"}, {"name", "pages"}}},
+                                            {"data", {{"index.html", text}}}}));
+  }
+  void put_build(const Json& change = Json::object()) {
+    Json spec = {
+        {"base", {{"image", "r.test/nginx:1.27"}}},
+        {"remove", {"/usr/share/nginx/html"}},
+        {"content", {{{"configMap", {{"name", "pages"}}}, {"path", "/usr/share/nginx/html"}}}},
+        {"output", {{"image", "r.test/team/site:latest"}}}};
+    spec.merge_patch(change);
+    Json object = {{"metadata", {{"namespace", "web"}, {"name", "site"}}}, {"spec", spec}};
+    if (const auto* before = kube_.find_json(kImageBuilds, key_))
+      object["status"] = json_at(*before, "status");
+    kube_.put(kImageBuilds, dump_json(object));
+    look();
+  }
+  /// What the watch does: the view sees the object as it is now.
+  void look() {
+    view_.applied(*kube::Object::parse(dump_json(*kube_.find_json(kImageBuilds, key_))),
+                  runtime::Origin::kChange);
+  }
+
+  ReconcileResult reconcile() {
+    std::optional<ReconcileResult> result;
+    const auto keep = [](Task<ReconcileResult> task,
+                         std::optional<ReconcileResult>* out) -> Task<Result<int>> {
+      out->emplace(co_await std::move(task));
+      co_return 0;
+    };
+    EXPECT_TRUE(testing::run_task(io_, keep(reconciler_.reconcile(key_), &result)));
+    return *result;
+  }
+
+  /// Somebody else's image takes the tag.
+  oci::Digest push_foreign() {
+    oci::RawManifest manifest(std::string(oci::media_type::kOciIndex),
+                              R"({"schemaVersion":2,"manifests":[]})");
+    return registry_.add_manifest("r.test/team/site", "latest", std::move(manifest));
+  }
+
+  const Json& status() const { return json_at(*kube_.find_json(kImageBuilds, key_), "status"); }
+  std::string condition(const std::string& type) const {
+    for (const auto& one : json_at(status(), "conditions"))
+      if (one["type"] == type)
+        return one["status"].get<std::string>() + " " + one["reason"].get<std::string>();
+    return "none";
+  }
+  std::string digest() const { return json_string(status(), "digest"); }
+  std::string tag() const {
+    const auto held = registry_.tag("r.test/team/site", "latest");
+    return held ? held->str() : "";
+  }
+  std::vector<std::string> reasons() const {
+    std::vector<std::string> types;
+    for (const auto& reason : status()["lastBuild"]["reasons"]) types.push_back(reason["type"]);
+    return types;
+  }
+  using Names = std::vector<std::string>;
+
+  const kube::ObjectKey key_{"web", "site"};
+  boost::asio::io_context io_;
+  fakes::FakeKube kube_;
+  fakes::FakeRegistry registry_;
+  fakes::ManualClock clock_;
+  WorkPool pool_{1};
+  build::Builder builder_{registry_, pool_, build::Builder::Options{}};
+  Notes notes_;
+  NoKeys keys_;
+  ClusterView view_{keys_};
+  obs::Metrics metrics_;
+  ImageBuildReconciler reconciler_{Ports(kube_, registry_, builder_, notes_, clock_, view_),
+                                   metered()};
+
+ private:
+  ReconcilerOptions metered() {
+    ReconcilerOptions options;
+    options.metrics = &metrics_;
+    return options;
+  }
+};
+
+}  // namespace kiln::imagebuild
