@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -58,12 +59,13 @@ Result<std::size_t> FileSource::read(std::span<char> buffer) {
 }
 
 Result<std::size_t> SharedFileSource::read(std::span<char> buffer) {
+  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), left_));
   for (;;) {
-    const auto count =
-        ::pread(fd_->get(), buffer.data(), buffer.size(), static_cast<off_t>(position_));
+    const auto count = ::pread(fd_->get(), buffer.data(), wanted, static_cast<off_t>(position_));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return errno_error(errno, "cannot read back", "a spooled file");
     position_ += static_cast<std::uint64_t>(count);
+    left_ -= static_cast<std::uint64_t>(count);
     return static_cast<std::size_t>(count);
   }
 }

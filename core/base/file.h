@@ -53,16 +53,20 @@ class FileSource final : public ByteSource {
 /// Opens a regular file for reading. Errors as errno_error.
 [[nodiscard]] Result<UniqueFd> open_for_reading(const std::filesystem::path& path);
 
-/// Reads a file that others read too, from its beginning: it keeps a position of its own.
+/// Reads a file that others read too, or a part of it: it keeps a position of its own.
 class SharedFileSource final : public ByteSource {
  public:
-  /// `fd` is shared: the file must stay open for the last of its readers.
-  explicit SharedFileSource(std::shared_ptr<const UniqueFd> fd) : fd_(std::move(fd)) {}
+  /// `fd` is shared: the file must stay open for the last of its readers. Ends after `size_bytes`,
+  /// or where the file does.
+  explicit SharedFileSource(std::shared_ptr<const UniqueFd> fd, std::uint64_t begin = 0,
+                            std::uint64_t size_bytes = UINT64_MAX)
+      : fd_(std::move(fd)), position_(begin), left_(size_bytes) {}
   Result<std::size_t> read(std::span<char> buffer) override;
 
  private:
   std::shared_ptr<const UniqueFd> fd_;
-  std::uint64_t position_ = 0;
+  std::uint64_t position_;
+  std::uint64_t left_;
 };
 
 /// $TMPDIR, or /tmp.

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/build/placement.h"
+#include "core/layer/entry_path.h"
 
 namespace kiln::build {
 namespace {
@@ -58,12 +59,35 @@ Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
   return planned;
 }
 
+/// All paths to take away: those of the request, and those that content deletes (a tar's
+/// whiteouts), where it goes. `base`: for what is in a directory that content empties.
+Result<std::vector<std::string>> removals(const BuildRequest& request,
+                                          const std::vector<FetchedContent>& content,
+                                          const layer::BaseTree& base) {
+  auto paths = request.remove;
+  for (std::size_t i = 0; i < content.size(); ++i) {
+    auto destination = layer::clean_absolute_path(request.content[i].path);
+    if (!destination) return in_content(std::move(destination).error(), i, content[i]);
+    for (const auto& removed : content[i].content.removed)
+      paths.push_back("/" + layer::join_path(*destination, removed));
+    for (const auto& emptied : content[i].content.emptied) {
+      auto directory = base.resolve(layer::join_path(*destination, emptied), true);
+      if (!directory) return in_content(std::move(directory).error(), i, content[i]);
+      for (const auto* entry : base.below(*directory))
+        if (layer::parent_of(entry->path) == *directory) paths.push_back("/" + entry->path);
+    }
+  }
+  return paths;
+}
+
 /// `below`: what the base's layers make together.
 Result<std::vector<PlannedLayer>> plan_layers(const BuildRequest& request,
                                               const std::vector<FetchedContent>& content,
                                               layer::BaseTree below,
                                               std::vector<std::string>& warnings) {
-  auto whiteouts = place_whiteouts(request.remove, below, warnings);
+  auto remove = removals(request, content, below);
+  if (!remove) return std::move(remove).error();
+  auto whiteouts = place_whiteouts(*remove, below, warnings);
   if (!whiteouts) return std::move(whiteouts).error();
   // A layer of their own below the content: in one layer with it, overlayfs-based unpackers would
   // lose a directory's whiteout when the same layer makes the directory again.
@@ -71,7 +95,7 @@ Result<std::vector<PlannedLayer>> plan_layers(const BuildRequest& request,
   if (!whiteouts->empty()) {
     below.apply(index_of(*whiteouts));
     planned.push_back(PlannedLayer{std::make_shared<layer::FileTree>(std::move(*whiteouts)),
-                                   "kiln remove" + listed(request.remove)});
+                                   "kiln remove" + listed(*remove)});
   }
   auto layers = plan_content(request, content, std::move(below));
   if (!layers) return std::move(layers).error();
@@ -83,7 +107,7 @@ Task<Result<layer::BaseTree>> read_base_tree(BaseCache& cache, image::Image imag
                                              registry::Access access) {
   layer::BaseTree tree;
   for (const auto& source : image.layers()) {
-    auto index = co_await cache.layer_index(*source.repository, source.descriptor, access);
+    auto index = co_await cache.layer_index(source, access);
     if (!index) co_return std::move(index).error();
     tree.apply(**index);
   }
@@ -91,7 +115,10 @@ Task<Result<layer::BaseTree>> read_base_tree(BaseCache& cache, image::Image imag
 }
 
 bool touches_files(const BuildRequest& request, const std::vector<FetchedContent>& content) {
-  const auto has_files = [](const FetchedContent& one) { return !one.content.tree.empty(); };
+  const auto has_files = [](const FetchedContent& one) {
+    return !one.content.tree.empty() || !one.content.removed.empty() ||
+           !one.content.emptied.empty();
+  };
   return !request.remove.empty() || std::any_of(content.begin(), content.end(), has_files);
 }
 
@@ -104,9 +131,11 @@ image::Image finished(image::Image image, const BuildRequest& request) {
   return image.with_config(std::move(config)).with_annotations(request.annotations);
 }
 
-Error missing_platform(const BuildRequest& request, const ResolvedBase& base) {
-  return {Errc::kInvalid, "the base " + request.base.reference->str() + " has no image for " +
-                              base.missing_platforms.front().str()};
+Error missing_platform(const BuildRequest& request, const ResolvedImage& base) {
+  const auto name =
+      request.base.reader ? request.base.reader->name() : request.base.reference->str();
+  return {Errc::kInvalid,
+          "the base " + name + " has no image for " + base.missing_platforms.front().str()};
 }
 
 }  // namespace
@@ -144,7 +173,7 @@ void LayerMaker::keep(const std::string& key, const layer::Layer& layer) {
 
 Task<Result<Assembled>> assemble(BaseCache& cache, LayerMaker& maker,
                                  std::shared_ptr<const BuildRequest> request,
-                                 std::shared_ptr<const ResolvedBase> base,
+                                 std::shared_ptr<const ResolvedImage> base,
                                  std::shared_ptr<const std::vector<FetchedContent>> content) {
   if (!base->missing_platforms.empty()) co_return missing_platform(*request, *base);
   Assembled result;

@@ -35,7 +35,7 @@ class LayerMaker {
 /// Builder::assemble, see there. Lifetime: `cache` and `maker` outlive the task.
 [[nodiscard]] Task<Result<Assembled>> assemble(
     BaseCache& cache, LayerMaker& maker, std::shared_ptr<const BuildRequest> request,
-    std::shared_ptr<const ResolvedBase> base,
+    std::shared_ptr<const ResolvedImage> base,
     std::shared_ptr<const std::vector<FetchedContent>> content);
 
 }  // namespace kiln::build

@@ -2,6 +2,8 @@
 
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/build/registry_reader.h"
+#include "core/oci/verifying_source.h"
 
 namespace kiln::build {
 namespace {
@@ -48,16 +50,17 @@ Task<Result<std::string>> BaseCache::config(oci::Repository repository, oci::Des
 }
 
 Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
-    oci::Repository repository, oci::Descriptor blob, registry::Access access) {
+    image::LayerSource source, registry::Access access) {
   using Shared = std::shared_ptr<const layer::LayerIndex>;
-  const auto compression = oci::media_type::layer_compression(blob.media_type);
+  const auto compression = oci::media_type::layer_compression(source.descriptor.media_type);
   if (compression == oci::media_type::LayerCompression::kUnknown ||
-      oci::media_type::is_nondistributable(blob.media_type))
+      oci::media_type::is_nondistributable(source.descriptor.media_type))
     co_return std::make_shared<const layer::LayerIndex>();
 
-  const auto key = blob.digest.hex();
+  const auto digest = source.descriptor.digest;
+  const auto key = digest.hex();
   if (const auto found = indexes_.find(key); found != indexes_.end()) co_return found->second;
-  const auto path = index_path(blob.digest);
+  const auto path = index_path(digest);
   if (!path.empty()) {
     auto bytes = read_file(path, kMaxIndexFileBytes);
     auto stored =
@@ -68,8 +71,9 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
       co_return kept;
     }
   }
-  auto made = co_await download_index(std::move(repository), std::move(blob), std::move(access));
-  if (!made) co_return std::move(made).error();
+  auto made = co_await read_index(std::move(source), std::move(access));
+  if (!made)
+    co_return std::move(made).error().while_doing("reading the layer " + digest.short_hex());
   Shared kept = std::make_shared<const layer::LayerIndex>(std::move(*made));
   keep_index(key, kept);
   if (!path.empty()) {
@@ -79,25 +83,23 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
   co_return kept;
 }
 
-Task<Result<layer::LayerIndex>> BaseCache::download_index(oci::Repository repository,
-                                                          oci::Descriptor blob,
-                                                          registry::Access access) {
-  auto file = nameless_file(spool_dir_);
-  if (!file) co_return std::move(file).error();
-  FdSink sink(file->get());
-  const auto name = blob.digest.short_hex();
-  auto fetched = co_await registry_.fetch_blob_into(std::move(repository), std::move(blob),
-                                                    std::move(access), sink);
-  if (!fetched)
-    co_return std::move(fetched).error().while_doing("reading the base's layer " + name);
-  const auto shared = std::make_shared<const UniqueFd>(std::move(*file));
-  auto work = [shared] {
-    SharedFileSource source(shared);
-    return layer::index_layer(source, layer::IndexLimits());
+Task<Result<layer::LayerIndex>> BaseCache::read_index(image::LayerSource source,
+                                                      registry::Access access) {
+  auto blob = source.blob;
+  if (!blob) {
+    auto fetched = co_await fetch_blob(registry_, *source.repository, source.descriptor,
+                                       std::move(access), spool_dir_);
+    if (!fetched) co_return std::move(fetched).error();
+    blob = std::move(*fetched);
+  }
+  auto work = [blob = *blob]() -> Result<layer::LayerIndex> {
+    auto bytes = blob.open();
+    if (!bytes) return std::move(bytes).error();
+    // What is kept under a digest must be that digest's, wherever the bytes came from.
+    oci::VerifyingSource verified(std::move(*bytes), blob.descriptor());
+    return layer::index_layer(verified, layer::ReadLimits());
   };
-  auto index = co_await pool_.run(std::move(work));
-  if (!index) co_return std::move(index).error().while_doing("reading the base's layer " + name);
-  co_return index;
+  co_return co_await pool_.run(std::move(work));
 }
 
 std::filesystem::path BaseCache::index_path(const oci::Digest& digest) const {

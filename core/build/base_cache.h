@@ -9,6 +9,7 @@
 
 #include "core/base/task.h"
 #include "core/base/work_pool.h"
+#include "core/image/image.h"
 #include "core/layer/layer_index.h"
 #include "core/oci/manifest.h"
 #include "core/registry/client.h"
@@ -28,14 +29,13 @@ class BaseCache {
                                                         registry::Access access);
   [[nodiscard]] Task<Result<std::string>> config(oci::Repository repository, oci::Descriptor blob,
                                                  registry::Access access);
-  /// The headers of one layer; downloads it the first time.
+  /// The headers of one layer; reads it the first time, downloading it where it is in a registry.
   /// A layer of unknown format has no headers here: it is copied, never read.
   [[nodiscard]] Task<Result<std::shared_ptr<const layer::LayerIndex>>> layer_index(
-      oci::Repository repository, oci::Descriptor blob, registry::Access access);
+      image::LayerSource source, registry::Access access);
 
  private:
-  Task<Result<layer::LayerIndex>> download_index(oci::Repository repository, oci::Descriptor blob,
-                                                 registry::Access access);
+  Task<Result<layer::LayerIndex>> read_index(image::LayerSource source, registry::Access access);
   std::filesystem::path index_path(const oci::Digest& digest) const;
   void keep_text(const std::string& key, const std::string& text);
   void keep_index(const std::string& key, std::shared_ptr<const layer::LayerIndex> index);

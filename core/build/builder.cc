@@ -2,17 +2,35 @@
 
 #include "core/build/assembler.h"
 #include "core/build/base_cache.h"
-#include "core/build/base_resolver.h"
+#include "core/build/image_loader.h"
+#include "core/build/registry_reader.h"
 
 namespace kiln::build {
+namespace {
+
+ResolvedImage scratch_base(const BuildRequest& request) {
+  ResolvedImage base;
+  auto platforms = request.base.platforms;
+  if (platforms.empty()) platforms.push_back(oci::Platform{"linux", "amd64"});
+  for (const auto& platform : platforms) {
+    auto image = image::Image::scratch(platform, request.created, request.docker_media_types);
+    auto manifest = image.manifest().descriptor();
+    base.platforms.push_back(PlatformImage{platform, std::move(manifest), std::move(image)});
+  }
+  return base;
+}
+
+}  // namespace
 
 struct Builder::Impl {
   Impl(registry::Client& client, WorkPool& pool, const Options& options)
       : registry(client),
+        spool_dir(options.spool_dir),
         cache(client, pool, options.cache_dir, options.spool_dir),
         maker(pool, options.spool_dir) {}
 
   registry::Client& registry;
+  std::string spool_dir;
   BaseCache cache;
   LayerMaker maker;
 };
@@ -35,15 +53,44 @@ Task<Result<std::vector<FetchedContent>>> Builder::fetch_content(
   co_return all;
 }
 
-Task<Result<ResolvedBase>> Builder::resolve_base(std::shared_ptr<const BuildRequest> request) {
-  return build::resolve_base(impl_->cache, impl_->registry, std::move(request));
+Task<Result<ResolvedImage>> Builder::resolve_base(std::shared_ptr<const BuildRequest> request) {
+  const auto& base = request->base;
+  if (base.reader) co_return co_await load_image(*base.reader, base.platforms);
+  if (!base.reference) co_return scratch_base(*request);
+  const auto from_registry = reader(*base.reference, base.access);
+  co_return co_await load_image(*from_registry, base.platforms);
+}
+
+std::unique_ptr<store::ImageReader> Builder::reader(oci::Reference reference,
+                                                    registry::Access access) {
+  return registry_reader(impl_->cache, impl_->registry, std::move(reference), std::move(access),
+                         impl_->spool_dir);
+}
+
+Task<Result<std::shared_ptr<const layer::LayerIndex>>> Builder::layer_index(
+    image::LayerSource source, registry::Access access) {
+  return impl_->cache.layer_index(std::move(source), std::move(access));
 }
 
 Task<Result<Assembled>> Builder::assemble(
-    std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedBase> base,
+    std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedImage> base,
     std::shared_ptr<const std::vector<FetchedContent>> content) {
   return build::assemble(impl_->cache, impl_->maker, std::move(request), std::move(base),
                          std::move(content));
+}
+
+Task<Result<Assembled>> Builder::assemble_all(std::shared_ptr<const BuildRequest> request) {
+  auto base = co_await resolve_base(request);
+  if (!base) co_return std::move(base).error();
+  auto content = co_await fetch_content(request);
+  if (!content) co_return std::move(content).error();
+  auto warnings = base->warnings;
+  auto shared_base = std::make_shared<const ResolvedImage>(std::move(*base));
+  auto shared_content = std::make_shared<const std::vector<FetchedContent>>(std::move(*content));
+  auto assembled = co_await assemble(std::move(request), shared_base, shared_content);
+  if (!assembled) co_return std::move(assembled).error();
+  assembled->warnings.insert(assembled->warnings.begin(), warnings.begin(), warnings.end());
+  co_return assembled;
 }
 
 }  // namespace kiln::build

@@ -11,23 +11,28 @@
 #include "core/base/work_pool.h"
 #include "core/build/request.h"
 #include "core/image/image.h"
+#include "core/layer/layer_index.h"
 #include "core/registry/client.h"
 #include "core/source/source.h"
+#include "core/store/image_reader.h"
 
 namespace kiln::build {
 
-/// One platform of a resolved base.
-struct PlatformBase {
+/// One platform of an image that was looked up.
+struct PlatformImage {
   oci::Platform platform;
-  oci::Digest digest;  ///< Of this platform's manifest.
+  oci::Descriptor descriptor;  ///< Of this platform's manifest.
   image::Image image;
 };
 
-/// A base as it is now: pinned by digest.
-struct ResolvedBase {
-  std::optional<oci::Digest> digest{};  ///< What the reference pointed at; unset = scratch.
-  std::vector<PlatformBase> platforms{};
-  /// Asked for, but not in the base: the caller's error to make. assemble() refuses such a base.
+/// An image as it is now, a base say: pinned by digest.
+struct ResolvedImage {
+  std::optional<oci::Digest> digest{};  ///< What its name pointed at; unset = scratch.
+  std::vector<PlatformImage> platforms{};
+  bool is_index = false;
+  bool docker_media_types = false;
+  oci::Annotations annotations{};  ///< Of the index.
+  /// Asked for, but not in the image: the caller's error to make. assemble() refuses such a base.
   std::vector<oci::Platform> missing_platforms{};
   std::vector<std::string> warnings{};  ///< "skipped windows/amd64: …"
 };
@@ -68,15 +73,25 @@ class Builder {
 
   /// Resolves the tag, reads index, manifests and configs (kept by digest), picks the platforms.
   /// Errors: kNotFound (no such image) and those of the registry. A platform that was asked for and
-  /// is not there is no error here, see ResolvedBase::missing_platforms.
-  [[nodiscard]] Task<Result<ResolvedBase>> resolve_base(
+  /// is not there is no error here, see ResolvedImage::missing_platforms.
+  [[nodiscard]] Task<Result<ResolvedImage>> resolve_base(
       std::shared_ptr<const BuildRequest> request);
 
   /// Makes layers and images. Reads the base's layer headers the first time it meets a base.
   /// Errors: kInvalid where content and base do not fit together, saying what to add to `remove`.
   [[nodiscard]] Task<Result<Assembled>> assemble(
-      std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedBase> base,
+      std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedImage> base,
       std::shared_ptr<const std::vector<FetchedContent>> content);
+
+  /// The three in one, for callers who need not look between them. Warnings are those of all.
+  /// Errors: theirs.
+  [[nodiscard]] Task<Result<Assembled>> assemble_all(std::shared_ptr<const BuildRequest> request);
+
+  /// An image in a registry, for reading: what is known of it by digest is not asked again.
+  std::unique_ptr<store::ImageReader> reader(oci::Reference reference, registry::Access access);
+  /// The headers of a layer, kept by digest. Errors: those of reading it.
+  [[nodiscard]] Task<Result<std::shared_ptr<const layer::LayerIndex>>> layer_index(
+      image::LayerSource source, registry::Access access);
 
  private:
   struct Impl;
@@ -85,7 +100,7 @@ class Builder {
 
 /// Decides whether anything must be built: equal keys mean equal images. Decision 5 of
 /// docs/architecture.md lists what is in it and what is not. 64 hex characters.
-std::string input_key(const BuildRequest& request, const ResolvedBase& base,
+std::string input_key(const BuildRequest& request, const ResolvedImage& base,
                       const std::vector<FetchedContent>& content);
 
 /// "kiln-" and the first 12 characters of an input key: the tag that keeps a history entry alive.

@@ -25,17 +25,17 @@ Json content_json(const BuildRequest& request, const std::vector<FetchedContent>
   return list;
 }
 
-Json base_json(const ResolvedBase& base) {
+Json base_json(const ResolvedImage& base) {
   auto list = Json::array();
   for (const auto& platform : base.platforms)
     list.push_back({{"platform", platform.platform.str()},
-                    {"digest", base.digest ? platform.digest.str() : "scratch"}});
+                    {"digest", base.digest ? platform.descriptor.digest.str() : "scratch"}});
   return list;
 }
 
 }  // namespace
 
-std::string input_key(const BuildRequest& request, const ResolvedBase& base,
+std::string input_key(const BuildRequest& request, const ResolvedImage& base,
                       const std::vector<FetchedContent>& content) {
   const Json key = {
       {"format", kKeyFormat},

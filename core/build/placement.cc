@@ -155,6 +155,8 @@ layer::LayerIndex index_of(const FileTree& tree) {
     known.uid = entry.uid;
     known.gid = entry.gid;
     known.link_target = entry.link_target;
+    if (entry.kind == EntryKind::kFile) known.size_bytes = entry.content.size_bytes();
+    known.mtime = entry.mtime;
     index.entries.push_back(std::move(known));
   }
   return index;

@@ -27,15 +27,17 @@ struct PushEvent {
   std::uint64_t bytes = 0;
 };
 using PushListener = std::function<void(const PushEvent&)>;
+/// How to read from a repository: layers may have to come from the registry of their base.
+using AccessTo = std::function<registry::Access(const oci::Repository&)>;
+/// The same for all.
+AccessTo always(registry::Access access);
 
 /// Sends all that `images` needs but the tag: layers and configs (in parallel), manifests, and for
-/// an index its children. The top manifest itself goes with publish(). `base_access`: how to read
-/// layers that only the base's registry has. Lifetime: `registry` and `destination` outlive the
-/// task.
+/// an index its children. The top manifest itself goes with publish(). `origins`: how to read
+/// layers that only another registry has. Lifetime: `registry` and `destination` outlive the task.
 [[nodiscard]] Task<Result<PushReport>> push_content(std::shared_ptr<const image::ImageSet> images,
                                                     store::Destination& destination,
-                                                    registry::Client& registry,
-                                                    registry::Access base_access,
+                                                    registry::Client& registry, AccessTo origins,
                                                     PushListener listener);
 
 /// Stores the top manifest under each tag, in order ("" = by digest alone): the commit.

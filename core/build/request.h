@@ -13,12 +13,15 @@
 #include "core/oci/reference.h"
 #include "core/registry/client.h"
 #include "core/source/source.h"
+#include "core/store/image_reader.h"
 
 namespace kiln::build {
 
 /// Where the image starts from.
 struct BaseRequest {
-  std::optional<oci::Reference> reference{};  ///< Unset = scratch.
+  std::optional<oci::Reference> reference{};  ///< In a registry; unset = scratch, or `reader`.
+  /// A base that is elsewhere (a layout, an archive). Shared: the request is copied.
+  std::shared_ptr<store::ImageReader> reader{};
   std::vector<oci::Platform>
       platforms{};  ///< Empty = every Linux platform of the base (scratch: linux/amd64).
   registry::Access access{};

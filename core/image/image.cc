@@ -55,7 +55,7 @@ Image Image::scratch(const oci::Platform& platform, std::string_view created,
 }
 
 Result<Image> Image::from_manifest(const oci::Manifest& manifest, std::string_view config_json,
-                                   std::optional<oci::Repository> origin) {
+                                   std::vector<LayerSource> layers) {
   KILN_TRY(check_config_bytes(manifest.config, config_json));
   auto config = oci::Config::parse(config_json);
   if (config.has_error()) return std::move(config).error();
@@ -64,17 +64,42 @@ Result<Image> Image::from_manifest(const oci::Manifest& manifest, std::string_vi
   Image image(std::move(*config));
   image.docker_ = media_type::is_docker(manifest.media_type);
   image.annotations_ = manifest.annotations;
-  for (const auto& descriptor : manifest.layers)
-    image.layers_.emplace_back(descriptor).repository = origin;
+  image.layers_ = std::move(layers);
   return image;
+}
+
+Result<Image> Image::from_manifest(const oci::Manifest& manifest, std::string_view config_json,
+                                   std::optional<oci::Repository> origin) {
+  std::vector<LayerSource> layers;
+  for (const auto& descriptor : manifest.layers)
+    layers.emplace_back(descriptor).repository = origin;
+  return from_manifest(manifest, config_json, std::move(layers));
+}
+
+void Image::put_on_top(const layer::Layer& layer) {
+  auto& added = layers_.emplace_back(layer.blob.descriptor());
+  added.descriptor.media_type = in_family(added.descriptor.media_type, docker_);
+  added.blob = layer.blob;
 }
 
 Image Image::with_layer(const layer::Layer& layer, const oci::HistoryEntry& entry) const {
   Image next = *this;
   next.config_ = config_.with_layer(layer.diff_id, entry);
-  auto& added = next.layers_.emplace_back(layer.blob.descriptor());
-  added.descriptor.media_type = in_family(added.descriptor.media_type, docker_);
-  added.blob = layer.blob;
+  next.put_on_top(layer);
+  return next;
+}
+
+Image Image::with_only_layer(const layer::Layer& layer, const oci::HistoryEntry& entry) const {
+  Image next = *this;
+  next.config_ = config_.with_only_layer(layer.diff_id, entry);
+  next.layers_.clear();
+  next.put_on_top(layer);
+  return next;
+}
+
+Image Image::with_layer_sources(std::vector<LayerSource> layers) const {
+  Image next = *this;
+  next.layers_ = std::move(layers);
   return next;
 }
 
@@ -87,6 +112,18 @@ Image Image::with_config(oci::Config config) const {
 Image Image::with_annotations(const oci::Annotations& more) const {
   Image next = *this;
   for (const auto& [name, value] : more) next.annotations_.insert_or_assign(name, value);
+  return next;
+}
+
+Image Image::with_only_annotations(oci::Annotations annotations) const {
+  Image next = *this;
+  next.annotations_ = std::move(annotations);
+  return next;
+}
+
+Image Image::with_platform(oci::Platform platform) const {
+  Image next = *this;
+  next.platform_ = std::move(platform);
   return next;
 }
 
@@ -113,7 +150,7 @@ oci::RawManifest ImageSet::index() const {
   oci::Index index(in_family(media_type::kOciIndex, docker_media_types));
   for (const auto& image : images) {
     auto& entry = index.manifests.emplace_back(image.manifest().descriptor());
-    entry.platform = image.config().platform();
+    entry.platform = image.platform();
   }
   if (!docker_media_types) index.annotations = annotations;
   return {index.media_type, index.to_json()};

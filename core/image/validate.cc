@@ -64,6 +64,57 @@ Result<void> check_counts(const Image& image, const oci::Manifest& manifest) {
   return {};
 }
 
+bool same_platform(const oci::Platform& a, const oci::Platform& b) {
+  return a.matches(b) && b.matches(a) && a.os_version == b.os_version &&
+         a.os_features == b.os_features;
+}
+
+std::string shown(const oci::Platform& platform) {
+  return platform.str() + (platform.os_version.empty() ? "" : " (" + platform.os_version + ")");
+}
+
+/// Where an index and a config both say something, they must say the same.
+Result<void> check_platform(const oci::Platform& entry, const oci::Platform& config) {
+  const bool same = (entry.matches(config) || config.matches(entry)) &&
+                    (entry.os_version.empty() || config.os_version.empty() ||
+                     entry.os_version == config.os_version);
+  if (same) return {};
+  return wrong("the index says " + shown(entry) + ", the config " + shown(config));
+}
+
+Result<void> check_entry(const oci::Descriptor& entry, const Image& image, bool docker) {
+  const auto manifest = image.manifest();
+  if (image.docker_media_types() != docker)
+    return wrong("the image and its index are of different families of media types");
+  if (entry.digest != manifest.digest || entry.size_bytes != manifest.bytes.size() ||
+      entry.media_type != manifest.media_type)
+    return wrong("the index does not name the image's manifest " + manifest.digest.str());
+  if (!entry.platform) return wrong("the index does not say what platform it is for");
+  return check_platform(*entry.platform, image.config().platform());
+}
+
+Result<void> check_index(const ImageSet& set) {
+  const auto raw = set.index();
+  auto index = oci::Index::parse(raw.bytes);
+  if (index.has_error()) return std::move(index).error();
+  if (oci::media_type::is_docker(index->media_type) != set.docker_media_types)
+    return wrong("the index has the media type \"" + index->media_type + "\"");
+  if (index->annotations != (set.docker_media_types ? oci::Annotations() : set.annotations))
+    return wrong("the index has other annotations");
+  if (index->manifests.size() != set.images.size())
+    return wrong("the index has " + std::to_string(index->manifests.size()) + " entries for " +
+                 std::to_string(set.images.size()) + " images");
+  for (std::size_t i = 0; i < set.images.size(); ++i) {
+    const auto platform = set.images[i].platform();
+    auto checked = check_entry(index->manifests[i], set.images[i], set.docker_media_types);
+    if (checked.has_error()) return std::move(checked).error().while_doing(platform.str());
+    for (std::size_t j = 0; j < i; ++j)
+      if (same_platform(platform, set.images[j].platform()))
+        return wrong("the index has two images for " + platform.str());
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> validate(const Image& image) {
@@ -85,6 +136,18 @@ Result<void> validate(const Image& image) {
     auto checked = check_blob(source.descriptor, *source.blob, diff_ids[i]);
     if (checked.has_error())
       return std::move(checked).error().while_doing("layer " + std::to_string(i + 1));
+  }
+  return {};
+}
+
+Result<void> validate(const ImageSet& set) {
+  if (set.images.empty()) return wrong("there is no image");
+  if (!set.as_index && set.images.size() > 1)
+    return wrong(std::to_string(set.images.size()) + " images need an index");
+  if (set.as_index) KILN_TRY(check_index(set));
+  for (const auto& image : set.images) {
+    auto checked = validate(image);
+    if (checked.has_error()) return std::move(checked).error().while_doing(image.platform().str());
   }
   return {};
 }

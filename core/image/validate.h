@@ -12,4 +12,10 @@ namespace kiln::image {
 /// Errors: kCorrupt with the first disagreement; those of opening and reading a blob.
 [[nodiscard]] Result<void> validate(const Image& image);
 
+/// The same for every image of a set, and what the set says of them: one image where there is no
+/// index; an index whose entries are its images (digest, size, media type) with platforms that do
+/// not contradict their configs, no platform twice, one family of media types throughout, and the
+/// set's annotations. Errors are those of validate(Image), after the image's platform.
+[[nodiscard]] Result<void> validate(const ImageSet& set);
+
 }  // namespace kiln::image

@@ -3,7 +3,13 @@
 #include <archive.h>
 #include <locale.h>
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/io.h"
 
 namespace kiln::layer {
 
@@ -27,6 +33,44 @@ class PlainLocale {
  private:
   locale_t mine_;
   locale_t before_;
+};
+
+/// `text` of a hostile archive in quotes, for an error: no control characters, not too long.
+std::string shown(std::string_view text);
+
+/// One libarchive reader on a source, plain, gzip or zstd. Every call into it wants a PlainLocale.
+class ArchiveInput {
+ public:
+  /// Lifetime: `source` must outlive this object.
+  explicit ArchiveInput(ByteSource& source);
+  ArchiveInput(const ArchiveInput&) = delete;
+  ArchiveInput& operator=(const ArchiveInput&) = delete;
+
+  /// `support_format`: archive_read_support_format_tar or another of its kind. Errors: check().
+  [[nodiscard]] Result<void> open(int (*support_format)(archive*));
+
+  /// What a code of libarchive means. Warnings are refused too (a malformed PAX record must not be
+  /// skipped), but for the one about character sets, after which the name is there as it stands.
+  /// Errors: the source's own; kCorrupt.
+  [[nodiscard]] Result<void> check(int code);
+
+  archive* get() { return archive_.get(); }
+  std::uint64_t bytes_in() const { return bytes_in_; }  ///< Read from the source.
+  std::uint64_t bytes_out() const;                      ///< Unpacked of it.
+
+  /// Reads what is left of the source, but no more than `limit_bytes` in all. Errors: the source's
+  /// own; kInvalid.
+  [[nodiscard]] Result<void> drain(std::uint64_t limit_bytes);
+
+ private:
+  static la_ssize_t feed(archive* a, void* self, const void** out);
+
+  ByteSource& source_;
+  std::vector<char> buffer_;
+  std::uint64_t bytes_in_ = 0;
+  Error source_error_{};
+  bool source_failed_ = false;
+  ArchivePtr archive_;  // Last: goes first, as it reads from the rest.
 };
 
 }  // namespace kiln::layer

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,7 +19,15 @@ enum class EntryKind {
   kSymlink,
   kHardlink,
   kWhiteout,  ///< Hides `path` of the layers below; becomes ".wh.<name>" in the tar.
-  kSpecial,   ///< A device node or FIFO of a base layer. Only an index knows it; never written.
+  kSpecial,   ///< A device node or FIFO of an image's own layers; content can never have one.
+};
+
+/// Which device a kSpecial is. Numbers are 0 for a FIFO.
+struct Device {
+  enum class Type { kCharacter, kBlock, kFifo } type = Type::kFifo;
+  std::uint32_t major = 0;
+  std::uint32_t minor = 0;
+  friend bool operator==(const Device&, const Device&) = default;
 };
 
 /// The bytes of a file, openable again and again. Read on the WorkPool.
@@ -57,6 +66,8 @@ struct Entry {
   /// unknown.
   std::string identity{};
   std::optional<std::int64_t> mtime{};  ///< Seconds; unset = by the layer's timestamp policy.
+  std::map<std::string, std::string> xattrs{};  ///< By full name: "security.capability".
+  std::optional<Device> device{};               ///< Of a kSpecial.
 
   Entry(std::string p, EntryKind k) : path(std::move(p)), kind(k) {}
 };

@@ -11,10 +11,10 @@
 namespace kiln::layer {
 namespace {
 
-// "kiln-layer-index/1 <sha256 of the rest>\n", then one record per entry:
-//   <bytes shared with the path before> <kind><"o" if opaque> <mode, octal> <uid> <gid>\0<rest of
-//   the path>\0<link target>\0
-constexpr std::string_view kMagic = "kiln-layer-index/1 ";
+// "kiln-layer-index/2 <sha256 of the rest>\n", then one record per entry:
+//   <bytes shared with the path before> <kind><"o" if opaque> <mode, octal> <uid> <gid> <size>
+//   <time or "-">\0<rest of the path>\0<link target>\0
+constexpr std::string_view kMagic = "kiln-layer-index/2 ";
 constexpr std::size_t kHexDigits = 64;
 constexpr std::string_view kKinds = "dfshwx";  // In the order of EntryKind.
 
@@ -39,11 +39,21 @@ std::optional<std::string_view> take_until(std::string_view& rest, char end) {
 }
 
 template <class T>
+bool parse_number(std::string_view text, int base, T& value) {
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+}
+
+template <class T>
 bool take_number(std::string_view& rest, char end, int base, T& value) {
   const auto text = take_until(rest, end);
+  return text && parse_number(*text, base, value);
+}
+
+bool take_time(std::string_view& rest, IndexedEntry& entry) {
+  const auto text = take_until(rest, '\0');
   if (!text) return false;
-  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), value, base);
-  return parsed.ec == std::errc() && parsed.ptr == text->data() + text->size();
+  return *text == "-" || parse_number(*text, 10, entry.mtime.emplace());
 }
 
 bool take_kind(std::string_view& rest, IndexedEntry& entry) {
@@ -62,7 +72,9 @@ bool take_entry(std::string_view& rest, const std::string& before, IndexedEntry&
   if (!take_kind(rest, entry)) return false;
   if (!take_number(rest, ' ', 8, entry.mode) || entry.mode > 07777U) return false;
   if (!take_number(rest, ' ', 10, entry.uid)) return false;
-  if (!take_number(rest, '\0', 10, entry.gid)) return false;
+  if (!take_number(rest, ' ', 10, entry.gid)) return false;
+  if (!take_number(rest, ' ', 10, entry.size_bytes)) return false;
+  if (!take_time(rest, entry)) return false;
   const auto own = take_until(rest, '\0');
   const auto target = own ? take_until(rest, '\0') : std::nullopt;
   if (!target) return false;
@@ -83,7 +95,8 @@ std::string LayerIndex::to_bytes() const {
     body += std::to_string(shared) + " " + kKinds[static_cast<std::size_t>(entry.kind)];
     if (entry.opaque) body += 'o';
     body += " " + octal(entry.mode) + " " + std::to_string(entry.uid) + " " +
-            std::to_string(entry.gid) + '\0';
+            std::to_string(entry.gid) + " " + std::to_string(entry.size_bytes) + " " +
+            (entry.mtime ? std::to_string(*entry.mtime) : "-") + '\0';
     body.append(path.substr(shared)) += '\0';
     body.append(entry.link_target) += '\0';
     before = path;

@@ -118,8 +118,8 @@ std::vector<const Entry*> in_tar_order(const FileTree& tree) {
   return order;
 }
 
-/// A hard link with the owner, mode and time of its file, because extracting sets them on the one
-/// inode.
+/// A hard link with the owner, mode, time and xattrs of its file, because extracting sets them on
+/// the one inode; setting the owner alone would take a file's capabilities away.
 Result<Entry> like_its_file(const Entry& link, const FileTree& tree, TimestampPolicy timestamps) {
   const auto* file = tree.find(link.link_target);
   if (file == nullptr || file->kind != EntryKind::kFile)
@@ -132,6 +132,7 @@ Result<Entry> like_its_file(const Entry& link, const FileTree& tree, TimestampPo
   same.uid = file->uid;
   same.gid = file->gid;
   same.mtime = *time;
+  same.xattrs = file->xattrs;
   return same;
 }
 
@@ -161,7 +162,8 @@ Result<std::string> media_type_for(const LayerOptions& options) {
 
 }  // namespace
 
-Result<Layer> make_layer(const FileTree& tree, const LayerOptions& options) {
+Result<Layer> compress_layer(const std::function<Result<void>(ByteSink& tar)>& write,
+                             const LayerOptions& options) {
   auto type = media_type_for(options);
   if (type.has_error()) return std::move(type).error();
 
@@ -169,7 +171,7 @@ Result<Layer> make_layer(const FileTree& tree, const LayerOptions& options) {
   HashingSink compressed(spool);
   const auto compressor = make_compressor(options.compression, compressed);
   HashingSink tar(*compressor);
-  KILN_TRY(write_tar(tree, options.timestamps, tar));
+  KILN_TRY(write(tar));
   KILN_TRY(compressor->finish());
 
   auto digest = compressed.finish();
@@ -179,9 +181,16 @@ Result<Layer> make_layer(const FileTree& tree, const LayerOptions& options) {
   oci::Descriptor descriptor(std::move(*type), std::move(*digest), compressed.size_bytes());
   Layer layer(Blob(std::move(descriptor), spool.take()), std::move(*diff_id));
   layer.uncompressed_bytes = tar.size_bytes();
+  return layer;
+}
+
+Result<Layer> make_layer(const FileTree& tree, const LayerOptions& options) {
+  const auto write = [&](ByteSink& tar) { return write_tar(tree, options.timestamps, tar); };
+  auto layer = compress_layer(write, options);
+  if (layer.has_error()) return layer;
   for (const auto& [path, entry] : tree.entries())
-    if (entry.kind == EntryKind::kFile) ++layer.files;
-  layer.content_bytes = tree.content_bytes();
+    if (entry.kind == EntryKind::kFile) ++layer->files;
+  layer->content_bytes = tree.content_bytes();
   return layer;
 }
 

@@ -53,9 +53,14 @@ struct Layer {
 /// tar → compressor → two digests, in one pass over the content. Runs on the WorkPool (blocking).
 ///
 /// Order of the tar: by path (sorted_before), but whiteouts before their siblings, and hard links
-/// at the end, with the mode, owner and time of their file. The caller adds the parents it wants.
-/// Errors: of the content; kNoSpace when the spool's disk is full; kInvalid for a hard link to
-/// something that is no file of `tree`, for zstd with Docker media types, and of the compressor.
+/// at the end, with the mode, owner, time and xattrs of their file. The caller adds the parents it
+/// wants. Errors: of the content; kNoSpace when the spool's disk is full; kInvalid for a hard link
+/// to something that is no file of `tree`, for zstd with Docker media types, and of the compressor.
 [[nodiscard]] Result<Layer> make_layer(const FileTree& tree, const LayerOptions& options);
+
+/// The same for a tar that comes from elsewhere: `write` writes it into the sink it is given.
+/// `files` and `content_bytes` of the layer are left at 0.
+[[nodiscard]] Result<Layer> compress_layer(const std::function<Result<void>(ByteSink& tar)>& write,
+                                           const LayerOptions& options);
 
 }  // namespace kiln::layer

@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,7 +7,8 @@
 
 #include "core/base/io.h"
 #include "core/layer/entry.h"
-#include "core/oci/digest.h"
+#include "core/layer/path_tree.h"
+#include "core/layer/tar_reader.h"
 
 namespace kiln::layer {
 
@@ -25,6 +25,8 @@ struct IndexedEntry {
   std::uint32_t gid = 0;
   std::string link_target{};
   bool opaque = false;  ///< Hides all that lower layers have in this directory (.wh..wh..opq).
+  std::uint64_t size_bytes = 0;         ///< Of a regular file.
+  std::optional<std::int64_t> mtime{};  ///< Seconds; unset where no tar says it.
   friend bool operator==(const IndexedEntry&, const IndexedEntry&) = default;
 };
 
@@ -39,24 +41,11 @@ struct LayerIndex {
   [[nodiscard]] static Result<LayerIndex> from_bytes(std::string_view bytes);
 };
 
-struct IndexLimits {
-  std::uint64_t max_entries = 2'000'000;
-  std::uint64_t max_uncompressed_bytes = 64ULL << 30;
-  std::uint64_t max_ratio = 2000;  ///< Uncompressed to compressed, once 16 MiB have come out.
-};
-
-/// Reads a layer (plain, gzip or zstd tar) to its end and keeps its headers; names are cleaned
-/// ("./usr//x/" is "usr/x"), absolute ones and those with ".." are refused. libarchive reads; only
-/// tar formats are enabled, and zstd windows beyond 128 MiB are refused. A ".wh.<name>" becomes a
-/// whiteout of <name>; other names that begin with ".wh..wh." are left out, as AUFS wrote them for
-/// itself. The bytes are not checked against a digest, nor gzip's checksum: whoever pulls them does
-/// that, and this reads past the tar's end to the source's, so that a hash on the way sees it all.
+/// Reads a layer with a TarReader to its end and keeps its headers. A path of the layer itself says
+/// more than a whiteout of the same name: only a directory is then marked opaque.
 ///
-/// Blocking: for the WorkPool.
-///
-/// Errors: kCorrupt (not a tar, broken stream, unsafe name), kInvalid (a limit), and the source's
-/// own.
-[[nodiscard]] Result<LayerIndex> index_layer(ByteSource& compressed, const IndexLimits& limits);
+/// Blocking: for the WorkPool. Errors: those of TarReader.
+[[nodiscard]] Result<LayerIndex> index_layer(ByteSource& compressed, const ReadLimits& limits);
 
 /// What a base image's file system looks like: its layers' indexes merged, whiteouts applied.
 class BaseTree {
@@ -69,6 +58,16 @@ class BaseTree {
   void apply(const LayerIndex& layer);
 
   const IndexedEntry* find(std::string_view path) const;
+  /// What is below a directory, itself not, by path (bytes). Valid until the next apply().
+  std::vector<const IndexedEntry*> below(std::string_view directory) const;
+
+  /// Whose entry it is that find() answers.
+  struct Origin {
+    std::size_t layer = 0;  ///< In the order of apply(), from 0.
+    std::string path;       ///< In that layer: "bin/sh" of what is at "usr/bin/sh" now.
+  };
+  /// Unset where there is nothing, or a directory that no layer names.
+  std::optional<Origin> origin_of(std::string_view path) const;
 
   /// Follows the base's symlinks in `path`'s directories, inside its root, as the kernel would
   /// after chroot: "bin/x" → "usr/bin/x" on a usr-merged base. The last part is followed only if
@@ -81,16 +80,24 @@ class BaseTree {
   /// it is equal, a content layer made for one base fits the other.
   std::string facts_about(const std::vector<std::string>& paths) const;
 
-  std::size_t size() const { return entries_.size(); }
+  std::size_t size() const { return tree_.paths().size(); }
 
  private:
-  void put(IndexedEntry entry);
-  std::string real_path(std::string_view path) const;
-  void remove_below(const std::string& path);
-  /// Where an entry's directory really is, the links of lower layers followed; made if missing.
-  std::string make_directory(std::string_view path);
+  static constexpr std::size_t kNoLayer = SIZE_MAX;
 
-  std::map<std::string, IndexedEntry, std::less<>> entries_;
+  /// An entry under its real path.
+  struct Placed {
+    IndexedEntry entry;
+    std::size_t layer = kNoLayer;
+    std::string path_in_layer{};  ///< Where it is another.
+
+    EntryKind kind() const { return entry.kind; }
+    std::string_view link_target() const { return entry.link_target; }
+    static Placed implied_directory(const std::string& path);
+  };
+
+  PathTree<Placed> tree_;
+  std::size_t layers_ = 0;
 };
 
 }  // namespace kiln::layer

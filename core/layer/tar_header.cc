@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -87,23 +88,40 @@ std::string pax_record(std::string_view key, std::string_view value) {
   return std::to_string(length) + " " + std::string(key) + "=" + std::string(value) + "\n";
 }
 
-char type_of(EntryKind kind) {
-  switch (kind) {
+char type_of(Device::Type type) {
+  switch (type) {
+    case Device::Type::kCharacter:
+      return '3';
+    case Device::Type::kBlock:
+      return '4';
+    case Device::Type::kFifo:
+      break;
+  }
+  return '6';
+}
+
+char type_of(const Entry& entry) {
+  switch (entry.kind) {
     case EntryKind::kDirectory:
       return '5';
     case EntryKind::kSymlink:
       return '2';
     case EntryKind::kHardlink:
       return '1';
+    case EntryKind::kSpecial:
+      return type_of(entry.device.value_or(Device()).type);
     default:
       return '0';
   }
 }
 
+void put_device(UstarHeader& header, const Device& device) {
+  put_octal(header.devmajor, device.major);
+  put_octal(header.devminor, device.minor);
+}
+
 std::string seal(UstarHeader& header) {
   put_text(header.magic, std::string_view("ustar\00000", 8));
-  put_octal(header.devmajor, 0);
-  put_octal(header.devminor, 0);
   header.checksum.fill(' ');
   std::string block(kBlock, '\0');
   std::memcpy(block.data(), &header, kBlock);
@@ -124,6 +142,7 @@ std::string pax_header(std::string_view records, std::string_view name) {
   put_octal(header.gid, 0);
   put_octal(header.size, records.size());
   put_octal(header.mtime, 0);
+  put_device(header, {});
   header.type = 'x';
   auto blocks = seal(header);
   blocks.append(records);
@@ -133,6 +152,7 @@ std::string pax_header(std::string_view records, std::string_view name) {
 
 /// The entry's name as the tar has it.
 std::string name_in_tar(const Entry& entry) {
+  if (entry.path.empty()) return "./";  // The root.
   if (entry.kind == EntryKind::kDirectory) return entry.path + "/";
   if (entry.kind != EntryKind::kWhiteout) return entry.path;
   return join_path(parent_of(entry.path), ".wh." + std::string(name_of_path(entry.path)));
@@ -176,10 +196,15 @@ class HeaderBuilder {
     if (!fits) mtime_ = std::to_string(seconds);
   }
 
+  void xattrs(const std::map<std::string, std::string>& attributes) {
+    for (const auto& [name, value] : attributes)
+      xattrs_ += pax_record("SCHILY.xattr." + name, value);
+  }
+
   UstarHeader& fields() { return header_; }
 
   std::string records() const {
-    std::string text;
+    std::string text = xattrs_;  // Capitals come first.
     const auto add = [&](std::string_view key, const std::string& value) {
       if (!value.empty()) text += pax_record(key, value);
     };
@@ -195,7 +220,7 @@ class HeaderBuilder {
 
  private:
   UstarHeader header_{};
-  std::string gid_, linkpath_, mtime_, path_, size_, uid_;
+  std::string gid_, linkpath_, mtime_, path_, size_, uid_, xattrs_;
 };
 
 }  // namespace
@@ -214,7 +239,10 @@ std::string tar_header(const Entry& entry, std::int64_t mtime, std::uint64_t siz
   auto mode = whiteout ? 0644U : entry.mode & 07777U;
   if (entry.kind == EntryKind::kSymlink) mode = 0777U;
   put_octal(builder.fields().mode, mode);
-  builder.fields().type = type_of(entry.kind);
+  builder.fields().type = type_of(entry);
+  const bool special = entry.kind == EntryKind::kSpecial;
+  put_device(builder.fields(), special ? entry.device.value_or(Device()) : Device());
+  if (!whiteout) builder.xattrs(entry.xattrs);
 
   const auto records = builder.records();
   std::string blocks;

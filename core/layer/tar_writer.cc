@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kBlock = 512;
 constexpr std::uint64_t kReadOnceBytes = 1 << 20;  // Up to here a file is read only once.
 constexpr std::size_t kChunkBytes = 256 * 1024;
+constexpr std::uint32_t kMaxDeviceNumber = 07777777;  // 7 octal digits; PAX has no key for it.
+constexpr std::uint64_t kMaxXattrBytes = 900'000;     // Readers refuse PAX headers beyond 1 MiB.
 
 Error content_error(Error error, const Entry& entry) {
   return std::move(error).while_doing("reading \"/" + entry.path + "\"");
@@ -70,6 +72,31 @@ std::int64_t time_without_content(const Entry& entry, TimestampPolicy policy) {
   return policy.kind == Timestamps::kFixed ? policy.fixed : kEpoch2020;
 }
 
+Result<void> check_device(const Entry& entry) {
+  if (entry.kind != EntryKind::kSpecial) return {};
+  if (!entry.device)
+    return Error(Errc::kInvalid, "\"/" + entry.path + "\" is a device, but it is not known which");
+  if (std::max(entry.device->major, entry.device->minor) > kMaxDeviceNumber)
+    return Error(Errc::kInvalid,
+                 "\"/" + entry.path + "\" has a device number that no tar can hold");
+  return {};
+}
+
+Result<void> check_xattrs(const Entry& entry) {
+  std::uint64_t sum = 0;
+  for (const auto& [name, value] : entry.xattrs) {
+    if (name.empty() || name.find_first_of(std::string_view("=\0", 2)) != name.npos)
+      return Error(Errc::kInvalid, "\"/" + entry.path +
+                                       "\" has an extended attribute whose name is empty or has "
+                                       "\"=\" or NUL in it");
+    sum += name.size() + value.size();
+  }
+  if (sum > kMaxXattrBytes)
+    return Error(Errc::kInvalid,
+                 "\"/" + entry.path + "\" has more than 900 KB of extended attributes");
+  return {};
+}
+
 }  // namespace
 
 Result<std::int64_t> entry_time(const Entry& entry, TimestampPolicy policy) {
@@ -80,8 +107,8 @@ Result<std::int64_t> entry_time(const Entry& entry, TimestampPolicy policy) {
 }
 
 Result<void> TarWriter::add(const Entry& entry) {
-  if (entry.kind == EntryKind::kSpecial)
-    return Error(Errc::kInvalid, "\"/" + entry.path + "\" is a device node or FIFO; not written");
+  KILN_TRY(check_device(entry));
+  KILN_TRY(check_xattrs(entry));
   if (entry.kind == EntryKind::kFile) return add_file(entry);
   return out_.write(tar_header(entry, time_without_content(entry, timestamps_), 0));
 }

@@ -29,9 +29,9 @@ struct TimestampPolicy {
 [[nodiscard]] Result<std::int64_t> entry_time(const Entry& entry, TimestampPolicy policy);
 
 /// Writes one canonical form: ustar, with a PAX header only for what ustar cannot hold (long or
-/// non-ASCII names and targets, sizes of 8 GiB and more, ids beyond 2097151, times out of range);
-/// no uname/gname, device numbers 0, directories with a trailing "/". Equal entries give equal
-/// bytes.
+/// non-ASCII names and targets, sizes of 8 GiB and more, ids beyond 2097151, times out of range,
+/// xattrs as "SCHILY.xattr.<name>" with their bytes as they are); no uname/gname, device numbers
+/// only of devices, directories with a trailing "/". Equal entries give equal bytes.
 ///
 /// Where PAX says it better, the ustar field holds 0, or the name with each non-ASCII byte as "_"
 /// and cut to 100 bytes. Names that are not UTF-8 are marked hdrcharset=BINARY. Symlinks have mode
@@ -46,7 +46,9 @@ class TarWriter {
 
   /// Entries must come parents first, no path twice (make_layer sees to it).
   /// Errors: of the sink and of the content; kCorrupt when a file yields fewer bytes than it
-  /// announced or other bytes when read again; kInvalid for kSpecial.
+  /// announced or other bytes when read again; kInvalid for what a tar cannot hold: a kSpecial
+  /// without a device, device numbers beyond 2097151, more than 900 KB of xattrs, an xattr without
+  /// a name or with "=" or NUL in it.
   [[nodiscard]] Result<void> add(const Entry& entry);
   /// The two zero blocks at the end.
   [[nodiscard]] Result<void> finish();

@@ -42,10 +42,6 @@ Json history_to_json(const HistoryEntry& entry) {
   return json;
 }
 
-std::string_view env_name(std::string_view assignment) {
-  return assignment.substr(0, assignment.find('='));
-}
-
 /// Order is kept: a changed variable stays where the base has it, new ones follow in their order.
 void patch_env(Json& runtime, const ConfigPatch& patch) {
   if (patch.env.empty() && patch.unset_env.empty()) return;
@@ -99,6 +95,10 @@ void patch_sets(Json& runtime, const ConfigPatch& patch) {
 }
 
 }  // namespace
+
+std::string_view env_name(std::string_view assignment) {
+  return assignment.substr(0, assignment.find('='));
+}
 
 bool ConfigPatch::empty() const {
   return !entrypoint && !args && env.empty() && unset_env.empty() && labels.empty() && !user &&
@@ -189,6 +189,10 @@ std::string Config::working_dir() const {
   return json_string(json_at(document_->json, "config"), "WorkingDir");
 }
 
+std::string Config::created() const {
+  return json_string(document_->json, "created");
+}
+
 Config Config::with_patch(const ConfigPatch& patch) const {
   if (patch.empty()) return *this;
   auto json = document_->json;
@@ -217,6 +221,13 @@ Config Config::with_layer(const Digest& diff_id, const HistoryEntry& entry) cons
   // History lines and layers must stay one to one; a base without lines has nothing to add to.
   if (!had_layers || (history.is_array() && !history.empty()))
     json["history"].push_back(history_to_json(entry));
+  return Config(std::make_shared<const Document>(Document{std::move(json)}));
+}
+
+Config Config::with_only_layer(const Digest& diff_id, const HistoryEntry& entry) const {
+  auto json = document_->json;
+  json["rootfs"]["diff_ids"] = Json::array({diff_id.str()});
+  json["history"] = Json::array({history_to_json(entry)});
   return Config(std::make_shared<const Document>(Document{std::move(json)}));
 }
 

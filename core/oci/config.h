@@ -20,6 +20,9 @@ struct HistoryEntry {
   bool empty_layer = false;
 };
 
+/// "PATH=/bin" → "PATH".
+std::string_view env_name(std::string_view assignment);
+
 /// What a build changes in a base's runtime configuration. Unset means: as the base has it.
 struct ConfigPatch {
   std::optional<std::vector<std::string>>
@@ -57,11 +60,14 @@ class Config {
   std::map<std::string, std::string> labels() const;
   std::string user() const;
   std::string working_dir() const;
+  std::string created() const;  ///< RFC 3339; "" = not said.
 
   [[nodiscard]] Config with_patch(const ConfigPatch& patch) const;
   /// Adds a layer's diff_id and its history line. A base without history (it is optional) stays
   /// without.
   [[nodiscard]] Config with_layer(const Digest& diff_id, const HistoryEntry& entry) const;
+  /// One layer in the place of all there are; the history is its line alone.
+  [[nodiscard]] Config with_only_layer(const Digest& diff_id, const HistoryEntry& entry) const;
   /// Adds a line for a change that made no layer.
   [[nodiscard]] Config with_empty_history(const HistoryEntry& entry) const;
   [[nodiscard]] Config with_created(std::string_view rfc3339) const;

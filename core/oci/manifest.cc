@@ -103,6 +103,8 @@ Platform platform_from_json(const Json& json) {
   platform.architecture = json_string(json, "architecture");
   platform.variant = json_string(json, "variant");
   platform.os_version = json_string(json, "os.version");
+  for (const auto& feature : json_at(json, "os.features"))
+    if (feature.is_string()) platform.os_features.push_back(feature.get<std::string>());
   return platform;
 }
 
@@ -110,6 +112,7 @@ Json platform_to_json(const Platform& platform) {
   Json json = {{"os", platform.os}, {"architecture", platform.architecture}};
   if (!platform.variant.empty()) json["variant"] = platform.variant;
   if (!platform.os_version.empty()) json["os.version"] = platform.os_version;
+  if (!platform.os_features.empty()) json["os.features"] = platform.os_features;
   return json;
 }
 

@@ -2,6 +2,7 @@
 #include <compare>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/error.h"
 
@@ -13,6 +14,7 @@ struct Platform {
   std::string architecture;
   std::string variant{};
   std::string os_version{};
+  std::vector<std::string> os_features{};  ///< As they stand: "win32k".
 
   /// "os/arch" or "os/arch/variant". Errors: kInvalid.
   [[nodiscard]] static Result<Platform> parse(std::string_view text);

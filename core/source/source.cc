@@ -24,7 +24,23 @@ std::string identity_of(const layer::FileTree& tree) {
     feed(hash, entry.link_target);
     feed(hash, entry.identity);
     feed(hash, entry.mtime ? std::to_string(*entry.mtime) : "");
+    if (!entry.xattrs.empty()) feed(hash, "xattrs " + std::to_string(entry.xattrs.size()));
+    for (const auto& [name, value] : entry.xattrs) {
+      feed(hash, name);
+      feed(hash, value);
+    }
   }
+  return "sha256:" + hash.finish_hex();
+}
+
+std::string identity_of(const Content& content) {
+  auto tree = identity_of(content.tree);
+  if (content.removed.empty() && content.emptied.empty()) return tree;
+  Sha256 hash;
+  feed(hash, tree);
+  feed(hash, std::to_string(content.removed.size()));
+  for (const auto& path : content.removed) feed(hash, path);
+  for (const auto& path : content.emptied) feed(hash, path);
   return "sha256:" + hash.finish_hex();
 }
 

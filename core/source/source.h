@@ -15,6 +15,10 @@ struct Content {
   layer::FileTree tree{};
   std::string revision{};  ///< For people: "main@sha1:…" or a resourceVersion.
   std::string identity{};  ///< For the input key: equal trees have equal identities.
+  /// Paths that the content deletes (a tar's whiteouts), relative like the tree's.
+  std::vector<std::string> removed{};
+  /// Directories whose content below it deletes (a tar's opaque directories); "" = all of it.
+  std::vector<std::string> emptied{};
 };
 
 /// Somewhere content comes from. Fetching has no effect on the source.
@@ -29,7 +33,9 @@ class Source {
 };
 
 /// SHA-256 over all that a tree says: paths, kinds, modes, owners, targets and the files'
-/// identities.
+/// identities, xattrs.
 std::string identity_of(const layer::FileTree& tree);
+/// The same over a tree and what it deletes.
+std::string identity_of(const Content& content);
 
 }  // namespace kiln::source

@@ -20,6 +20,8 @@ class Destination {
   virtual ~Destination() = default;
   /// For messages and the last line of the command: "registry.example.com/team/site", "oci:DIR".
   virtual std::string name() const = 0;
+  /// False where only one image of one platform can be.
+  virtual bool holds_indexes() const { return true; }
 
   /// True if the blob is there already, or could be taken over without sending bytes.
   /// `origin`: the repository that has it.

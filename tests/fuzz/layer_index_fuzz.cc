@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace kiln;
   using namespace kiln::layer;
   MemorySource source(std::string_view(reinterpret_cast<const char*>(data), size));
-  IndexLimits limits;
+  ReadLimits limits;
   limits.max_entries = 1000;
   limits.max_uncompressed_bytes = 8 << 20;
   const auto index = index_layer(source, limits);

@@ -48,7 +48,7 @@ class BuildFixture : public ::testing::Test {
     if (!base) return base.error();
     Built built;
     built.key = input_key(*request, *base, *content);
-    auto image = run(builder_.assemble(request, std::make_shared<ResolvedBase>(*base),
+    auto image = run(builder_.assemble(request, std::make_shared<ResolvedImage>(*base),
                                        std::make_shared<std::vector<FetchedContent>>(*content)));
     if (!image) return image.error();
     built.image = std::move(*image);

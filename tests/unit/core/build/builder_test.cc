@@ -46,6 +46,24 @@ TEST_F(Build, GivesTheSameKeyAndBytesAgain) {
   EXPECT_EQ(first->image.images.top().bytes, second->image.images.top().bytes);
 }
 
+TEST_F(Build, AllAtOnceIsTheSameAsStepByStep) {
+  const auto steps = build(site());
+  ASSERT_THAT(steps, IsOk());
+  const auto at_once = run(builder_.assemble_all(site()));
+  ASSERT_THAT(at_once, IsOk());
+  EXPECT_EQ(at_once->images.top().bytes, steps->image.images.top().bytes);
+  EXPECT_EQ(at_once->warnings, steps->image.warnings);
+}
+
+TEST_F(Build, AllAtOnceFailsWithTheErrorOfItsStep) {
+  auto no_such_base = site();
+  no_such_base->base.reference = *oci::Reference::parse("r.test/none:1");
+  EXPECT_THAT(run(builder_.assemble_all(no_such_base)), FailsWith(Errc::kNotFound, "r.test/none:1"));
+  auto bad_name = site();
+  bad_name->content.emplace_back(files({{".wh.index.html", "x"}}), "/srv");
+  EXPECT_THAT(run(builder_.assemble_all(bad_name)), FailsWith(Errc::kInvalid, "content[1]"));
+}
+
 TEST_F(Build, OfOnePlatformIsAPlainManifest) {
   auto request = site();
   request->base.platforms = {*oci::Platform::parse("linux/arm64")};
@@ -79,7 +97,7 @@ TEST_F(Build, ReadsTheBasesLayersOnlyOnceEver) {
 
   auto content = run(restarted.fetch_content(request));
   auto base = run(restarted.resolve_base(request));
-  auto image = run(restarted.assemble(request, std::make_shared<ResolvedBase>(*base),
+  auto image = run(restarted.assemble(request, std::make_shared<ResolvedImage>(*base),
                                       std::make_shared<std::vector<FetchedContent>>(*content)));
 
   ASSERT_THAT(image, IsOk());

@@ -22,7 +22,7 @@ class Push : public BuildFixture {
   Result<PushReport> push(const std::shared_ptr<const image::ImageSet>& set, const std::string& to,
                           std::vector<std::string> tags = {"latest"}) {
     auto destination = registry_destination(registry_, *oci::Reference::parse_repository(to), {});
-    auto report = run(push_content(set, *destination, registry_, {}, nullptr));
+    auto report = run(push_content(set, *destination, registry_, always({}), nullptr));
     if (!report) return report;
     auto published = run(publish(set, *destination, std::move(tags)));
     if (!published) return published.error();

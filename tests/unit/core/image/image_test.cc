@@ -170,6 +170,11 @@ TEST(Image, ConfigAndAnnotationsAreReplacedAndAdded) {
   EXPECT_EQ(oci::Manifest::parse(next.manifest().bytes)->annotations, next.annotations());
 }
 
+TEST(Image, AnnotationsCanBeReplacedAsAWhole) {
+  EXPECT_EQ(base_image().with_only_annotations({{"a", "b"}}).annotations(),
+            (oci::Annotations{{"a", "b"}}));
+}
+
 std::vector<std::string> types_of(const Image& image) {
   const auto manifest = *oci::Manifest::parse(image.manifest().bytes);
   std::vector<std::string> types = {image.manifest().media_type, manifest.config.media_type};
@@ -259,6 +264,19 @@ TEST(ImageSet, IndexNamesEachImageWithItsPlatform) {
   }
   EXPECT_EQ(index->manifests[1].platform->variant, "v7");
   EXPECT_EQ(set.index().bytes, raw.bytes);
+}
+
+TEST(ImageSet, IndexKeepsWhatTheBasesIndexSaidOfAPlatform) {
+  auto set = two_platforms();
+  const oci::Platform said{"linux", "amd64", "v3", "6.1", {"x"}};
+  set.images[0] = set.images[0].with_platform(said).with_layer(content_layer(), line("kiln"));
+
+  const auto index = *oci::Index::parse(set.index().bytes);
+
+  EXPECT_EQ(set.images[0].platform(), said);
+  EXPECT_EQ(set.images[0].config().platform().variant, "");
+  EXPECT_EQ(index.manifests[0].platform, said);
+  EXPECT_EQ(index.manifests[1].platform, set.images[1].config().platform());
 }
 
 TEST(ImageSet, DockerListsHaveDockersTypesAndNoAnnotations) {

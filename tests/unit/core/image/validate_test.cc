@@ -139,5 +139,99 @@ TEST(Validate, PassesOnTheErrorOfABlobThatCannotBeRead) {
   EXPECT_EQ(checked.error().message, "layer 1: the file is gone");
 }
 
+Image for_platform(const oci::Platform& platform, bool docker = false) {
+  return Image::scratch(platform, kCreated, docker).with_layer(good_layer(), line());
+}
+
+ImageSet index_of(std::vector<Image> images) {
+  ImageSet set;
+  set.images = std::move(images);
+  set.as_index = true;
+  set.annotations = {{"a", "b"}};
+  return set;
+}
+
+std::string why(const ImageSet& set) {
+  const auto checked = validate(set);
+  if (!checked.has_error()) return "";
+  EXPECT_EQ(checked.error().code, Errc::kCorrupt);
+  return checked.error().message;
+}
+
+TEST(ValidateSet, AcceptsOneImageAndIndexesOfEitherFamily) {
+  ImageSet one;
+  one.images = {for_platform({"linux", "amd64"})};
+  EXPECT_EQ(why(one), "");
+  EXPECT_EQ(why(index_of(one.images)), "");
+  auto docker = index_of({for_platform({"linux", "amd64"}, true)});
+  docker.docker_media_types = true;
+  EXPECT_EQ(why(docker), "");
+}
+
+TEST(ValidateSet, AcceptsWhatDiffersOnlyInItsVariantOrVersion) {
+  EXPECT_EQ(
+      why(index_of({for_platform({"linux", "arm", "v6"}), for_platform({"linux", "arm", "v7"}),
+                    for_platform({"windows", "amd64", "", "10.0.1"}),
+                    for_platform({"windows", "amd64", "", "10.0.2"}),
+                    for_platform({"windows", "amd64", "", "10.0.2", {"win32k"}})})),
+      "");
+}
+
+TEST(ValidateSet, AcceptsAnIndexThatKnowsMoreThanTheConfig) {
+  const auto image = for_platform({"linux", "arm64"});
+  EXPECT_EQ(why(index_of({image.with_platform({"linux", "arm64", "v8", "6.1", {"x"}})})), "");
+  EXPECT_EQ(why(index_of({for_platform({"linux", "arm", "v7"}).with_platform({"linux", "arm"})})),
+            "");
+}
+
+struct BadSet {
+  std::string name, why;
+  ImageSet set;
+};
+void PrintTo(const BadSet& row, std::ostream* out) {
+  *out << row.name;
+}
+
+class ValidateSetFinds : public testing::TestWithParam<BadSet> {};
+TEST_P(ValidateSetFinds, WhatDoesNotAgree) {
+  EXPECT_EQ(why(GetParam().set), GetParam().why);
+}
+
+ImageSet without_index(std::vector<Image> images) {
+  auto set = index_of(std::move(images));
+  set.as_index = false;
+  return set;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, ValidateSetFinds,
+    testing::Values(
+        BadSet{"NoImage", "there is no image", index_of({})},
+        BadSet{"TwoWithoutAnIndex", "2 images need an index",
+               without_index({for_platform({"linux", "amd64"}), for_platform({"linux", "arm64"})})},
+        BadSet{
+            "OnePlatformTwice", "the index has two images for linux/arm64/v8",
+            index_of({for_platform({"linux", "arm64"}), for_platform({"linux", "arm64", "v8"})})},
+        BadSet{"AnotherPlatformThanItsConfig",
+               "linux/arm64: the index says linux/arm64, the config linux/amd64",
+               index_of({for_platform({"linux", "amd64"}).with_platform({"linux", "arm64"})})},
+        BadSet{
+            "AnotherVariantThanItsConfig",
+            "linux/arm/v6: the index says linux/arm/v6, the config linux/arm/v7",
+            index_of({for_platform({"linux", "arm", "v7"}).with_platform({"linux", "arm", "v6"})})},
+        BadSet{"AnotherVersionThanItsConfig",
+               "windows/amd64: the index says windows/amd64 (2), the config windows/amd64 (1)",
+               index_of({for_platform({"windows", "amd64", "", "1"})
+                             .with_platform({"windows", "amd64", "", "2"})})},
+        BadSet{"MixedFamilies",
+               "linux/amd64: the image and its index are of different families of media types",
+               index_of({for_platform({"linux", "amd64"}, true)})},
+        BadSet{"AnImageThatIsWrong",
+               "linux/amd64: 1 layers, 1 in the manifest, 0 diff_ids in the config: these must be "
+               "equal",
+               index_of({for_platform({"linux", "amd64"})
+                             .with_config(oci::Config::scratch({"linux", "amd64"}, kCreated))})}),
+    [](const auto& test) { return test.param.name; });
+
 }  // namespace
 }  // namespace kiln::image

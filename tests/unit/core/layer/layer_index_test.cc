@@ -1,66 +1,18 @@
 #include "core/layer/layer_index.h"
 
 #include <gtest/gtest.h>
-#include <zstd.h>
 
 #include <clocale>
 #include <string>
 #include <vector>
 
 #include "core/base/sha256.h"
-#include "tests/unit/core/layer/support.h"
+#include "tests/unit/core/layer/tar_pieces.h"
 
 namespace kiln::layer {
 namespace {
 
 using namespace testing_support;
-
-/// A header whose type or other field no Entry can have; the checksum is made right.
-std::string patched(std::string header, std::size_t at, std::string_view bytes) {
-  header.replace(header.size() - 512 + at, bytes.size(), bytes);
-  auto block = header.substr(header.size() - 512);
-  block.replace(148, 8, "        ");
-  unsigned sum = 0;
-  for (const char c : block) sum += static_cast<unsigned char>(c);
-  std::array<char, 8> digits{};
-  std::snprintf(digits.data(), digits.size(), "%06o", sum);
-  block.replace(148, 8, std::string(digits.data(), 6) + '\0' + ' ');
-  return header.substr(0, header.size() - 512) + block;
-}
-
-std::string with_type(std::string_view path, char type) {
-  return patched(tar_header(file(std::string(path)), 0, 0), 156, std::string_view(&type, 1));
-}
-
-/// Headers as they come, and the end of a tar.
-std::string archive_of(const std::vector<std::string>& headers) {
-  std::string tar;
-  for (const auto& header : headers) tar += header;
-  return tar + std::string(1024, '\0');
-}
-
-std::string raw(std::string name) {
-  return tar_header(file(std::move(name)), 0, 0);
-}
-std::string raw_directory(std::string name) {
-  return tar_header(directory(std::move(name)), 0, 0);
-}
-
-std::string zstd_bytes(std::string_view bytes, int window_log) {
-  auto* context = ZSTD_createCCtx();
-  ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, window_log);
-  ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0);
-  std::string output(ZSTD_compressBound(bytes.size()) + 64, '\0');
-  ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
-  ZSTD_outBuffer out{output.data(), output.size(), 0};
-  while (in.pos < in.size) ZSTD_compressStream2(context, &out, &in, ZSTD_e_continue);
-  ZSTD_inBuffer none{nullptr, 0, 0};
-  while (ZSTD_compressStream2(context, &out, &none, ZSTD_e_end) != 0) {
-  }
-  ZSTD_freeCCtx(context);
-  output.resize(out.pos);
-  return output;
-}
 
 std::vector<std::string> paths_of(const LayerIndex& index) {
   std::vector<std::string> paths;
@@ -207,9 +159,9 @@ INSTANTIATE_TEST_SUITE_P(
         {"Absolute", archive_of({raw("/etc/passwd")}), "the absolute name \"/etc/passwd\""},
         {"ControlCharacters", archive_of({raw("../\x1b[2J")}), "\"../?[2J\""},
         {"HardlinkOut", archive_of({tar_header(hardlink_to("a", "../../etc/shadow"), 0, 0)}),
-         "a hard link: the layer has a name with \"..\""},
+         "a hard link: the tar has a name with \"..\""},
         {"HardlinkAbsolute", archive_of({tar_header(hardlink_to("a", "/etc/shadow"), 0, 0)}),
-         "a hard link: the layer has the absolute name"},
+         "a hard link: the tar has the absolute name"},
         {"RootThatIsAFile", archive_of({raw(".")}), "a root that is not a directory"},
         {"RootThatIsALink", archive_of({tar_header(symlink_to("./", "/host"), 0, 0)}),
          "a root that is not a directory"},
@@ -276,19 +228,19 @@ TEST(IndexLayer, RefusesToUnpackABomb) {
   const auto index = index_bytes(bomb);
   ASSERT_TRUE(index.has_error());
   EXPECT_EQ(index.error().code, Errc::kInvalid);
-  EXPECT_EQ(index.error().message, "the layer unpacks to more than 2000 times its size");
+  EXPECT_EQ(index.error().message, "the tar unpacks to more than 2000 times its size");
 }
 
 TEST(IndexLayer, HasLimitsForBytesAndEntries) {
   const auto tar = tar_of({file("a", sample_bytes(100'000)), file("b"), file("c")});
-  IndexLimits bytes;
+  ReadLimits bytes;
   bytes.max_uncompressed_bytes = 50'000;
   EXPECT_EQ(index_bytes(compress(Compression::kGzip, tar), bytes).error().message,
-            "the layer unpacks to more than the allowed 50000 bytes");
-  IndexLimits entries;
+            "the tar unpacks to more than the allowed 50000 bytes");
+  ReadLimits entries;
   entries.max_entries = 2;
   EXPECT_EQ(index_bytes(tar, entries).error().message,
-            "the layer has more than the allowed 2 entries");
+            "the tar has more than the allowed 2 entries");
   EXPECT_EQ(index_bytes(tar, entries).error().code, Errc::kInvalid);
 }
 
@@ -351,10 +303,12 @@ TEST(LayerIndexBytes, ComeBackAsTheyWere) {
 
 TEST(LayerIndexBytes, ArePinned) {
   LayerIndex index;
-  index.entries = (*index_bytes(archive_of({raw_directory("usr"), raw("usr/x")}))).entries;
-  EXPECT_EQ(index.to_bytes().substr(84), std::string("0 d 755 0 0\0usr\0\0"
-                                                     "3 f 644 0 0\0/x\0\0",
-                                                     17 + 16));
+  index.entries = index_bytes(archive_of({raw_directory("usr"), raw("usr/x")}))->entries;
+  index.entries[1].size_bytes = 3;
+  index.entries[1].mtime = -7;
+  EXPECT_EQ(index.to_bytes().substr(84), std::string("0 d 755 0 0 0 0\0usr\0\0"
+                                                     "3 f 644 0 0 3 -7\0/x\0\0",
+                                                     21 + 21));
 }
 
 TEST(LayerIndexBytes, AreRefusedAfterAnyChange) {
@@ -373,22 +327,27 @@ TEST(LayerIndexBytes, AreRefusedAfterAnyChange) {
 
 TEST(LayerIndexBytes, AreRefusedWhenOnlyTheChecksumIsRight) {
   const auto sealed = [](const std::string& body) {
-    return "kiln-layer-index/1 " + sha256_hex(body) + "\n" + body;
+    return "kiln-layer-index/2 " + sha256_hex(body) + "\n" + body;
   };
   const auto z = std::string(1, '\0');
-  ASSERT_TRUE(LayerIndex::from_bytes(sealed("0 d 755 0 0" + z + "a" + z + z)).has_value());
+  ASSERT_TRUE(LayerIndex::from_bytes(sealed("0 d 755 0 0 0 -" + z + "a" + z + z)).has_value());
   for (const auto& body : std::vector<std::string>{
-           "1 d 755 0 0" + z + "a" + z + z,           // Shares more than there is.
-           "0 q 755 0 0" + z + "a" + z + z,           // Unknown kind.
-           "0 dx 755 0 0" + z + "a" + z + z,          // Unknown mark.
-           "0 d 10000 0 0" + z + "a" + z + z,         // Mode too large.
-           "0 d 788 0 0" + z + "a" + z + z,           // Not octal.
-           "0 d 755 -1 0" + z + "a" + z + z,          // Negative.
-           "0 d 755 4294967296 0" + z + "a" + z + z,  // Too large.
-           "0 d 755 0 0" + z + "a" + z,               // No target.
-           "0 d 755 0 0" + z + "b" + z + z + "0 d 755 0 0" + z + "a" + z + z,  // Out of order.
-           "0 d 755 0 0" + z + "a" + z + z + "1 d 755 0 0" + z + z + z,        // Twice.
-           " d 755 0 0" + z + "a" + z + z, "x"}) {
+           "1 d 755 0 0 0 -" + z + "a" + z + z,           // Shares more than there is.
+           "0 q 755 0 0 0 -" + z + "a" + z + z,           // Unknown kind.
+           "0 dx 755 0 0 0 -" + z + "a" + z + z,          // Unknown mark.
+           "0 d 10000 0 0 0 -" + z + "a" + z + z,         // Mode too large.
+           "0 d 788 0 0 0 -" + z + "a" + z + z,           // Not octal.
+           "0 d 755 -1 0 0 -" + z + "a" + z + z,          // Negative.
+           "0 d 755 4294967296 0 0 -" + z + "a" + z + z,  // Too large.
+           "0 d 755 0 0 0 -" + z + "a" + z,               // No target.
+           "0 d 755 0 0 0 -" + z + "b" + z + z + "0 d 755 0 0 0 -" + z + "a" + z +
+               z,                                                                // Out of order.
+           "0 d 755 0 0 0 -" + z + "a" + z + z + "1 d 755 0 0 0 -" + z + z + z,  // Twice.
+           "0 d 755 0 0" + z + "a" + z + z,        // As version 1 had it.
+           "0 d 755 0 0 -1 -" + z + "a" + z + z,   // Negative size.
+           "0 d 755 0 0 0 " + z + "a" + z + z,     // No time.
+           "0 d 755 0 0 0 1.5" + z + "a" + z + z,  // No whole second.
+           " d 755 0 0 0 -" + z + "a" + z + z, "x"}) {
     const auto index = LayerIndex::from_bytes(sealed(body));
     ASSERT_TRUE(index.has_error()) << body;
     EXPECT_EQ(index.error().code, Errc::kCorrupt);

@@ -11,7 +11,7 @@
 #include "core/base/file.h"
 #include "core/base/sha256.h"
 #include "core/layer/layer_check.h"
-#include "tests/unit/core/layer/support.h"
+#include "tests/unit/core/layer/tar_pieces.h"
 
 namespace kiln::layer {
 namespace {
@@ -97,6 +97,7 @@ TEST(MakeLayer, GivesAHardlinkTheFactsOfItsFile) {
   auto target = file("b", "abc");
   target.mode = 0751;
   target.uid = 5;
+  target.xattrs = {{"security.capability", "x"}};
   const auto layer = make_layer(tree_of({target, hardlink_to("a", "b")}), {});
   ASSERT_TRUE(layer.has_value());
   const auto index = index_bytes(bytes_of(layer->blob));
@@ -106,6 +107,9 @@ TEST(MakeLayer, GivesAHardlinkTheFactsOfItsFile) {
   EXPECT_EQ(index->entries[0].link_target, "b");
   EXPECT_EQ(index->entries[0].mode, 0751U);
   EXPECT_EQ(index->entries[0].uid, 5U);
+  const auto entries = read_tar(bytes_of(layer->blob));
+  EXPECT_EQ(entries->back().found.entry.kind, EntryKind::kHardlink);
+  EXPECT_EQ(entries->back().found.entry.xattrs, target.xattrs);
 }
 
 TEST(MakeLayer, RefusesAHardlinkToNoFileOfTheLayer) {

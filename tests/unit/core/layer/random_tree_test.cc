@@ -104,6 +104,8 @@ std::vector<IndexedEntry> expected_index(const FileTree& tree) {
       indexed.uid = facts.uid;
       indexed.gid = facts.gid;
       indexed.link_target = entry.link_target;
+      indexed.size_bytes = entry.kind == EntryKind::kFile ? entry.content.size_bytes() : 0;
+      indexed.mtime = *entry_time(facts, {});
     }
     entries.push_back(std::move(indexed));
   }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,6 +62,17 @@ inline Entry whiteout(std::string path) {
   return Entry(std::move(path), EntryKind::kWhiteout);
 }
 
+inline Entry special(std::string path, Device device) {
+  Entry entry(std::move(path), EntryKind::kSpecial);
+  entry.device = device;
+  return entry;
+}
+
+inline Entry with_xattrs(Entry entry, std::map<std::string, std::string> xattrs) {
+  entry.xattrs = std::move(xattrs);
+  return entry;
+}
+
 inline FileTree tree_of(std::vector<Entry> entries) {
   FileTree tree;
   for (auto& entry : entries) {
@@ -92,7 +104,7 @@ inline std::string compress(Compression compression, std::string_view bytes,
   return sink.take();
 }
 
-inline Result<LayerIndex> index_bytes(std::string_view bytes, const IndexLimits& limits = {}) {
+inline Result<LayerIndex> index_bytes(std::string_view bytes, const ReadLimits& limits = {}) {
   MemorySource source(bytes);
   return index_layer(source, limits);
 }

@@ -1,6 +1,8 @@
 // What other programs make of our layers: GNU tar, bsdtar, Python, gzip and zstd, where they are.
 #include <gtest/gtest.h>
+#include <sys/xattr.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,13 +37,32 @@ std::vector<Entry> mixed_entries() {
           whiteout("usr/gone")};
 }
 
+const std::string kBinary("\0\xff\n=", 4);
+
+std::vector<Entry> attributed_entries() {
+  return {with_xattrs(directory("d"), {{"user.empty", ""}, {"user.text", "42"}}),
+          with_xattrs(file("d/x", "x"), {{"user.binary", kBinary}, {"user.caf\xc3\xa9", "menu"}}),
+          special("null", {Device::Type::kCharacter, 1, 3}),
+          special("sda", {Device::Type::kBlock, 8, 1048575}), special("pipe", {})};
+}
+
 class TarPrograms : public testing::Test {
  protected:
   void SetUp() override {
     tar_ = tar_of(mixed_entries());
     ASSERT_FALSE(write_file_atomically(path("l.tar"), tar_).has_error());
+    ASSERT_FALSE(write_file_atomically(path("x.tar"), tar_of(attributed_entries())).has_error());
   }
   std::string path(const std::string& name) const { return (dir_.path() / name).string(); }
+
+  /// What an extended attribute of a file in the folder is; nothing where there is none.
+  std::optional<std::string> xattr(const std::string& file, const std::string& name) const {
+    std::string value(100, '\0');
+    const auto size = ::getxattr(path(file).c_str(), name.c_str(), value.data(), value.size());
+    if (size < 0) return std::nullopt;
+    return value.substr(0, static_cast<std::size_t>(size));
+  }
+  bool has_xattrs() const { return ::setxattr(dir_.path().c_str(), "user.kiln", "1", 1, 0) == 0; }
 
   std::string names() const {
     std::string text;
@@ -113,6 +134,59 @@ TEST_F(TarPrograms, GnuTarExtractsTheSameContent) {
   if (!has_program("tar")) GTEST_SKIP() << "GNU tar is not here";
   EXPECT_EQ(output_of("tar -xOf " + path("l.tar") + " usr/x.html"), "<h1>Hi</h1>\n");
   EXPECT_EQ(output_of("tar -xOf " + path("l.tar") + " usr/caf\xc3\xa9"), sample_bytes(5000));
+}
+
+TEST_F(TarPrograms, GnuTarSetsTheSameXattrs) {
+  if (!has_program("tar")) GTEST_SKIP() << "GNU tar is not here";
+  if (!has_xattrs()) GTEST_SKIP() << "the file system has no extended attributes";
+  ASSERT_TRUE(
+      output_of("tar --xattrs -C " + dir_.path().string() + " -xf " + path("x.tar") + " d"));
+  EXPECT_EQ(xattr("d", "user.text"), "42");
+  EXPECT_EQ(xattr("d", "user.empty"), "");
+  EXPECT_EQ(xattr("d/x", "user.binary"), kBinary);
+  EXPECT_EQ(xattr("d/x", "user.caf\xc3\xa9"), "menu");
+}
+
+TEST_F(TarPrograms, BsdtarSetsTheSameXattrs) {
+  if (!has_program("bsdtar")) GTEST_SKIP() << "bsdtar is not here";
+  if (!has_xattrs()) GTEST_SKIP() << "the file system has no extended attributes";
+  ASSERT_TRUE(
+      output_of("bsdtar --xattrs -C " + dir_.path().string() + " -xf " + path("x.tar") + " d"));
+  EXPECT_EQ(xattr("d", "user.text"), "42");
+  EXPECT_EQ(xattr("d", "user.empty"), "");
+  EXPECT_EQ(xattr("d/x", "user.binary"), kBinary);
+  EXPECT_EQ(xattr("d/x", "user.caf\xc3\xa9"), "menu");
+}
+
+TEST_F(TarPrograms, PythonReadsTheSameXattrsAndDevices) {
+  if (!has_program("python3")) GTEST_SKIP() << "python3 is not here";
+  const std::string script =
+      "import sys,tarfile\n"
+      "for m in tarfile.open(sys.argv[1]):\n"
+      "  print(m.name,m.type.decode(),m.devmajor,m.devminor,"
+      "sorted((k,v.encode('utf-8','surrogateescape')) for k,v in m.pax_headers.items()))\n";
+  ASSERT_FALSE(write_file_atomically(path("list.py"), script).has_error());
+  EXPECT_EQ(output_of("python3 " + path("list.py") + " " + path("x.tar")),
+            "d 5 0 0 [('SCHILY.xattr.user.empty', b''), ('SCHILY.xattr.user.text', b'42')]\n"
+            "d/x 0 0 0 [('SCHILY.xattr.user.binary', b'\\x00\\xff\\n='), "
+            "('SCHILY.xattr.user.caf\xc3\xa9', b'menu')]\n"
+            "null 3 1 3 []\nsda 4 8 1048575 []\npipe 6 0 0 []\n");
+}
+
+TEST_F(TarPrograms, GnuTarAndBsdtarKnowTheDevices) {
+  for (const auto* program : {"tar", "bsdtar"}) {
+    if (!has_program(program)) GTEST_SKIP() << program << " is not here";
+    auto listing = output_of(std::string(program) + " --numeric-owner -tvf " + path("x.tar") +
+                             " null sda pipe")
+                       .value_or("");
+    const auto both_spaces = [](char a, char b) { return a == ' ' && b == ' '; };
+    listing.erase(std::unique(listing.begin(), listing.end(), both_spaces), listing.end());
+    EXPECT_EQ(listing.find("crw-r--r--"), 0U) << listing;
+    EXPECT_NE(listing.find(" 1,3 "), std::string::npos) << listing;
+    EXPECT_NE(listing.find("\nbrw-r--r--"), std::string::npos) << listing;
+    EXPECT_NE(listing.find(" 8,1048575 "), std::string::npos) << listing;
+    EXPECT_NE(listing.find("\nprw-r--r--"), std::string::npos) << listing;
+  }
 }
 
 TEST_F(TarPrograms, GzipAcceptsBothGzipProfiles) {

@@ -169,6 +169,76 @@ TEST(TarHeader, GivesSymlinksAndWhiteoutsTheirOneMode) {
   EXPECT_EQ(name_field(tar_header(whiteout("x"), 0, 0)), ".wh.x");
 }
 
+TEST(TarHeader, PutsXattrsIntoPaxSortedAndByteForByte) {
+  const std::string binary("\0\xff\n=", 4);
+  const auto header = tar_header(
+      with_xattrs(file("caf\xc3\xa9"), {{"user.b", ""}, {"security.capability", binary}}),
+      kEpoch2020, 0);
+
+  const auto want = "41 SCHILY.xattr.security.capability=" + binary + "\n" +
+                    "24 SCHILY.xattr.user.b=\n" + "14 path=caf\xc3\xa9\n";
+  EXPECT_EQ(header.substr(512, want.size()), want);
+  EXPECT_EQ(header[512 + want.size()], '\0');
+}
+
+TEST(TarHeader, SaysWhichDeviceItIs) {
+  using Type = Device::Type;
+  struct Case {
+    Device device;
+    char type;
+    std::string major, minor;
+  };
+  for (const auto& [device, type, major, minor] :
+       std::vector<Case>{{{Type::kCharacter, 1, 3}, '3', "0000001", "0000003"},
+                         {{Type::kBlock, 8, 2097151}, '4', "0000010", "7777777"},
+                         {{Type::kFifo, 0, 0}, '6', "0000000", "0000000"}}) {
+    const auto header = tar_header(special("dev/x", device), kEpoch2020, 0);
+    EXPECT_EQ(header.size(), kPlain);
+    EXPECT_EQ(header[156], type);
+    EXPECT_EQ(field(header, 329, 8), major);
+    EXPECT_EQ(field(header, 337, 8), minor);
+  }
+}
+
+struct Unwritable {
+  std::string name;
+  Entry entry;
+  std::string why;
+};
+
+class TarWriterRefuses : public testing::TestWithParam<Unwritable> {};
+
+TEST_P(TarWriterRefuses, WhatATarCannotHold) {
+  StringSink sink;
+  const auto added = TarWriter(sink, {}).add(GetParam().entry);
+  ASSERT_TRUE(added.has_error());
+  EXPECT_EQ(added.error().code, Errc::kInvalid);
+  EXPECT_EQ(added.error().message, GetParam().why);
+  EXPECT_EQ(sink.str(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, TarWriterRefuses,
+    testing::ValuesIn(std::vector<Unwritable>{
+        {"SomeDevice", Entry("dev/x", EntryKind::kSpecial),
+         "\"/dev/x\" is a device, but it is not known which"},
+        {"LargeMajor", special("dev/x", {Device::Type::kBlock, 2097152, 0}),
+         "\"/dev/x\" has a device number that no tar can hold"},
+        {"LargeMinor", special("dev/x", {Device::Type::kCharacter, 0, 2097152}),
+         "\"/dev/x\" has a device number that no tar can hold"},
+        {"NamelessXattr", with_xattrs(file("a"), {{"", "x"}}),
+         "\"/a\" has an extended attribute whose name is empty or has \"=\" or NUL in it"},
+        {"XattrNameWithEquals", with_xattrs(file("a"), {{"user.x=y", "x"}}),
+         "\"/a\" has an extended attribute whose name is empty or has \"=\" or NUL in it"},
+        {"XattrNameWithNul", with_xattrs(file("a"), {{std::string("user.x\0y", 8), "x"}}),
+         "\"/a\" has an extended attribute whose name is empty or has \"=\" or NUL in it"},
+        {"LargeXattrs",
+         with_xattrs(directory("a"), {{"user.a", std::string(450'000, 'x')},
+                                      {"user.b", std::string(450'000, 'x')}}),
+         "\"/a\" has more than 900 KB of extended attributes"},
+    }),
+    [](const auto& test) { return test.param.name; });
+
 TEST(TarWriter, PadsContentAndEndsWithTwoZeroBlocks) {
   EXPECT_EQ(tar_of({}), std::string(1024, '\0'));
   EXPECT_EQ(tar_of({file("a", "")}).size(), 512U + 1024U);

@@ -84,6 +84,42 @@ TEST(Config, OfAnEmptyPatchIsTheSameBytes) {
   EXPECT_EQ(base().with_patch({}).to_json(), base().to_json());
 }
 
+TEST(ConfigPatch, OfAnyKindKeepsTheHealthcheckAndWhatItDoesNotKnow) {
+  std::vector<ConfigPatch> patches(10);
+  patches[0].entrypoint = Words{"/app"};
+  patches[1].args = Words{"x"};
+  patches[2].env = {{"A", "1"}};
+  patches[3].unset_env = {"PATH", "OLD", "KEEP"};
+  patches[4].labels = {{"b", "2"}};
+  patches[5].user = "101";
+  patches[6].working_dir = "/srv";
+  patches[7].exposed_ports = {"8080"};
+  patches[8].volumes = {"/data"};
+  patches[9].stop_signal = "SIGQUIT";
+  const auto before = json_of(base());
+  for (const auto& patch : patches) {
+    ASSERT_FALSE(patch.empty());
+
+    const auto after = json_of(base().with_patch(patch));
+
+    EXPECT_NE(after, before) << patch.to_json();
+    EXPECT_EQ(after["config"]["Healthcheck"], before["config"]["Healthcheck"]) << patch.to_json();
+    EXPECT_EQ(after["x-vendor"], before["x-vendor"]) << patch.to_json();
+    EXPECT_EQ(after["history"], before["history"]) << patch.to_json();
+    EXPECT_EQ(after["rootfs"], before["rootfs"]) << patch.to_json();
+  }
+}
+
+TEST(Config, KeepsTheWholePlatform) {
+  auto json = *parse_json(kBase);
+  json["variant"] = "v3";
+  json["os.version"] = "10.0.1";
+  json["os.features"] = {"win32k", "x"};
+  const auto platform = Config::parse(json.dump())->platform();
+  EXPECT_EQ(platform, (Platform{"linux", "amd64", "v3", "10.0.1", {"win32k", "x"}}));
+  EXPECT_EQ(Config::scratch(platform, "2020-01-01T00:00:00Z").platform(), platform);
+}
+
 TEST(Config, AddsALayerWithItsHistoryLine) {
   const auto config = base().with_layer(Digest::of("x"), {"2020-01-01T00:00:00Z", "kiln content"});
   EXPECT_EQ(config.diff_ids().size(), 2u);

@@ -77,6 +77,19 @@ TEST(Index, ReadsPlatformsAndKnowsAttestations) {
   EXPECT_TRUE(is_attestation(index->manifests[1]));
 }
 
+TEST(Index, KeepsTheWholePlatformOfAnEntry) {
+  const auto index =
+      Index::parse(R"({"manifests":[)" +
+                   descriptor(R"(,"platform":{"architecture":"amd64","os":"windows",)"
+                              R"("os.features":["win32k"],"os.version":"10.0.1","variant":"v1"})") +
+                   "]}");
+
+  ASSERT_THAT(index, IsOk());
+  const Platform want{"windows", "amd64", "v1", "10.0.1", {"win32k"}};
+  EXPECT_EQ(index->manifests[0].platform, want);
+  EXPECT_EQ(Index::parse(index->to_json())->manifests[0].platform, want);
+}
+
 TEST(MediaType, IsTakenFromTheDocumentThenTheHeaderThenTheShape) {
   EXPECT_EQ(
       *detect_media_type(R"({"mediaType":"application/vnd.oci.image.index.v1+json"})", "text/html"),

@@ -1,0 +1,43 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "core/base/work_pool.h"
+#include "core/source/source.h"
+#include "core/store/image_reader.h"
+
+namespace kiln::build {
+
+/// Content that is copied out of another image or artifact.
+///
+/// Of an image: the folder or file at `path` of its file system as a container would see it (upper
+/// layers' whiteouts applied, symlinks on the way followed inside its root); a file comes under its
+/// own name. Of an index: linux/amd64, or else its first entry, as content is the same for all
+/// platforms of the result. Of an artifact: its layers that are tars, one on the other, and every
+/// other layer as a file with the name that its "org.opencontainers.image.title" annotation gives.
+///
+/// Modes, owners and times are those of the image. Devices and FIFOs are refused by name.
+class ImageContent final : public source::Source {
+ public:
+  /// `path`: absolute. `spool_dir` "" = $TMPDIR or /tmp. Shared: `reader` may serve others too.
+  /// Lifetime: `pool` outlives the source.
+  ImageContent(std::shared_ptr<store::ImageReader> reader, std::string path, std::string spool_dir,
+               WorkPool& pool)
+      : reader_(std::move(reader)),
+        path_(std::move(path)),
+        spool_dir_(std::move(spool_dir)),
+        pool_(pool) {}
+
+  std::string description() const override { return "image " + reader_->name(); }
+  /// The revision is the digest of what the image's name stands for.
+  /// Errors: those of the reader; kNotFound where the image has no such path.
+  Task<Result<source::Content>> fetch() override;
+
+ private:
+  std::shared_ptr<store::ImageReader> reader_;
+  std::string path_;
+  std::string spool_dir_;
+  WorkPool& pool_;
+};
+
+}  // namespace kiln::build

@@ -1,0 +1,17 @@
+#pragma once
+#include <vector>
+
+#include "core/base/task.h"
+#include "core/build/builder.h"
+#include "core/store/image_reader.h"
+
+namespace kiln::build {
+
+/// Reads an image with manifests and configs, but no layer's bytes. `wanted` empty = every Linux
+/// platform; else the first entry of an index that matches each (image-spec: "the first match").
+/// Errors: those of the reader; kUnsupported for an index within an index. Lifetime: `reader`
+/// outlives the task.
+[[nodiscard]] Task<Result<ResolvedImage>> load_image(store::ImageReader& reader,
+                                                     std::vector<oci::Platform> wanted);
+
+}  // namespace kiln::build

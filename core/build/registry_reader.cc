@@ -1,0 +1,80 @@
+#include "core/build/registry_reader.h"
+
+#include "core/base/file.h"
+
+namespace kiln::build {
+namespace {
+
+class RegistryReader final : public store::ImageReader {
+ public:
+  RegistryReader(BaseCache& cache, registry::Client& registry, oci::Reference reference,
+                 registry::Access access, std::string spool_dir)
+      : cache_(cache),
+        registry_(registry),
+        reference_(std::move(reference)),
+        access_(std::move(access)),
+        spool_dir_(std::move(spool_dir)) {}
+
+  std::string name() const override { return reference_.str(); }
+
+  Task<Result<oci::RawManifest>> top() override {
+    if (!reference_.digest()) {
+      auto now = co_await registry_.resolve(reference_, access_);
+      if (!now) co_return std::move(now).error();
+      reference_ = reference_.with_digest(now->digest);
+    }
+    co_return co_await cache_.manifest(reference_, access_);
+  }
+
+  Task<Result<oci::RawManifest>> manifest(oci::Descriptor descriptor) override {
+    return cache_.manifest(reference_.with_digest(descriptor.digest), access_);
+  }
+
+  Task<Result<std::string>> small_blob(oci::Descriptor blob) override {
+    return cache_.config(reference_.repository(), std::move(blob), access_);
+  }
+
+  Task<Result<image::LayerSource>> locate(oci::Descriptor blob) override {
+    image::LayerSource source(std::move(blob));
+    source.repository = reference_.repository();
+    co_return source;
+  }
+
+  Task<Result<layer::Blob>> fetch(oci::Descriptor blob) override {
+    return fetch_blob(registry_, reference_.repository(), std::move(blob), access_, spool_dir_);
+  }
+
+ private:
+  BaseCache& cache_;
+  registry::Client& registry_;
+  oci::Reference reference_;
+  registry::Access access_;
+  std::string spool_dir_;
+};
+
+}  // namespace
+
+std::unique_ptr<store::ImageReader> registry_reader(BaseCache& cache, registry::Client& registry,
+                                                    oci::Reference reference,
+                                                    registry::Access access,
+                                                    std::string spool_dir) {
+  return std::make_unique<RegistryReader>(cache, registry, std::move(reference), std::move(access),
+                                          std::move(spool_dir));
+}
+
+Task<Result<layer::Blob>> fetch_blob(registry::Client& registry, oci::Repository repository,
+                                     oci::Descriptor blob, registry::Access access,
+                                     std::string spool_dir) {
+  auto file = nameless_file(spool_dir);
+  if (!file) co_return std::move(file).error();
+  FdSink sink(file->get());
+  auto fetched =
+      co_await registry.fetch_blob_into(std::move(repository), blob, std::move(access), sink);
+  if (!fetched) co_return std::move(fetched).error();
+  const auto shared = std::make_shared<const UniqueFd>(std::move(*file));  // Every reader's.
+  co_return layer::Blob(std::move(blob), [shared]() -> Result<std::unique_ptr<ByteSource>> {
+    return std::unique_ptr<ByteSource>(std::make_unique<SharedFileSource>(shared));
+  });
+}
+
+}  // namespace kiln::build

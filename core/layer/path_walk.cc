@@ -1,0 +1,63 @@
+#include "core/layer/path_walk.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "core/layer/entry_path.h"
+
+namespace kiln::layer {
+namespace {
+
+constexpr int kMaxLinks = 40;                 // As Linux: path_resolution(7).
+constexpr std::size_t kMaxParts = 64 * 1024;  // Bounds what 40 long links can unfold to.
+
+/// Puts the parts of `path` in front of what is still to be walked.
+void push_parts(std::deque<std::string>& todo, std::string_view path) {
+  std::vector<std::string> parts;
+  while (!path.empty()) {
+    const auto end = std::min(path.find('/'), path.size());
+    if (end > 0) parts.emplace_back(path.substr(0, end));
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
+  todo.insert(todo.begin(), parts.begin(), parts.end());
+}
+
+}  // namespace
+
+Result<std::string> walk_path(std::string_view path, bool follow_last, const LookUp& look_up) {
+  std::deque<std::string> todo;
+  push_parts(todo, path);
+  std::string done;
+  int links = 0;
+  while (!todo.empty()) {
+    const auto part = std::move(todo.front());
+    todo.pop_front();
+    if (part == ".") continue;
+    if (part == "..") {
+      done = parent_of(done);
+      continue;
+    }
+    auto next = join_path(done, part);
+    const auto step = look_up(next);
+    const bool last = todo.empty();
+    if (step && step->kind == EntryKind::kSymlink && (!last || follow_last)) {
+      if (++links > kMaxLinks || todo.size() > kMaxParts)
+        return Error(
+            Errc::kInvalid,
+            "\"/" + std::string(path) + "\" leads through more than 40 symlinks of the base image");
+      if (step->link_target.starts_with('/')) done.clear();
+      push_parts(todo, step->link_target);
+      continue;
+    }
+    if (step && step->kind != EntryKind::kDirectory && !last)
+      return Error(Errc::kInvalid, "\"/" + std::string(path) + "\" cannot be used: \"/" + next +
+                                       "\" is not a directory in the base image");
+    done = std::move(next);
+  }
+  return done;
+}
+
+}  // namespace kiln::layer

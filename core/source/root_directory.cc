@@ -1,0 +1,139 @@
+#include "core/source/root_directory.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <span>
+#include <utility>
+
+namespace kiln::source {
+namespace {
+
+/// A descriptor, or -1 and errno.
+int open_beneath(int directory, const char* path, int flags) {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  constexpr int kTries = 100;
+  for (int tried = 1;; ++tried) {
+    const auto fd = ::syscall(SYS_openat2, directory, path, &how, sizeof how);
+    // EAGAIN: something was renamed at this very moment, or a lease on the file is being broken.
+    const bool again = fd < 0 && (errno == EINTR || errno == EAGAIN);
+    if (!again || tried == kTries) return static_cast<int>(fd);
+  }
+}
+
+/// Reads the file that `stamp` was taken of, and nothing else.
+class StampedSource final : public ByteSource {
+ public:
+  StampedSource(std::shared_ptr<const RootDirectory> root, std::string path, FileStamp stamp,
+                UniqueFd fd)
+      : root_(std::move(root)), path_(std::move(path)), stamp_(stamp), fd_(std::move(fd)) {}
+
+  Result<std::size_t> read(std::span<char> buffer) override {
+    const auto left = static_cast<std::uint64_t>(stamp_.size_bytes) - done_;
+    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), left));
+    if (want == 0) return std::size_t{0};
+    const auto count = ::read(fd_.get(), buffer.data(), want);
+    if (count < 0 && errno == EINTR) return read(buffer);
+    if (count < 0) return errno_error(errno, "cannot read", root_->shown(path_));
+    if (count == 0)
+      return root_->changed(path_, "it ended after " + std::to_string(done_) + " of " +
+                                       std::to_string(stamp_.size_bytes) + " bytes");
+    done_ += static_cast<std::uint64_t>(count);
+    if (static_cast<std::uint64_t>(count) == left) KILN_TRY(check_stamp());
+    return static_cast<std::size_t>(count);
+  }
+
+ private:
+  /// With the last byte and not behind it: who knows the size does not ask for more.
+  Result<void> check_stamp() const {
+    struct stat info {};
+    if (::fstat(fd_.get(), &info) != 0)
+      return errno_error(errno, "cannot look at", root_->shown(path_));
+    if (FileStamp(info) != stamp_) return root_->changed(path_, "it was written to");
+    return {};
+  }
+
+  std::shared_ptr<const RootDirectory> root_;
+  std::string path_;
+  FileStamp stamp_;
+  UniqueFd fd_;
+  std::uint64_t done_ = 0;
+};
+
+}  // namespace
+
+FileStamp::FileStamp(const struct stat& info)
+    : device(info.st_dev),
+      inode(info.st_ino),
+      size_bytes(info.st_size),
+      seconds(info.st_mtim.tv_sec),
+      nanoseconds(info.st_mtim.tv_nsec) {}
+
+Result<std::shared_ptr<const RootDirectory>> RootDirectory::open(
+    const std::filesystem::path& path) {
+  UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return errno_error(errno, "cannot open", path);
+  const UniqueFd again(open_beneath(fd.get(), ".", O_PATH | O_DIRECTORY));
+  // EPERM: what seccomp filters that are older than the system call answer.
+  if (!again.valid() && (errno == ENOSYS || errno == EPERM))
+    return Error(
+        Errc::kUnsupported,
+        "cannot read " + path.string() +
+            ": this kernel or its seccomp filter has no openat2 (Linux 5.6), without which "
+            "a folder cannot be read safely; give a tar instead");
+  if (!again.valid()) return errno_error(errno, "cannot open", path);
+  return std::shared_ptr<const RootDirectory>(new RootDirectory(std::move(fd), path));
+}
+
+std::string RootDirectory::shown(std::string_view path) const {
+  return path.empty() ? path_.string() : (path_ / path).string();
+}
+
+Error RootDirectory::changed(std::string_view path, std::string_view how) const {
+  return {Errc::kConflict, shown(path) + " changed while it was read: " + std::string(how)};
+}
+
+Result<UniqueFd> RootDirectory::open_below(const std::string& path, int flags) const {
+  UniqueFd fd(open_beneath(fd_.get(), path.empty() ? "." : path.c_str(),
+                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags));
+  if (fd.valid()) return fd;
+  const int error = errno;
+  if (error == ENOENT) return changed(path, "it is gone");
+  if (error == ELOOP) return changed(path, "a symlink took its place");
+  if (error == ENOTDIR || error == EXDEV || error == ENXIO)
+    return changed(path, "something else took its place");
+  if (error == EAGAIN) return changed(path, "another program holds it");
+  return errno_error(error, "cannot open", shown(path));
+}
+
+Result<UniqueFd> RootDirectory::open_file(const std::string& path, const FileStamp& stamp) const {
+  auto fd = open_below(path);
+  if (fd.has_error()) return fd;
+  struct stat info {};
+  if (::fstat(fd->get(), &info) != 0) return errno_error(errno, "cannot look at", shown(path));
+  const FileStamp now(info);
+  if (!S_ISREG(info.st_mode) || now.device != stamp.device || now.inode != stamp.inode)
+    return changed(path, "something else took its place");
+  if (now != stamp) return changed(path, "it was written to");
+  return fd;
+}
+
+layer::FileContent RootDirectory::content_of(std::string path, const FileStamp& stamp) const {
+  auto open = [root = shared_from_this(), path = std::move(path),
+               stamp]() -> Result<std::unique_ptr<ByteSource>> {
+    auto fd = root->open_file(path, stamp);
+    if (fd.has_error()) return std::move(fd).error();
+    return std::unique_ptr<ByteSource>(
+        std::make_unique<StampedSource>(root, path, stamp, std::move(*fd)));
+  };
+  return {static_cast<std::uint64_t>(stamp.size_bytes), std::move(open)};
+}
+
+}  // namespace kiln::source

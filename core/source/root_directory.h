@@ -1,0 +1,70 @@
+#pragma once
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/base/error.h"
+#include "core/base/file.h"
+#include "core/layer/entry.h"
+
+namespace kiln::source {
+
+/// What tells that a file is still the one that was looked at.
+struct FileStamp {
+  dev_t device = 0;
+  ino_t inode = 0;
+  off_t size_bytes = 0;
+  time_t seconds = 0;  ///< Of the last change of its content.
+  long nanoseconds = 0;
+
+  FileStamp() = default;
+  explicit FileStamp(const struct stat& info);
+  friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+
+/// A folder whose inside can be opened, and nothing else: relative paths, no symlink anywhere on
+/// the way, whatever is exchanged meanwhile. Mount points inside are the inside.
+///
+/// Source: openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS.
+/// Threads: any number at once.
+class RootDirectory : public std::enable_shared_from_this<RootDirectory> {
+ public:
+  /// `path` may be or lead through a symlink: the user named it.
+  /// Errors: as errno_error; kUnsupported where the kernel or a seccomp filter has no openat2.
+  [[nodiscard]] static Result<std::shared_ptr<const RootDirectory>> open(
+      const std::filesystem::path& path);
+
+  /// `path` for messages, as the user would write it.
+  std::string shown(std::string_view path) const;
+
+  /// Opens what was seen at `path` ("" = the folder itself) for reading; `flags` such as
+  /// O_DIRECTORY may be added. Never waits for a FIFO's writer and never gets a terminal.
+  /// Errors: kConflict if it is no longer there or a symlink got in the way; kDenied; as
+  /// errno_error.
+  [[nodiscard]] Result<UniqueFd> open_below(const std::string& path, int flags = 0) const;
+
+  /// Opens a regular file that `stamp` was taken of. Errors: kConflict if it is another one now.
+  [[nodiscard]] Result<UniqueFd> open_file(const std::string& path, const FileStamp& stamp) const;
+
+  /// The bytes of that file. Every reader opens it again, checks the stamp before its first byte
+  /// and with its last one, and yields exactly as many bytes as the stamp says, or kConflict.
+  /// Keeps this folder open.
+  layer::FileContent content_of(std::string path, const FileStamp& stamp) const;
+
+  /// Something about `path` is not as it was a moment ago.
+  Error changed(std::string_view path, std::string_view how) const;
+
+ private:
+  RootDirectory(UniqueFd fd, std::filesystem::path path)
+      : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  UniqueFd fd_;
+  std::filesystem::path path_;
+};
+
+}  // namespace kiln::source

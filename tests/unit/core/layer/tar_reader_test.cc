@@ -1,0 +1,248 @@
+#include "core/layer/tar_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <clocale>
+#include <string>
+#include <vector>
+
+#include "tests/unit/core/layer/tar_pieces.h"
+
+namespace kiln::layer {
+namespace {
+
+using namespace testing_support;
+
+std::vector<Entry> every_kind() {
+  auto owned = with_xattrs(file("usr/x", sample_bytes(5000)),
+                           {{"security.capability", std::string("\1\0\0\2", 4)}, {"user.e", ""}});
+  owned.mode = 04755;
+  owned.uid = 3000000;
+  owned.gid = 101;
+  owned.mtime = -5;
+  auto folder = with_xattrs(directory("usr", 02755), {{"user.caf\xc3\xa9", "1\n2 x=y\n"}});
+  folder.mtime = 1700000000;
+  return {folder,
+          owned,
+          file("usr/empty"),
+          symlink_to("bin", "usr/bin"),
+          special("dev/null", {Device::Type::kCharacter, 1, 3}),
+          special("dev/sda", {Device::Type::kBlock, 8, 2097151}),
+          special("run/pipe", {}),
+          hardlink_to("usr/y", "usr/x"),
+          whiteout("usr/gone")};
+}
+
+void expect_equal(const Entry& got, const Entry& want) {
+  EXPECT_EQ(got.path, want.path);
+  EXPECT_EQ(got.kind, want.kind) << want.path;
+  EXPECT_EQ(got.link_target, want.link_target) << want.path;
+  EXPECT_EQ(got.xattrs, want.xattrs) << want.path;
+  EXPECT_EQ(got.device, want.device) << want.path;
+  if (want.kind == EntryKind::kWhiteout) return;
+  EXPECT_EQ(got.mode, want.kind == EntryKind::kSymlink ? 0777U : want.mode) << want.path;
+  EXPECT_EQ(got.uid, want.uid) << want.path;
+  EXPECT_EQ(got.gid, want.gid) << want.path;
+  EXPECT_EQ(got.mtime, *entry_time(want, {})) << want.path;
+}
+
+TEST(TarReader, GivesBackAllThatTarWriterWrote) {
+  const auto entries = every_kind();
+  const auto tar = tar_of(entries);
+  for (const auto& bytes :
+       {tar, compress(Compression::kGzip, tar), compress(Compression::kZstd, tar)}) {
+    const auto got = read_tar(bytes);
+
+    ASSERT_TRUE(got.has_value()) << got.error().message;
+    ASSERT_EQ(got->size(), entries.size());
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      expect_equal((*got)[i].found.entry, entries[i]);
+      EXPECT_EQ((*got)[i].found.size_bytes, entries[i].content.size_bytes());
+      EXPECT_FALSE((*got)[i].found.opaque);
+      EXPECT_EQ((*got)[i].text, entries[i].content.size_bytes() > 0 ? sample_bytes(5000) : "");
+    }
+  }
+}
+
+TEST(TarReader, ReadsContentInStepsOfAnySize) {
+  const auto tar = tar_of({file("a", sample_bytes(3000)), file("b", sample_bytes(700, 2))});
+  for (const std::size_t step : {1U, 511U, 512U, 513U, 100'000U}) {
+    const auto got = read_tar(tar, {}, step);
+    ASSERT_TRUE(got.has_value()) << got.error().message;
+    EXPECT_EQ((*got)[0].text, sample_bytes(3000)) << step;
+    EXPECT_EQ((*got)[1].text, sample_bytes(700, 2)) << step;
+  }
+}
+
+TEST(TarReader, SkipsWhatWasNotRead) {
+  const auto tar = tar_of(
+      {file("a", sample_bytes(200'000)), file("b", sample_bytes(200'000, 2)), file("c", "end")});
+  MemorySource source(tar);
+  auto reader = TarReader::open(source, {});
+  ASSERT_TRUE(reader.has_value());
+  std::string text(1000, '\0');
+
+  EXPECT_EQ((**(*reader)->next()).entry.path, "a");
+  EXPECT_EQ((**(*reader)->next()).entry.path, "b");
+  ASSERT_EQ(*(*reader)->read(text), 1000U);
+  EXPECT_EQ(text, sample_bytes(200'000, 2).substr(0, 1000));
+  EXPECT_EQ((**(*reader)->next()).entry.path, "c");
+  ASSERT_EQ(*(*reader)->read(text), 3U);
+  EXPECT_EQ(text.substr(0, 3), "end");
+  EXPECT_EQ(*(*reader)->read(text), 0U);
+  for (int again = 0; again < 3; ++again) EXPECT_FALSE((*reader)->next()->has_value());
+}
+
+TEST(TarReader, LeavesDuplicatesToItsCaller) {
+  const auto got = read_tar(archive_of({raw_file("a", "1"), raw_file("./a", "2"), raw("a/")}));
+  ASSERT_TRUE(got.has_value()) << got.error().message;
+  ASSERT_EQ(got->size(), 3U);
+  for (const auto& entry : *got) EXPECT_EQ(entry.found.entry.path, "a");
+  EXPECT_EQ((*got)[1].text, "2");
+  EXPECT_EQ((*got)[2].found.entry.kind, EntryKind::kDirectory);
+}
+
+TEST(TarReader, TellsWhiteoutsOpaqueDirectoriesAndLeavesOutAufsFiles) {
+  const auto got =
+      read_tar(archive_of({raw("etc/.wh.old"), raw("srv/.wh..wh..opq"), raw(".wh..wh..opq"),
+                           raw(".wh..wh.plnk/12.34"), raw(".wh..wh.aufs"), raw_directory("./")}));
+  ASSERT_TRUE(got.has_value()) << got.error().message;
+  std::vector<std::string> told;
+  for (const auto& [found, text] : *got)
+    told.push_back(found.entry.path + (found.entry.kind == EntryKind::kWhiteout ? " gone" : "") +
+                   (found.opaque ? " opaque" : ""));
+  EXPECT_EQ(told,
+            (std::vector<std::string>{"etc/old gone", "srv gone opaque", " gone opaque", ""}));
+}
+
+struct TimeCase {
+  std::string name, text;
+  std::int64_t seconds;
+};
+
+class PaxTime : public testing::TestWithParam<TimeCase> {};
+
+TEST_P(PaxTime, BecomesTheWholeSecondBeforeIt) {
+  const auto got = read_tar(archive_of({pax({{"mtime", GetParam().text}}), raw("a")}));
+  ASSERT_TRUE(got.has_value()) << got.error().message;
+  EXPECT_EQ(got->front().found.entry.mtime, GetParam().seconds);
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, PaxTime,
+                         testing::ValuesIn(std::vector<TimeCase>{
+                             {"Whole", "1700000000", 1700000000},
+                             {"Fraction", "1700000000.999999999", 1700000000},
+                             {"ManyDigits", "1.9999999999999", 1},
+                             {"Negative", "-5", -5},
+                             {"NegativeFraction", "-1.5", -2},
+                             {"NegativeZeroFraction", "-3.000", -3},
+                             {"BeyondUstar", "8589934592", 8589934592},
+                         }),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(TarReader, TakesTheLastOfTwoXattrsOfOneName) {
+  const auto got = read_tar(archive_of(
+      {pax({{"SCHILY.xattr.user.a", "first"}, {"SCHILY.xattr.user.a", "second"}}), raw("a")}));
+  ASSERT_TRUE(got.has_value()) << got.error().message;
+  EXPECT_EQ(got->front().found.entry.xattrs,
+            (std::map<std::string, std::string>{{"user.a", "second"}}));
+}
+
+TEST(TarReader, KnowsTheOtherTwoSpellingsOfXattrs) {
+  const auto got = read_tar(archive_of(
+      {pax({{"LIBARCHIVE.xattr.user.%61", "aGk"}, {"RHT.security.selinux", "label"}}), raw("a")}));
+  ASSERT_TRUE(got.has_value()) << got.error().message;
+  EXPECT_EQ(got->front().found.entry.xattrs,
+            (std::map<std::string, std::string>{{"security.selinux", "label"}, {"user.a", "hi"}}));
+}
+
+/// A sparse file in the form that GNU tar 1.34 writes by default: the map stands before the data.
+std::string sparse(const std::string& name, const std::string& size, const std::string& map,
+                   const std::string& data) {
+  return pax({{"GNU.sparse.major", "1"},
+              {"GNU.sparse.minor", "0"},
+              {"GNU.sparse.name", name},
+              {"GNU.sparse.realsize", size}}) +
+         raw_file("GNUSparseFile.0/x", padded(map) + data);
+}
+
+TEST(TarReader, FillsTheHolesOfSparseFilesWithZeros) {
+  const auto tar = archive_of({sparse("holes", "2600", "3\n0\n4\n1024\n6\n2600\n0\n", "headmiddle"),
+                               sparse("nothing", "700", "1\n700\n0\n", ""), raw_file("b", "x")});
+  const auto want = "head" + std::string(1020, '\0') + "middle" + std::string(2600 - 1030, '\0');
+  for (const std::size_t step : {1U, 100U, 4096U}) {
+    const auto got = read_tar(tar, {}, step);
+    ASSERT_TRUE(got.has_value()) << got.error().message;
+    ASSERT_EQ(got->size(), 3U);
+    EXPECT_EQ((*got)[0].found.entry.path, "holes");
+    EXPECT_EQ((*got)[0].found.size_bytes, 2600U);
+    EXPECT_EQ((*got)[0].text, want);
+    EXPECT_EQ((*got)[1].text, std::string(700, '\0'));
+    EXPECT_EQ((*got)[2].text, "x");
+  }
+}
+
+TEST(TarReader, CountsHolesAsUnpackedBytes) {
+  const auto tar = archive_of(
+      {sparse("a", "60000", "1\n60000\n0\n", ""), sparse("b", "60000", "1\n60000\n0\n", "")});
+  ReadLimits limits;
+  limits.max_uncompressed_bytes = 100'000;
+  const auto got = read_tar(tar, limits);
+  ASSERT_TRUE(got.has_error());
+  EXPECT_EQ(got.error().code, Errc::kInvalid);
+  EXPECT_EQ(got.error().message, "the tar unpacks to more than the allowed 100000 bytes");
+}
+
+TEST(TarReader, LimitsNamesAndAttributesTogether) {
+  ReadLimits limits;
+  limits.max_metadata_bytes = 200;
+  EXPECT_TRUE(read_tar(archive_of({raw(std::string(200, 'a'))}), limits).has_value());
+  for (const auto& tar : {archive_of({raw(std::string(100, 'a')), raw(std::string(101, 'b'))}),
+                          tar_of({symlink_to("a", std::string(200, 't'))}),
+                          tar_of({with_xattrs(file("a"), {{"user.x", std::string(194, 'v')}})})}) {
+    const auto got = read_tar(tar, limits);
+    ASSERT_TRUE(got.has_error());
+    EXPECT_EQ(got.error().code, Errc::kInvalid);
+    EXPECT_EQ(got.error().message,
+              "the tar has more than the allowed 200 bytes of names and attributes");
+  }
+}
+
+/// Endless: a tar and then zeros for ever.
+class EndlessSource final : public ByteSource {
+ public:
+  explicit EndlessSource(std::string bytes) : bytes_(std::move(bytes)) {}
+  Result<std::size_t> read(std::span<char> buffer) override {
+    for (auto& byte : buffer) byte = at_ < bytes_.size() ? bytes_[at_++] : '\0';
+    return buffer.size();
+  }
+
+ private:
+  std::string bytes_;
+  std::size_t at_ = 0;
+};
+
+TEST(TarReader, GivesUpOnASourceThatNeverEnds) {
+  ReadLimits limits;
+  limits.max_uncompressed_bytes = 1 << 20;
+  EndlessSource source(archive_of({raw("a")}));
+  const auto got = read_tar(source, limits);
+  ASSERT_TRUE(got.has_error());
+  EXPECT_EQ(got.error().code, Errc::kInvalid);
+  EXPECT_EQ(got.error().message,
+            "more than the allowed 1048576 bytes, the last of them after the tar's end");
+}
+
+TEST(TarReader, LeavesTheThreadsLocaleAsItWas) {
+  std::setlocale(LC_ALL, "C.UTF-8");
+  const auto before = ::uselocale(nullptr);
+  const auto got = read_tar(tar_of({file("caf\xc3\xa9", "x")}));
+  const auto after = ::uselocale(nullptr);
+  std::setlocale(LC_ALL, "C");
+  ASSERT_TRUE(got.has_value()) << got.error().message;
+  EXPECT_EQ(got->front().found.entry.path, "caf\xc3\xa9");
+  EXPECT_EQ(before, after);
+}
+
+}  // namespace
+}  // namespace kiln::layer
