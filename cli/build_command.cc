@@ -1,23 +1,29 @@
-#include "cli/build_command.h"
-
+#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iostream>
 
-#include "cli/destination.h"
-#include "cli/keychain.h"
+#include "cli/build_flags.h"
+#include "cli/command.h"
+#include "cli/images.h"
 #include "cli/manifests.h"
 #include "cli/terminal.h"
 #include "controller/plan/plan.h"
 #include "core/auth/docker_config.h"
 #include "core/base/deadline.h"
-#include "core/base/file.h"
-#include "core/base/json.h"
 #include "core/build/pusher.h"
+#include "core/source/directory_source.h"
 
 namespace kiln::cli {
 namespace {
 
-constexpr std::uint64_t kMaxCaBytes = 1024 * 1024;
+struct BuildOptions {
+  std::vector<std::string> files;
+  std::string name;                  ///< NAME or NAMESPACE/NAME; "" = all in the files.
+  std::vector<std::string> targets;  ///< Empty = where the manifest says.
+  std::vector<std::string> local_content;
+  bool dry_run = false;  ///< Assembles and tells the digest, sends nothing.
+  BuildFlags build;
+  ImageFlags common;
+};
 
 /// ConfigMaps and Secrets of one namespace, from the manifests.
 class ManifestProvider final : public plan::ContentProvider {
@@ -86,23 +92,62 @@ Result<std::vector<api::ImageBuild>> select_builds(const Manifests& manifests,
   return builds;
 }
 
+/// --local-content PATH=DIR: a folder of this machine in the place of a content entry.
+struct LocalContent {
+  std::size_t entry;
+  std::string directory;
+};
+
+/// The entries that --local-content replaces get a stand-in, so that the rest of the spec is
+/// checked as ever. Errors: kInvalid, saying which paths there are.
+Result<std::vector<LocalContent>> stand_in(api::ImageBuild& build,
+                                           const std::vector<std::string>& flags) {
+  std::vector<LocalContent> all;
+  for (const auto& flag : flags) {
+    const auto equals = flag.find('=');
+    if (equals == 0 || equals == flag.npos || equals + 1 == flag.size())
+      return Error(Errc::kInvalid, "--local-content \"" + flag + "\": write PATH=DIR");
+    const auto path = flag.substr(0, equals);
+    auto& content = build.spec.content;
+    const auto at = [&](const api::Content& entry) { return entry.path == path; };
+    const auto found = std::find_if(content.begin(), content.end(), at);
+    if (found == content.end() || std::find_if(found + 1, content.end(), at) != content.end())
+      return Error(Errc::kInvalid, "--local-content " + path + ": " +
+                                       (found == content.end() ? "no" : "more than one") +
+                                       " entry of spec.content has this path");
+    api::Content local;
+    local.path = found->path;
+    local.uid = found->uid;
+    local.gid = found->gid;
+    local.file_mode = found->file_mode;
+    local.dir_mode = found->dir_mode;
+    local.inline_ = api::InlineSource();
+    local.inline_->files.emplace("local-content", "");
+    *found = std::move(local);
+    all.push_back({static_cast<std::size_t>(found - content.begin()), flag.substr(equals + 1)});
+  }
+  return all;
+}
+
 /// One ImageBuild on its way; the members are found one after the other.
 class BuildRun {
  public:
   BuildRun(api::ImageBuild build, const Manifests& manifests, const BuildOptions& options,
-           Engine engine)
-      : build_(std::make_shared<const api::ImageBuild>(std::move(build))),
+           Images& images)
+      : build_(std::move(build)),
         manifests_(manifests),
         options_(options),
-        engine_(engine),
-        provider_(manifests, build_->metadata.namespace_) {}
+        images_(images),
+        provider_(manifests, build_.metadata.namespace_) {}
 
   Task<Result<void>> run() {
-    KILN_CO_TRY(plan::check_spec(*build_));
-    KILN_CO_TRY(co_await make_plan());
+    auto local = stand_in(build_, options_.local_content);
+    if (!local) co_return std::move(local).error();
+    KILN_CO_TRY(plan::check_spec(build_));
+    KILN_CO_TRY(co_await make_plan(std::move(*local)));
     KILN_CO_TRY(co_await assemble());
     if (options_.dry_run) {
-      print(plan_->repository.str(), "");
+      print(*result_, plan_->repository.str(), "");
       co_return Result<void>();
     }
     if (options_.targets.empty()) co_return co_await push_as_planned();
@@ -111,32 +156,12 @@ class BuildRun {
   }
 
  private:
-  bool insecure(const std::string& registry) const {
-    return options_.insecure_all ||
-           std::find(options_.insecure_hosts.begin(), options_.insecure_hosts.end(), registry) !=
-               options_.insecure_hosts.end();
-  }
-
-  void apply_flags(registry::Access& access, const std::string& registry) const {
-    access.insecure = access.insecure || insecure(registry);
-    if (ca_ && !access.tls) access.tls = ca_;
-  }
-
   Result<plan::Keychains> keychains() {
-    if (!options_.ca_file.empty()) {
-      auto pem = read_file(options_.ca_file, kMaxCaBytes);
-      if (!pem) return std::move(pem).error().while_doing("--ca");
-      http::TlsOptions tls;
-      tls.ca_pem = std::move(*pem);
-      ca_ = std::make_shared<const http::TlsOptions>(std::move(tls));
-    }
-    auto user = user_keychain();
-    if (!user) return std::move(user).error();
-    user_ = *user;
-    const auto& space = build_->metadata.namespace_;
-    auto base = keychain_for(build_->spec.base.registry.secret, space, manifests_, user_);
+    const auto& space = build_.metadata.namespace_;
+    const auto user = images_.registries().keychain();
+    auto base = keychain_for(build_.spec.base.registry.secret, space, manifests_, user);
     if (!base) return std::move(base).error();
-    auto output = keychain_for(build_->spec.output.registry.secret, space, manifests_, user_);
+    auto output = keychain_for(build_.spec.output.registry.secret, space, manifests_, user);
     if (!output) return std::move(output).error();
     plan::Keychains keychains;
     keychains.base = std::move(*base);
@@ -144,136 +169,166 @@ class BuildRun {
     return keychains;
   }
 
-  Task<Result<void>> make_plan() {
+  Task<Result<void>> make_plan(std::vector<LocalContent> local) {
     auto keys = keychains();
     if (!keys) co_return std::move(keys).error();
-    auto accesses = co_await plan::read_accesses(build_, provider_, std::move(*keys));
+    const auto shared = std::make_shared<const api::ImageBuild>(build_);
+    auto accesses = co_await plan::read_accesses(shared, provider_, std::move(*keys));
     if (!accesses) co_return std::move(accesses).error();
-    if (build_->spec.base.image != "scratch") {
-      auto base = oci::Reference::parse(build_->spec.base.image);
+    if (build_.spec.base.image != "scratch") {
+      auto base = oci::Reference::parse(build_.spec.base.image);
       if (!base) co_return std::move(base).error().while_doing("spec.base.image");
-      apply_flags(accesses->base, base->repository().registry);
+      KILN_CO_TRY(co_await images_.prepare(base->repository().registry));
+      images_.registries().apply_flags(accesses->base, base->repository().registry);
     }
-    auto made = co_await plan::make_plan(build_, provider_, std::move(*accesses));
+    auto made = co_await plan::make_plan(shared, provider_, std::move(*accesses));
     if (!made) co_return std::move(made).error();
     plan_ = std::make_unique<plan::Plan>(std::move(*made));
-    apply_flags(plan_->output_access, plan_->repository.registry);
-    co_return Result<void>();
+    KILN_CO_TRY(co_await images_.prepare(plan_->repository.registry));
+    images_.registries().apply_flags(plan_->output_access, plan_->repository.registry);
+    co_return with_flags(local);
+  }
+
+  /// What the command line says goes before what the manifest says.
+  Result<void> with_flags(const std::vector<LocalContent>& local) {
+    auto request = std::make_shared<build::BuildRequest>(*plan_->request);
+    KILN_TRY(options_.build.apply(*request));
+    if (!images_.wanted().empty()) request->base.platforms = images_.wanted();
+    for (const auto& [entry, directory] : local) {
+      source::DirectoryOptions read;
+      read.identities = true;
+      request->content[entry].source = std::make_shared<source::DirectorySource>(
+          directory, std::move(read), images_.engine().pool);
+    }
+    plan_->request = std::move(request);
+    return {};
   }
 
   Task<Result<void>> assemble() {
-    auto content = co_await engine_.builder.fetch_content(plan_->request);
+    auto& builder = images_.engine().builder;
+    auto content = co_await builder.fetch_content(plan_->request);
     if (!content) co_return std::move(content).error();
-    tell("resolving the base " + build_->spec.base.image);
-    auto base = co_await engine_.builder.resolve_base(plan_->request);
-    if (!base) co_return std::move(base).error().while_doing("base " + build_->spec.base.image);
+    tell("resolving the base " + build_.spec.base.image);
+    auto base = co_await builder.resolve_base(plan_->request);
+    if (!base) co_return std::move(base).error().while_doing("base " + build_.spec.base.image);
     for (const auto& warning : base->warnings) warn(warning);
     key_ = build::input_key(*plan_->request, *base, *content);
-    auto shared_base = std::make_shared<const build::ResolvedBase>(std::move(*base));
+    auto shared_base = std::make_shared<const build::ResolvedImage>(std::move(*base));
     auto shared_content =
         std::make_shared<const std::vector<build::FetchedContent>>(std::move(*content));
-    auto assembled = co_await engine_.builder.assemble(plan_->request, shared_base, shared_content);
+    auto assembled = co_await builder.assemble(plan_->request, shared_base, shared_content);
     if (!assembled) co_return std::move(assembled).error();
     for (const auto& warning : assembled->warnings) warn(warning);
-    for (const auto& layer : assembled->layers)
-      tell("layer " + layer.blob.descriptor().digest.short_hex() + ": " +
-           std::to_string(layer.files) + " files, " +
-           human_bytes(layer.blob.descriptor().size_bytes));
-    images_ = std::make_shared<const image::ImageSet>(assembled->images);
+    tell_layers(*assembled);
+    result_ = std::make_shared<const image::ImageSet>(assembled->images);
     co_return Result<void>();
   }
 
-  Result<std::vector<std::string>> planned_tags() const {
-    const plan::TagFacts facts{engine_.clock.now(), key_, build_->metadata.generation};
-    return plan::render_tags(*build_, facts);
-  }
-
   Task<Result<void>> push_as_planned() {
-    auto tags = planned_tags();
+    const plan::TagFacts facts{images_.engine().clock.now(), key_, build_.metadata.generation};
+    auto tags = plan::render_tags(build_, facts);
     if (!tags) co_return std::move(tags).error();
-    auto destination =
-        build::registry_destination(engine_.registry, plan_->repository, plan_->output_access);
-    co_return co_await push(*destination, std::move(*tags), plan_->repository.str());
+    auto destination = build::registry_destination(images_.engine().registry, plan_->repository,
+                                                   plan_->output_access);
+    co_return co_await push(*destination, result_, std::move(*tags), plan_->repository.str());
   }
 
   Task<Result<void>> push_to(std::string text) {
-    auto target = Target::parse(text);
+    auto place = Place::parse(text);
+    if (!place) co_return std::move(place).error().while_doing("-t " + text);
+    // Credentials of the manifest hold for its own registry, wherever in it the image goes.
+    const bool same = place->is_registry() &&
+                      place->reference().repository().registry == plan_->repository.registry;
+    auto target = co_await images_.target(std::move(*place), result_);
     if (!target) co_return std::move(target).error().while_doing("-t " + text);
-    registry::Access access;
-    access.keychain = user_;
-    if (target->is_registry()) {
-      const auto& registry = target->reference().repository().registry;
-      if (registry == plan_->repository.registry) access = plan_->output_access;
-      apply_flags(access, registry);
-    }
-    auto destination = target->open(engine_.registry, std::move(access), engine_.pool);
-    if (!destination) co_return std::move(destination).error().while_doing("-t " + text);
-    std::vector<std::string> tags{target->tag()};
-    co_return co_await push(**destination, std::move(tags), target->name());
+    if (same)
+      target->destination = build::registry_destination(
+          images_.engine().registry, target->place.reference().repository(), plan_->output_access);
+    std::vector<std::string> tags{target->tag};
+    co_return co_await push(*target->destination, target->images, std::move(tags),
+                            target->place.name());
   }
 
   /// Lifetime: `destination` lives in the caller's frame until this ends.
   Task<Result<void>> push(store::Destination& destination,  // NOLINT: see Lifetime
+                          std::shared_ptr<const image::ImageSet> images,
                           std::vector<std::string> tags, std::string name) {
-    build::PushListener listener = [](const build::PushEvent& event) {
-      if (event.kind == build::PushEvent::Kind::kUploaded)
-        tell("sent " + event.what + " (" + human_bytes(event.bytes) + ")");
-      if (event.kind == build::PushEvent::Kind::kReused) tell("there already: " + event.what);
-    };
-    auto pushed = co_await build::push_content(images_, destination, engine_.registry,
-                                               plan_->request->base.access, std::move(listener));
+    auto origins = build::always(plan_->request->base.access);
+    auto pushed = co_await build::push_content(images, destination, images_.engine().registry,
+                                               std::move(origins), push_listener());
     if (!pushed) co_return std::move(pushed).error().while_doing(name);
     auto shown = tags.front();
-    auto published = co_await build::publish(images_, destination, std::move(tags));
+    auto published = co_await build::publish(images, destination, std::move(tags));
     if (!published) co_return std::move(published).error().while_doing(name);
-    print(name, shown);
+    print(*images, name, shown);
     co_return Result<void>();
   }
 
-  void print(const std::string& name, const std::string& tag) const {
-    const auto top = images_->top();
-    if (!options_.json) {
-      std::cout << name << '@' << top.digest.str() << std::endl;
-      return;
-    }
-    Json json = {{"image", name + "@" + top.digest.str()},
-                 {"name", name},
-                 {"digest", top.digest.str()},
-                 {"mediaType", top.media_type},
-                 {"size", top.bytes.size()},
-                 {"inputKey", key_},
-                 {"imageBuild", build_->metadata.key()}};
-    if (!tag.empty()) json["tag"] = tag;
-    std::cout << dump_json(json) << std::endl;
+  void print(const image::ImageSet& images, const std::string& name, const std::string& tag) const {
+    NamedImage image(name, tag, images.top().descriptor());
+    image.input_key = key_;
+    image.image_build = build_.metadata.key();
+    print_image(image, options_.common.form);
   }
 
-  std::shared_ptr<const api::ImageBuild> build_;
+  api::ImageBuild build_;
   const Manifests& manifests_;
   const BuildOptions& options_;
-  Engine engine_;
+  Images& images_;
   ManifestProvider provider_;
-  std::shared_ptr<const auth::Keychain> user_;
-  std::shared_ptr<const http::TlsOptions> ca_;
   std::unique_ptr<plan::Plan> plan_;
   std::string key_;
-  std::shared_ptr<const image::ImageSet> images_;
+  std::shared_ptr<const image::ImageSet> result_;
 };
 
-}  // namespace
-
-Task<Result<void>> build_command(BuildOptions options, Engine engine) {
-  auto manifests = load_manifests(options.files);
+Task<Result<int>> build_all(std::shared_ptr<const BuildOptions> options, Engine engine) {
+  auto manifests = load_manifests(options->files);
   if (!manifests) co_return std::move(manifests).error();
-  auto builds = select_builds(*manifests, options);
+  auto builds = select_builds(*manifests, *options);
   if (!builds) co_return std::move(builds).error();
+  auto images = Images::create(options->common, engine);
+  if (!images) co_return std::move(images).error();
   for (const auto& build : *builds) {
     const auto name = build.metadata.key();
     const auto limit = build.spec.timeout;
-    BuildRun run(build, *manifests, options, engine);
+    BuildRun run(build, *manifests, *options, *images);
     auto done = co_await with_deadline(run.run(), limit, "the build (spec.timeout)");
     if (!done) co_return std::move(done).error().while_doing("ImageBuild " + name);
   }
-  co_return Result<void>();
+  co_return kDone;
+}
+
+}  // namespace
+
+void add_build(CLI::App& app, Chosen& chosen) {
+  auto options = std::make_shared<BuildOptions>();
+  auto* command = app.add_subcommand("build", "Build the ImageBuilds of manifests");
+  command->footer(
+      "Examples:\n"
+      "  kiln build -f site.yaml                              push where the manifest says\n"
+      "  kiln build -f site.yaml -t registry.example.com/try:1   push there instead\n"
+      "  kiln build -f site.yaml -t oci:out                   into a folder, with no registry\n"
+      "  kiln build -f site.yaml --dry-run                    tell the digest, send nothing\n"
+      "  kiln build -f site.yaml --local-content /srv/www=public -t docker-daemon:site:try");
+  command
+      ->add_option("-f,--filename", options->files,
+                   "Manifest, folder of manifests, or - for standard input; ConfigMaps and Secrets "
+                   "are taken from the same files")
+      ->required()
+      ->allow_extra_args(false);
+  command->add_option("--name", options->name, "Only this ImageBuild: NAME or NAMESPACE/NAME");
+  command->add_option("-t,--tag", options->targets, "Where to; may be repeated")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--local-content", options->local_content,
+                   "PATH=DIR: take a local folder for the content entry with this path")
+      ->allow_extra_args(false);
+  command->add_flag("--dry-run", options->dry_run, "Assemble and print the digest; send nothing");
+  options->build.add_to(*command);
+  options->common.add_to(*command, {Form::kName, Form::kJson, Form::kYaml});
+  command->callback([options, &chosen] {
+    chosen.action = [options](Engine engine) { return build_all(options, engine); };
+  });
 }
 
 }  // namespace kiln::cli

@@ -10,7 +10,8 @@
 #include <iostream>
 #include <thread>
 
-#include "cli/build_command.h"
+#include "cli/command.h"
+#include "cli/progress_client.h"
 #include "cli/terminal.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -19,10 +20,6 @@
 
 namespace kiln::cli {
 namespace {
-
-constexpr int kDone = 0;
-constexpr int kFailed = 1;
-constexpr int kWrongUsage = 2;
 
 struct GlobalOptions {
   std::string cache_dir;
@@ -44,15 +41,15 @@ std::filesystem::path cache_directory(const GlobalOptions& options) {
 
 /// Wires the engine, runs one command to its end and answers the exit code. SIGINT and SIGTERM
 /// cancel it.
-template <class Command>
-int run_command(const GlobalOptions& options, Command command) {
+int run_command(const GlobalOptions& options, const Action& action) {
   boost::asio::io_context io(1);
   const SystemClock clock;
   const auto threads =
       options.jobs > 0 ? static_cast<unsigned>(options.jobs) : std::thread::hardware_concurrency();
   WorkPool pool(threads);
   auto http = http::make_client(io.get_executor(), {});
-  registry::HttpRegistryClient registry(*http, clock);
+  registry::HttpRegistryClient client(*http, clock);
+  ProgressClient registry(client);
   build::Builder builder(registry, pool, build::Builder::Options{cache_directory(options), ""});
 
   int exit_code = kFailed;
@@ -61,7 +58,7 @@ int run_command(const GlobalOptions& options, Command command) {
   signals.async_wait([&](const boost::system::error_code& error, int) {
     if (!error) cancel.emit(boost::asio::cancellation_type::terminal);
   });
-  const auto finish = [&](const std::exception_ptr& failure, const Result<void>& result) {
+  const auto finish = [&](const std::exception_ptr& failure, const Result<int>& result) {
     signals.cancel();
     if (failure) {
       try {
@@ -72,59 +69,14 @@ int run_command(const GlobalOptions& options, Command command) {
     } else if (result.has_error()) {
       fail(result.error().message);
     } else {
-      exit_code = kDone;
+      exit_code = *result;
     }
   };
-  boost::asio::co_spawn(io, command(Engine(registry, pool, builder, clock)),
+  boost::asio::co_spawn(io, action(Engine(registry, pool, builder, clock)),
                         boost::asio::bind_cancellation_slot(cancel.slot(), finish));
   io.run();
   pool.stop();
   return exit_code;
-}
-
-void add_build(CLI::App& app, BuildOptions& options) {
-  auto* build = app.add_subcommand("build", "Build the ImageBuilds of manifests");
-  build->footer(
-      "Examples:\n"
-      "  kiln build -f site.yaml                              push where the manifest says\n"
-      "  kiln build -f site.yaml -t registry.example.com/try:1   push there instead\n"
-      "  kiln build -f site.yaml -t oci:out                   into a folder, with no registry\n"
-      "  kiln build -f site.yaml --dry-run                    tell the digest, send nothing");
-  build
-      ->add_option("-f,--filename", options.files,
-                   "Manifest, folder of manifests, or - for standard input; ConfigMaps and Secrets "
-                   "are taken "
-                   "from the same files")
-      ->required()
-      ->allow_extra_args(false);
-  build->add_option("--name", options.name, "Only this ImageBuild: NAME or NAMESPACE/NAME");
-  build
-      ->add_option("-t,--tag", options.targets,
-                   "Where to: REGISTRY/REPOSITORY[:TAG] or oci:DIR[:TAG]; may be repeated")
-      ->allow_extra_args(false);
-  build->add_flag("--dry-run", options.dry_run, "Assemble and print the digest, but send nothing");
-  build
-      ->add_option_function<std::vector<std::string>>(
-          "--insecure",
-          [&options](const std::vector<std::string>& hosts) {
-            for (const auto& host : hosts)
-              if (host.empty() || host == "true")
-                options.insecure_all = true;
-              else
-                options.insecure_hosts.push_back(host);
-          },
-          "Allow plain http or unverified TLS, for all registries or for HOST alone "
-          "(--insecure=HOST)")
-      ->expected(0, 1)
-      ->default_str("true")
-      ->take_all();
-  build->add_option("--ca", options.ca_file,
-                    "PEM file of a certificate authority to trust besides the system's");
-  build
-      ->add_option_function<std::string>(
-          "-o,--output", [&options](const std::string& form) { options.json = form == "json"; },
-          "What to print: name (repository@digest) or json")
-      ->check(CLI::IsMember({"name", "json"}));
 }
 
 int run(int argc, char** argv) {
@@ -141,8 +93,10 @@ int run(int argc, char** argv) {
   app.add_option("--jobs", global.jobs, "Threads for compressing and hashing (default: all cores)")
       ->check(CLI::Range(1, 256));
   app.add_flag("-v,--verbose", global.verbose, "Log what happens, on standard error");
-  BuildOptions build;
-  add_build(app, build);
+  Chosen chosen;
+  for (const auto add : {&add_build, &add_append, &add_mutate, &add_rebase, &add_flatten, &add_copy,
+                         &add_files, &add_diff, &add_inspect, &add_validate, &add_completion})
+    add(app, chosen);
   auto* version = app.add_subcommand("version", "Print the version");
 
   try {
@@ -159,7 +113,7 @@ int run(int argc, char** argv) {
     std::cout << "kiln " << KILN_VERSION << std::endl;
     return kDone;
   }
-  return run_command(global, [&build](Engine engine) { return build_command(build, engine); });
+  return run_command(global, chosen.action);
 }
 
 }  // namespace

@@ -1,0 +1,54 @@
+#include "cli/build_flags.h"
+
+#include <CLI/CLI.hpp>
+
+#include "cli/config_flags.h"
+#include "core/base/time_text.h"
+
+namespace kiln::cli {
+
+void BuildFlags::add_to(CLI::App& command) {
+  command.add_option("--compression", compression, "gzip, gzip-small or zstd (default: gzip)")
+      ->check(CLI::IsMember({"gzip", "gzip-small", "zstd"}));
+  command.add_option("--layers", layers, "auto, single or per-content (default: auto)")
+      ->check(CLI::IsMember({"auto", "single", "per-content"}));
+  command
+      .add_option("--timestamps", timestamps,
+                  "Time of files: content (by their bytes), epoch (one for all: 2020-01-01 or "
+                  "$SOURCE_DATE_EPOCH) or source (of the git commit); default: content")
+      ->check(CLI::IsMember({"content", "epoch", "source"}));
+  command.add_option("--media-types", media_types, "oci or docker (default: oci)")
+      ->check(CLI::IsMember({"oci", "docker"}));
+}
+
+Result<void> BuildFlags::apply(build::BuildRequest& request) const {
+  if (!compression.empty()) {
+    auto parsed = layer::parse_compression(compression);
+    if (!parsed) return std::move(parsed).error().while_doing("--compression");
+    request.compression = *parsed;
+  }
+  if (!layers.empty()) {
+    auto parsed = build::parse_layer_policy(layers);
+    if (!parsed) return std::move(parsed).error().while_doing("--layers");
+    request.layers = *parsed;
+  }
+  if (!media_types.empty()) request.docker_media_types = media_types == "docker";
+  if (timestamps == "source")
+    return Error(Errc::kInvalid,
+                 "--timestamps source is the time of a git commit, and there is no content from "
+                 "git; write content or epoch");
+  if (timestamps == "content") request.timestamps.kind = layer::Timestamps::kContent;
+  if (timestamps == "epoch") request.timestamps.kind = layer::Timestamps::kEpoch;
+
+  auto epoch = source_date_epoch();
+  if (!epoch) return std::move(epoch).error();
+  if (!*epoch) return {};
+  request.created = format_rfc3339(WallTime(std::chrono::seconds(**epoch)));
+  if (request.timestamps.kind == layer::Timestamps::kEpoch) {
+    request.timestamps.kind = layer::Timestamps::kFixed;
+    request.timestamps.fixed = **epoch;
+  }
+  return {};
+}
+
+}  // namespace kiln::cli

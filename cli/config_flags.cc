@@ -1,0 +1,150 @@
+#include "cli/config_flags.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdlib>
+
+#include "core/base/time_text.h"
+#include "core/layer/entry_path.h"
+
+namespace kiln::cli {
+namespace {
+
+constexpr std::int64_t kMaxSeconds = 253402300799;  // 9999-12-31T23:59:59Z, the last of RFC 3339.
+
+/// "KEY=value" into its two halves.
+Result<std::pair<std::string, std::string>> pair_of(const std::string& text, const char* flag) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    return Error(Errc::kInvalid, std::string(flag) + " \"" + text + "\": write NAME=VALUE");
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+/// "8080" or "8080/udp".
+Result<void> check_port(const std::string& port) {
+  unsigned number = 0;
+  const auto* end = port.data() + port.size();
+  const auto [rest, error] = std::from_chars(port.data(), end, number);
+  const std::string_view protocol(rest, static_cast<std::size_t>(end - rest));
+  if (error != std::errc() || number < 1 || number > 65535 ||
+      (protocol != "" && protocol != "/tcp" && protocol != "/udp" && protocol != "/sctp"))
+    return Error(Errc::kInvalid, "--port \"" + port +
+                                     "\": write a number from 1 to 65535, with /tcp, /udp or /sctp "
+                                     "behind it if need be");
+  return {};
+}
+
+}  // namespace
+
+void ConfigFlags::add_to(CLI::App& command) {
+  command
+      .add_option("--entrypoint", entrypoint,
+                  "Program to start: WORD,WORD; repeat the flag for words that hold commas; "
+                  "without --args the base's args are cleared; '' clears")
+      ->allow_extra_args(false)
+      ->each([this](const std::string&) { entrypoint_given = true; });
+  command.add_option("--args", args, "Its arguments, written likewise")
+      ->allow_extra_args(false)
+      ->each([this](const std::string&) { args_given = true; });
+  const auto list = [&command](const char* name, std::vector<std::string>& into, const char* help) {
+    command.add_option(name, into, help)->allow_extra_args(false);
+  };
+  list("-e,--env", env, "Environment variable NAME=VALUE; may be repeated");
+  list("--unset-env", unset_env, "Environment variable to take away; may be repeated");
+  list("-l,--label", labels, "Label NAME=VALUE; may be repeated");
+  list("--annotation", annotations, "Annotation NAME=VALUE of manifest and index; may be repeated");
+  command.add_option("-u,--user", user, "User to run as: NAME or ID, with :GROUP if need be");
+  command.add_option("-w,--workdir", working_dir, "Working directory");
+  list("--port", ports, "Port the image listens on: 8080 or 53/udp; may be repeated");
+  list("--volume", volumes, "Path that is a volume; may be repeated");
+  command.add_option("--stop-signal", stop_signal, "Signal that ends the program: SIGQUIT");
+  command.add_option("--created", created,
+                     "Time of creation, RFC 3339 (default: $SOURCE_DATE_EPOCH if set)");
+}
+
+std::vector<std::string> words_of(const std::vector<std::string>& values) {
+  if (values.size() != 1) return values;
+  std::vector<std::string> words;
+  for (std::string_view rest = values.front(); !rest.empty();) {
+    const auto comma = rest.find(',');
+    words.emplace_back(rest.substr(0, comma));
+    if (comma == rest.npos) break;
+    rest.remove_prefix(comma + 1);
+    if (rest.empty()) words.emplace_back();
+  }
+  return words;
+}
+
+Result<oci::ConfigPatch> ConfigFlags::patch() const {
+  oci::ConfigPatch patch;
+  if (entrypoint_given) patch.entrypoint = words_of(entrypoint);
+  if (args_given) patch.args = words_of(args);
+  for (const auto& text : env) {
+    auto pair = pair_of(text, "--env");
+    if (!pair) return std::move(pair).error();
+    patch.env.push_back(std::move(*pair));
+  }
+  for (const auto& name : unset_env) {
+    if (name.empty() || name.find('=') != name.npos)
+      return Error(Errc::kInvalid, "--unset-env \"" + name + "\": write the name alone");
+    for (const auto& [set, value] : patch.env)
+      if (set == name)
+        return Error(Errc::kInvalid,
+                     "--unset-env " + name + ": --env sets it; keep one of the two");
+    patch.unset_env.push_back(name);
+  }
+  for (const auto& text : labels) {
+    auto pair = pair_of(text, "--label");
+    if (!pair) return std::move(pair).error();
+    patch.labels.insert_or_assign(pair->first, pair->second);
+  }
+  patch.user = user;
+  if (working_dir && !working_dir->empty()) {
+    auto clean = layer::clean_absolute_path(*working_dir);
+    if (!clean) return std::move(clean).error().while_doing("--workdir");
+  }
+  patch.working_dir = working_dir;
+  for (const auto& port : ports) KILN_TRY(check_port(port));
+  patch.exposed_ports = ports;
+  patch.volumes = volumes;
+  patch.stop_signal = stop_signal;
+  return patch;
+}
+
+Result<oci::Annotations> ConfigFlags::annotation_map() const {
+  oci::Annotations map;
+  for (const auto& text : annotations) {
+    auto pair = pair_of(text, "--annotation");
+    if (!pair) return std::move(pair).error();
+    map.insert_or_assign(pair->first, pair->second);
+  }
+  return map;
+}
+
+Result<std::optional<std::string>> ConfigFlags::created_time() const {
+  if (!created.empty()) {
+    auto time = parse_rfc3339(created);
+    if (!time) return std::move(time).error().while_doing("--created");
+    return std::optional(format_rfc3339(*time));
+  }
+  auto epoch = source_date_epoch();
+  if (!epoch) return std::move(epoch).error();
+  if (!*epoch) return std::optional<std::string>();
+  return std::optional(format_rfc3339(WallTime(std::chrono::seconds(**epoch))));
+}
+
+Result<std::optional<std::int64_t>> source_date_epoch() {
+  const char* text = std::getenv("SOURCE_DATE_EPOCH");
+  if (text == nullptr || *text == '\0') return std::optional<std::int64_t>();
+  const std::string_view digits(text);
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+  if (error != std::errc() || end != digits.data() + digits.size() || seconds < 0 ||
+      seconds > kMaxSeconds)
+    return Error(Errc::kInvalid,
+                 "SOURCE_DATE_EPOCH must be a number of seconds since 1970, for example "
+                 "$(git log -1 --format=%ct)");
+  return std::optional(seconds);
+}
+
+}  // namespace kiln::cli

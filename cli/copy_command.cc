@@ -1,0 +1,146 @@
+#include <CLI/CLI.hpp>
+
+#include "cli/command.h"
+#include "cli/images.h"
+#include "cli/terminal.h"
+#include "core/build/copy.h"
+
+namespace kiln::cli {
+namespace {
+
+struct CopyOptions {
+  std::string from;
+  std::string to;
+  ImageFlags common;
+};
+
+/// The one platform to copy: what --platform says, or this machine's where only one image fits.
+Result<std::optional<oci::Platform>> platform_for(const CopyOptions& options, bool one_image) {
+  auto wanted = options.common.wanted();
+  if (!wanted) return std::move(wanted).error();
+  if (wanted->size() > 1)
+    return Error(Errc::kInvalid,
+                 "copy takes all platforms or one; give --platform once, or not at all");
+  if (!wanted->empty()) return std::optional(wanted->front());
+  return one_image ? std::optional(host_platform()) : std::nullopt;
+}
+
+Task<Result<int>> copy(std::shared_ptr<const CopyOptions> options, Engine engine) {
+  auto images = Images::create(options->common, engine);
+  if (!images) co_return std::move(images).error();
+  auto from_place = Place::parse(options->from);
+  if (!from_place) co_return std::move(from_place).error();
+  auto to_place = Place::parse(options->to);
+  if (!to_place) co_return std::move(to_place).error();
+  if (to_place->is_registry() && to_place->reference().digest())
+    co_return Error(Errc::kInvalid, "a destination has a tag, not a digest: " + options->to);
+  auto from = co_await images->reader(*from_place);
+  if (!from) co_return std::move(from).error().while_doing(options->from);
+  auto to = co_await images->destination(*to_place);
+  if (!to) co_return std::move(to).error().while_doing(options->to);
+  auto platform = platform_for(*options, !(*to)->holds_indexes());
+  if (!platform) co_return std::move(platform).error();
+
+  auto tag = to_place->is_registry() ? to_place->reference().tag() : to_place->tag();
+  if (tag.empty() && to_place->kind() != Place::Kind::kDockerArchive) tag = "latest";
+  build::CopyRequest request;
+  request.platform = std::move(*platform);
+  request.tags = {tag};
+  request.origins = images->origins();
+  request.listener = push_listener();
+  auto copied = co_await build::copy_image(**from, **to, engine.registry, std::move(request));
+  if (!copied)
+    co_return std::move(copied).error().while_doing("copying " + options->from + " to " +
+                                                    options->to);
+  print_image(NamedImage(to_place->name(), tag, copied->top.descriptor()), options->common.form);
+  co_return kDone;
+}
+
+/// Only registries and layouts hold several tags of one image.
+Task<Result<int>> tag(std::shared_ptr<const CopyOptions> options, Engine engine) {
+  auto images = Images::create(options->common, engine);
+  if (!images) co_return std::move(images).error();
+  auto place = Place::parse(options->from);
+  if (!place) co_return std::move(place).error();
+  if (!place->is_registry() && place->kind() != Place::Kind::kOciLayout)
+    co_return Error(Errc::kInvalid,
+                    options->from + " cannot take another tag; kiln copy it to a new place");
+  auto name = oci::Reference::parse_tag(options->to);
+  if (!name) co_return std::move(name).error().while_doing("TAG is a tag alone, for example 1.27");
+  auto reader = co_await images->reader(*place);
+  if (!reader) co_return std::move(reader).error().while_doing(options->from);
+  auto top = co_await (*reader)->top();
+  if (!top) co_return std::move(top).error().while_doing(options->from);
+  auto to = co_await images->destination(*place);
+  if (!to) co_return std::move(to).error();
+  auto tagged = co_await (*to)->put_manifest(*top, *name);
+  if (!tagged) co_return std::move(tagged).error().while_doing("tagging " + place->name());
+  print_image(NamedImage(place->name(), *name, top->descriptor()), options->common.form);
+  co_return kDone;
+}
+
+Task<Result<int>> remove(std::shared_ptr<const CopyOptions> options, Engine engine) {
+  auto registries = Registries::create(options->common.registries);
+  if (!registries) co_return std::move(registries).error();
+  auto place = Place::parse(options->from);
+  if (!place) co_return std::move(place).error();
+  if (!place->is_registry())
+    co_return Error(Errc::kInvalid, "only an image in a registry is deleted; delete " +
+                                        options->from +
+                                        " with the tool that keeps it (rm, docker)");
+  const auto access = registries->access(place->reference().repository().registry);
+  // A tag that is not there is told, though the registry would not mind.
+  auto there = co_await engine.registry.resolve(place->reference(), access);
+  if (!there) co_return std::move(there).error();
+  auto removed = co_await engine.registry.remove(place->reference(), access);
+  if (!removed) co_return std::move(removed).error().while_doing("deleting " + options->from);
+  tell("deleted " + place->reference().str() + " (" + there->digest.str() + ")");
+  co_return kDone;
+}
+
+}  // namespace
+
+void add_copy(CLI::App& app, Chosen& chosen) {
+  auto options = std::make_shared<CopyOptions>();
+  const std::vector<Form> forms = {Form::kName, Form::kJson, Form::kYaml};
+
+  auto* copying = app.add_subcommand("copy", "Copy an image as it is, with all its platforms");
+  copying->footer(
+      "Digests stay the same. Layers that the destination has, or can mount, are not sent.\n"
+      "Examples:\n"
+      "  kiln copy nginx:1.27 r.example.com/mirror/nginx:1.27\n"
+      "  kiln copy r.example.com/site:1 oci-archive:site.tar\n"
+      "  kiln copy oci:out docker-daemon:site:try");
+  copying->add_option("SRC", options->from, "Image to copy")->required();
+  copying->add_option("DEST", options->to, "Where to")->required();
+  options->common.add_to(*copying, forms);
+  copying->callback([options, &chosen] {
+    chosen.action = [options](Engine engine) { return copy(options, engine); };
+  });
+
+  auto* tagging = app.add_subcommand("tag", "Give an image in a registry one more tag");
+  tagging->footer(
+      "Examples:\n"
+      "  kiln tag r.example.com/site:1.2.3 stable\n"
+      "  kiln tag r.example.com/site@sha256:… 1.2.3");
+  tagging->add_option("IMAGE", options->from, "Image to tag")->required();
+  tagging->add_option("TAG", options->to, "The tag alone")->required();
+  options->common.add_to(*tagging, forms);
+  tagging->callback([options, &chosen] {
+    chosen.action = [options](Engine engine) { return tag(options, engine); };
+  });
+
+  auto* deleting = app.add_subcommand("delete", "Delete a tag or manifest from a registry");
+  deleting->footer(
+      "By tag, the tag goes and the image stays under its digest, where the registry can do so;\n"
+      "by digest, the manifest goes with all its tags.\n"
+      "Examples:\n"
+      "  kiln delete r.example.com/site@sha256:…");
+  deleting->add_option("IMAGE", options->from, "What to delete")->required();
+  options->common.add_to(*deleting, {});
+  deleting->callback([options, &chosen] {
+    chosen.action = [options](Engine engine) { return remove(options, engine); };
+  });
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,52 @@
+#pragma once
+#include "core/registry/client.h"
+
+namespace kiln::cli {
+
+/// A registry client that shows what it sends and fetches as bars. Passes everything else on.
+/// Lifetime: `next` outlives it.
+class ProgressClient final : public registry::Client {
+ public:
+  explicit ProgressClient(registry::Client& next) : next_(next) {}
+
+  Task<Result<void>> fetch_blob_into(oci::Repository repository, oci::Descriptor blob,
+                                     registry::Access access, ByteSink& sink) override;
+  Task<Result<registry::PushResult>> ensure_blob(oci::Repository repository, layer::Blob blob,
+                                                 std::optional<oci::Repository> mount_from,
+                                                 registry::Access access) override;
+
+  Task<Result<oci::Descriptor>> resolve(oci::Reference reference,
+                                        registry::Access access) override {
+    return next_.resolve(std::move(reference), std::move(access));
+  }
+  Task<Result<oci::RawManifest>> fetch_manifest(oci::Reference reference,
+                                                registry::Access access) override {
+    return next_.fetch_manifest(std::move(reference), std::move(access));
+  }
+  Task<Result<std::string>> fetch_blob(oci::Repository repository, oci::Descriptor blob,
+                                       registry::Access access) override {
+    return next_.fetch_blob(std::move(repository), std::move(blob), std::move(access));
+  }
+  Task<Result<bool>> has_blob(oci::Repository repository, oci::Digest digest,
+                              registry::Access access) override {
+    return next_.has_blob(std::move(repository), std::move(digest), std::move(access));
+  }
+  Task<Result<bool>> mount_blob(oci::Repository repository, oci::Descriptor blob,
+                                oci::Repository from, registry::Access access) override {
+    return next_.mount_blob(std::move(repository), std::move(blob), std::move(from),
+                            std::move(access));
+  }
+  Task<Result<void>> put_manifest(oci::Repository repository, std::string tag,
+                                  oci::RawManifest manifest, registry::Access access) override {
+    return next_.put_manifest(std::move(repository), std::move(tag), std::move(manifest),
+                              std::move(access));
+  }
+  Task<Result<void>> remove(oci::Reference reference, registry::Access access) override {
+    return next_.remove(std::move(reference), std::move(access));
+  }
+
+ private:
+  registry::Client& next_;
+};
+
+}  // namespace kiln::cli

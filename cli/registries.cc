@@ -1,0 +1,70 @@
+#include "cli/registries.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "cli/keychain.h"
+#include "core/base/file.h"
+
+namespace kiln::cli {
+namespace {
+
+constexpr std::uint64_t kMaxCaBytes = 1024 * 1024;
+
+}  // namespace
+
+void RegistryFlags::add_to(CLI::App& command) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--insecure",
+          [this](const std::vector<std::string>& hosts) {
+            for (const auto& host : hosts)
+              if (host.empty() || host == "true")
+                insecure_all = true;
+              else
+                insecure_hosts.push_back(host);
+          },
+          "Allow plain http or unverified TLS, for all registries or for HOST alone "
+          "(--insecure=HOST)")
+      ->expected(0, 1)
+      ->default_str("true")
+      ->take_all();
+  command.add_option("--ca", ca_file,
+                     "PEM file of a certificate authority to trust besides the system's");
+}
+
+Result<Registries> Registries::create(const RegistryFlags& flags) {
+  Registries registries;
+  registries.flags_ = flags;
+  if (!flags.ca_file.empty()) {
+    auto pem = read_file(flags.ca_file, kMaxCaBytes);
+    if (!pem) return std::move(pem).error().while_doing("--ca");
+    http::TlsOptions tls;
+    tls.ca_pem = std::move(*pem);
+    registries.ca_ = std::make_shared<const http::TlsOptions>(std::move(tls));
+  }
+  auto user = user_keychain();
+  if (!user) return std::move(user).error();
+  registries.user_ = std::move(*user);
+  return registries;
+}
+
+Task<Result<void>> Registries::prepare(std::string, WorkPool&) {  // NOLINT: see Lifetime
+  co_return Result<void>();
+}
+
+registry::Access Registries::access(const std::string& registry) const {
+  registry::Access access;
+  access.keychain = user_;
+  apply_flags(access, registry);
+  return access;
+}
+
+void Registries::apply_flags(registry::Access& access, const std::string& registry) const {
+  const auto& hosts = flags_.insecure_hosts;
+  access.insecure = access.insecure || flags_.insecure_all ||
+                    std::find(hosts.begin(), hosts.end(), registry) != hosts.end();
+  if (ca_ && !access.tls) access.tls = ca_;
+}
+
+}  // namespace kiln::cli
