@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 JOBS ?= $(shell tools/jobs.sh)
 PYTHON := /usr/bin/python3
+PREFIX ?= /usr/local
 
 .PHONY: help
 help: ## This list
@@ -23,6 +24,11 @@ build: ## Both programs, optimised: build/bin/kiln and build/bin/kiln-controller
 	@ninja -C build/release -j$(JOBS)
 	@mkdir -p build/bin
 	@ln -sf ../release/bin/kiln ../release/bin/kiln-controller build/bin/
+
+.PHONY: install
+install: build ## Programs and library into PREFIX (/usr/local); DESTDIR= and COMPONENT= as usual
+	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(abspath $(PREFIX))" \
+	  $(if $(COMPONENT),--component $(COMPONENT))
 
 .PHONY: demo
 demo: ## Builds, then shows a cluster that turns a ConfigMap into an image; cleans up after itself
@@ -50,6 +56,11 @@ asan tsan:
 	@$(MAKE) --no-print-directory build/$@/build.ninja
 	@ninja -C build/$@ -j$(JOBS) $$(ninja -C build/$@ -t targets all | sed -n 's/^\(unit_[a-z_0-9]*\): phony$$/\1/p')
 	@$(PYTHON) tools/run_tests.py --build build/$@ --label unit --no-cluster --no-python
+
+.PHONY: determinism
+determinism: dev ## 256 MiB of content on other processors (qemu), threads, sizes of writes: the same bytes?
+	@KILN_BIN_DIR=$(CURDIR)/build/dev/bin KILN_DETERMINISM_MB=256 $(PYTHON) -m pytest -q -p no:cacheprovider \
+	  --durations=5 tests/determinism/test_determinism.py
 
 .PHONY: cluster-up cluster-down
 cluster-up: ## A Kubernetes API server and a registry on this machine; tells how to use them

@@ -1,4 +1,5 @@
 # Language level, warnings (all errors), sanitizers and ccache, the same for every target of ours.
+include(GNUInstallDirs)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -13,8 +14,19 @@ set(CMAKE_CXX_FLAGS_DEV "-O1 -g1" CACHE STRING "" FORCE)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG -ffunction-sections -fdata-sections" CACHE STRING "" FORCE)
 set(CMAKE_EXE_LINKER_FLAGS_RELEASE "-Wl,--gc-sections -s" CACHE STRING "" FORCE)
 
+# What everybody needs who includes our headers, users of the installed library too.
+add_library(kiln_usage INTERFACE)
+target_compile_features(kiln_usage INTERFACE cxx_std_20)
+target_include_directories(kiln_usage INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/kiln>)
+# Asio and Beast are compiled once, in core/base and core/http/beast, not in every file that names
+# them. What they declare follows these three, so they must be the same in every file of a program.
+target_compile_definitions(kiln_usage INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
+
+# Our own rules, which stay in this tree.
 add_library(kiln_compiler INTERFACE)
-target_include_directories(kiln_compiler INTERFACE ${PROJECT_SOURCE_DIR})
+target_link_libraries(kiln_compiler INTERFACE kiln_usage)
 target_compile_options(kiln_compiler INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Werror
   -fstack-protector-strong -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
@@ -24,10 +36,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds
     -Wno-stringop-overread -Wno-dangling-pointer -Wno-mismatched-new-delete)
 endif()
-# Asio and Beast are compiled once, in core/base and core/http/beast, not in every file that names them.
-target_compile_definitions(kiln_compiler INTERFACE
-  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
-  KILN_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(kiln_compiler INTERFACE KILN_VERSION="${PROJECT_VERSION}")
 
 if(KILN_SANITIZE)
   set(kiln_sanitize ${KILN_SANITIZE})

@@ -11,6 +11,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(DEFLATE REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
 
 # Boost 1.81 is used as headers only, so its own package files are enough.
 find_path(KILN_BOOST_INCLUDE boost/asio/awaitable.hpp REQUIRED)
@@ -18,6 +19,8 @@ file(STRINGS ${KILN_BOOST_INCLUDE}/boost/version.hpp kiln_boost_version REGEX "#
 if(NOT kiln_boost_version MATCHES "1_(8[1-9]|9[0-9])")
   message(FATAL_ERROR "Boost 1.81 or newer is needed (Debian: libboost1.81-dev); found ${kiln_boost_version}")
 endif()
+string(REGEX MATCH "[0-9]+_[0-9_]+" KILN_BOOST_VERSION "${kiln_boost_version}")
+string(REPLACE "_" "." KILN_BOOST_VERSION ${KILN_BOOST_VERSION})
 
 if(KILN_BUILD_TESTS)
   find_package(GTest REQUIRED)

@@ -20,7 +20,7 @@ import re
 import sys
 from typing import Iterator
 
-CODE_FOLDERS = ("core/", "controller/", "cli/", "tests/")
+CODE_FOLDERS = ("core/", "controller/", "cli/", "tests/", "examples/")
 SKIPPED_FOLDERS = {".git", "build", "__pycache__", ".pytest_cache", "corpus", ".cache"}
 TEXT_SUFFIXES = {".h", ".cc", ".py", ".sh", ".md", ".txt", ".yaml", ".yml", ".json", ".cmake", ""}
 TAB_FILES = ("Makefile", "go.mod", "go.sum", "LICENSE")

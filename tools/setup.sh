@@ -8,9 +8,12 @@ cd "$(dirname "$0")/.."
 
 build=(make g++ cmake ninja-build ccache pkg-config git ca-certificates
   libboost1.81-dev libssl-dev zlib1g-dev libisal-dev libdeflate-dev libzstd-dev libarchive-dev
-  nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev)
+  nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev
+  prometheus-cpp-dev)
 demo=(python3 openssl)
-test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml skopeo umoci jq)
+test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml
+  python3-prometheus-client skopeo umoci jq
+  qemu-user faketime)
 lint=(python3 clang-format-16 clang-tidy-16)
 
 wanted=()
