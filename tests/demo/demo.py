@@ -131,10 +131,11 @@ class Demo:
     def _start_controller(self) -> None:
         self._tell.chapter("The controller")
         log_path = self._log_path()
-        self._tell.command(f"{CONTROLLER} --kubeconfig $KUBECONFIG &")
+        off = ["--metrics-addr", "0", "--health-addr", "0"]  # Their ports may be taken on this machine.
+        self._tell.command(f"{CONTROLLER} --kubeconfig $KUBECONFIG {' '.join(off)} &")
         with open(log_path, "w") as log:
             self._controller = subprocess.Popen(
-                [str(ROOT / CONTROLLER), "--kubeconfig", self._environment["KUBECONFIG"]],
+                [str(ROOT / CONTROLLER), "--kubeconfig", self._environment["KUBECONFIG"], *off],
                 cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=None if self._keep else _die_with_parent)
         self._tell.say(f"It runs as process {self._controller.pid}, outside the cluster.")
