@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/gather.h"
+#include "core/build/layer_cut.h"
 #include "core/build/placement.h"
 #include "core/layer/entry_path.h"
 
@@ -54,8 +56,20 @@ Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
     planned.push_back(PlannedLayer{tree, "kiln content " + wanted.path});
     tree = std::make_shared<layer::FileTree>();
   }
-  if (!tree->empty())
-    planned.push_back(PlannedLayer{tree, "kiln content" + listed(destinations(request))});
+  if (tree->empty()) return planned;
+  const auto line = "kiln content" + listed(destinations(request));
+  if (request.layers != LayerPolicy::kAuto) {
+    planned.push_back(PlannedLayer{tree, line});
+    return planned;
+  }
+  auto parts = cut_into_layers(tree);
+  if (!parts) return std::move(parts).error();
+  for (std::size_t i = 0; i < parts->size(); ++i) {
+    auto part = parts->size() == 1
+                    ? ""
+                    : " (" + std::to_string(i + 1) + " of " + std::to_string(parts->size()) + ")";
+    planned.push_back(PlannedLayer{std::move((*parts)[i]), line + part});
+  }
   return planned;
 }
 
@@ -140,22 +154,45 @@ Error missing_platform(const BuildRequest& request, const ResolvedImage& base) {
 
 }  // namespace
 
-Task<Result<layer::Layer>> LayerMaker::make(std::shared_ptr<const layer::FileTree> tree,
-                                            std::shared_ptr<const BuildRequest> request) {
-  const auto key = source::identity_of(*tree) + " " + layer::encoder_id(request->compression) +
-                   " " + std::to_string(static_cast<int>(request->timestamps.kind)) + " " +
-                   std::to_string(request->timestamps.fixed) +
-                   (request->docker_media_types ? " docker" : "");
+Task<Result<layer::Layer>> LayerMaker::make_one(std::string key,
+                                                std::shared_ptr<const layer::FileTree> tree,
+                                                layer::LayerOptions options) {
   if (const auto found = kept_.find(key); found != kept_.end()) co_return found->second;
+  auto work = [tree, options] { return layer::make_layer(*tree, options); };
+  auto made = co_await pool_.run(std::move(work));
+  if (made) keep(key, *made);
+  co_return made;
+}
+
+Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
+    Trees trees, std::shared_ptr<const BuildRequest> request, Made& made) {  // NOLINT: see Lifetime
   layer::LayerOptions options;
   options.compression = request->compression;
   options.timestamps = request->timestamps;
   options.docker_media_types = request->docker_media_types;
   options.spool_dir = spool_dir_;
-  auto work = [tree, options] { return layer::make_layer(*tree, options); };
-  auto made = co_await pool_.run(std::move(work));
-  if (made) keep(key, *made);
-  co_return made;
+  const auto how = " " + layer::encoder_id(request->compression) + " " +
+                   std::to_string(static_cast<int>(request->timestamps.kind)) + " " +
+                   std::to_string(request->timestamps.fixed) +
+                   (request->docker_media_types ? " docker" : "");
+  std::vector<std::string> keys;
+  std::vector<std::string> missing;
+  std::vector<Task<Result<layer::Layer>>> tasks;
+  for (auto& tree : trees) {
+    keys.push_back(source::identity_of(*tree) + how);
+    const auto& key = keys.back();
+    if (made.contains(key) || std::find(missing.begin(), missing.end(), key) != missing.end())
+      continue;
+    missing.push_back(key);
+    tasks.push_back(make_one(key, std::move(tree), options));
+  }
+  auto layers = co_await gather(std::move(tasks), pool_.threads());
+  if (!layers) co_return std::move(layers).error();
+  for (std::size_t i = 0; i < missing.size(); ++i)
+    made.emplace(std::move(missing[i]), std::move((*layers)[i]));
+  std::vector<layer::Layer> all;
+  for (const auto& key : keys) all.push_back(made.at(key));
+  co_return all;
 }
 
 void LayerMaker::keep(const std::string& key, const layer::Layer& layer) {
@@ -177,6 +214,7 @@ Task<Result<Assembled>> assemble(BaseCache& cache, LayerMaker& maker,
                                  std::shared_ptr<const std::vector<FetchedContent>> content) {
   if (!base->missing_platforms.empty()) co_return missing_platform(*request, *base);
   Assembled result;
+  LayerMaker::Made made;  // Platforms share what is equal.
   std::set<std::string> seen_layers;
   std::set<std::string> seen_warnings;
   result.images.docker_media_types = request->docker_media_types;
@@ -195,12 +233,15 @@ Task<Result<Assembled>> assemble(BaseCache& cache, LayerMaker& maker,
     for (auto& warning : warnings)
       if (seen_warnings.insert(warning).second) result.warnings.push_back(std::move(warning));
     auto image = platform.image.with_media_types(request->docker_media_types);
-    for (const auto& one : *planned) {
-      auto made = co_await maker.make(one.tree, request);
-      if (!made) co_return std::move(made).error().while_doing("making a layer");
-      const oci::HistoryEntry line{request->created, one.created_by};
-      image = image.with_layer(*made, line);
-      if (seen_layers.insert(made->diff_id.hex()).second) result.layers.push_back(*made);
+    LayerMaker::Trees trees;
+    for (const auto& one : *planned) trees.push_back(one.tree);
+    auto layers = co_await maker.make(std::move(trees), request, made);
+    if (!layers) co_return std::move(layers).error().while_doing("making a layer");
+    for (std::size_t i = 0; i < layers->size(); ++i) {
+      const auto& layer = (*layers)[i];
+      const oci::HistoryEntry line{request->created, (*planned)[i].created_by};
+      image = image.with_layer(layer, line);
+      if (seen_layers.insert(layer.diff_id.hex()).second) result.layers.push_back(layer);
     }
     result.images.images.push_back(finished(std::move(image), *request));
   }

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/base/task.h"
 #include "core/base/work_pool.h"
@@ -11,18 +12,26 @@
 
 namespace kiln::build {
 
-/// Makes layers from trees, each distinct tree once: platforms whose base says the same about the
-/// touched paths share a layer, and the small layers made last are kept for the next build.
+/// Makes layers from trees, several at a time, each distinct tree once: platforms whose base says
+/// the same about the touched paths share a layer, and the small layers made last are kept for the
+/// next build.
 /// Threads: the I/O executor; the work itself runs on the pool.
 class LayerMaker {
  public:
   LayerMaker(WorkPool& pool, std::string spool_dir)
       : pool_(pool), spool_dir_(std::move(spool_dir)) {}
 
-  [[nodiscard]] Task<Result<layer::Layer>> make(std::shared_ptr<const layer::FileTree> tree,
-                                                std::shared_ptr<const BuildRequest> request);
+  using Trees = std::vector<std::shared_ptr<const layer::FileTree>>;
+  using Made = std::map<std::string, layer::Layer>;  ///< By what makes layers equal.
+
+  /// A layer for each tree, in order. `made`: those of this build so far, which are not made again.
+  /// Lifetime: `made` outlives the task.
+  [[nodiscard]] Task<Result<std::vector<layer::Layer>>> make(
+      Trees trees, std::shared_ptr<const BuildRequest> request, Made& made);
 
  private:
+  Task<Result<layer::Layer>> make_one(std::string key, std::shared_ptr<const layer::FileTree> tree,
+                                      layer::LayerOptions options);
   void keep(const std::string& key, const layer::Layer& layer);
 
   WorkPool& pool_;

@@ -73,8 +73,11 @@ class Placer {
     KILN_TRY(add_directories(*directory, destination_, ownership_, base_, into_));
     auto placed = entry;
     placed.path = target;
-    if (entry.kind == EntryKind::kHardlink)
-      placed.link_target = layer::join_path(destination_, entry.link_target);
+    if (entry.kind == EntryKind::kHardlink) {
+      auto file = base_.resolve(layer::join_path(destination_, entry.link_target), false);
+      if (!file) return std::move(file).error();
+      placed.link_target = std::move(*file);
+    }
     if (entry.kind == EntryKind::kFile) placed.mode = ownership_.file_mode.value_or(entry.mode);
     placed.uid = ownership_.uid.value_or(entry.uid);
     placed.gid = ownership_.gid.value_or(entry.gid);

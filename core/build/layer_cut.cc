@@ -1,0 +1,105 @@
+#include "core/build/layer_cut.h"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/base/sha256.h"
+#include "core/layer/entry_path.h"
+
+namespace kiln::build {
+namespace {
+
+using layer::Entry;
+using layer::EntryKind;
+using layer::FileTree;
+
+constexpr std::uint64_t kBlock = 512;  // Of a tar.
+
+std::uint64_t tar_bytes(const Entry& entry) {
+  const auto content = entry.kind == EntryKind::kFile ? entry.content.size_bytes() : 0;
+  return kBlock + (content + kBlock - 1) / kBlock * kBlock;
+}
+
+/// A number that the path alone decides, evenly from 0 to 2^32.
+std::uint64_t lot_of(std::string_view path) {
+  const auto sum = sha256(path);
+  std::uint64_t lot = 0;
+  for (std::size_t i = 0; i < 4; ++i) lot = lot << 8U | sum[i];
+  return lot;
+}
+
+/// Decides, entry by entry, where the next layer begins.
+class Cutter {
+ public:
+  explicit Cutter(std::uint64_t target) : target_(target) {}
+
+  /// The number of the layer that `entry` goes to.
+  std::size_t layer_for(const Entry& entry) {
+    const auto size = tar_bytes(entry);
+    const auto least = target_ / 2;
+    // Behind half a layer, a cut every half layer on average: large entries are likelier to have
+    // one, so that what is around does not matter.
+    const bool drawn = in_layer_ >= least && lot_of(entry.path) < (size << 32U) / least;
+    if (in_layer_ > 0 && (drawn || in_layer_ + size > 2 * target_)) {
+      ++layer_;
+      in_layer_ = 0;
+    }
+    in_layer_ += size;
+    return layer_;
+  }
+
+ private:
+  std::uint64_t target_;
+  std::size_t layer_ = 0;
+  std::uint64_t in_layer_ = 0;
+};
+
+/// Adds `entry` and the directories above it that `whole` has.
+Result<void> add_with_parents(FileTree& part, const FileTree& whole, const Entry& entry) {
+  std::vector<const Entry*> missing;
+  for (std::string_view path = layer::parent_of(entry.path); !path.empty();
+       path = layer::parent_of(path)) {
+    if (part.find(path) != nullptr) break;
+    if (const auto* directory = whole.find(path)) missing.push_back(directory);
+  }
+  for (auto at = missing.rbegin(); at != missing.rend(); ++at) KILN_TRY(part.add(**at));
+  return part.add(entry);
+}
+
+std::uint64_t target_for(std::uint64_t total) {
+  auto target = kLayerBytes;
+  // An average layer is as large as the target; some are half, so that there can be twice as many.
+  while (total / target > kMaxCutLayers / 2) target *= 2;
+  return target;
+}
+
+}  // namespace
+
+Result<std::vector<std::shared_ptr<const FileTree>>> cut_into_layers(
+    std::shared_ptr<const FileTree> tree) {
+  std::uint64_t total = 0;
+  for (const auto& [path, entry] : tree->entries()) total += tar_bytes(entry);
+  if (total < 2 * kLayerBytes) return std::vector{std::move(tree)};
+
+  Cutter cutter(target_for(total));
+  std::vector<std::shared_ptr<FileTree>> parts;
+  std::map<std::string_view, std::size_t> files;  // For the hard links to them.
+  for (const auto& [path, entry] : tree->entries()) {
+    if (entry.kind == EntryKind::kHardlink) continue;
+    const auto number = cutter.layer_for(entry);
+    if (number == parts.size()) parts.push_back(std::make_shared<FileTree>());
+    KILN_TRY(add_with_parents(*parts[number], *tree, entry));
+    if (entry.kind == EntryKind::kFile) files.emplace(path, number);
+  }
+  for (const auto& [path, entry] : tree->entries()) {
+    if (entry.kind != EntryKind::kHardlink) continue;
+    const auto file = files.find(entry.link_target);
+    if (file == files.end()) return std::vector{std::move(tree)};  // make_layer says why not.
+    KILN_TRY(add_with_parents(*parts[file->second], *tree, entry));
+  }
+  return std::vector<std::shared_ptr<const FileTree>>(parts.begin(), parts.end());
+}
+
+}  // namespace kiln::build
