@@ -24,6 +24,7 @@ using std::chrono::steady_clock;
 constexpr milliseconds kGrace{1000};  // Between SIGTERM and SIGKILL.
 constexpr std::size_t kBlockBytes = 64 * 1024;
 constexpr std::size_t kMaxErrorBytes = 16 * 1024;
+constexpr int kErrorBlocks = 64;  // At one go: who never stops complaining must not keep us there.
 
 enum class Pipe { kOpen, kClosed };
 
@@ -137,7 +138,7 @@ void Process::Impl::note_exit() {
 
 void Process::Impl::read_errors() {
   std::array<char, 4096> block;
-  while (program.errors.valid()) {
+  for (int blocks = 0; blocks < kErrorBlocks && program.errors.valid(); ++blocks) {
     const auto got = ::read(program.errors.get(), block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return;
@@ -160,10 +161,13 @@ Result<Process::Impl::Ready> Process::Impl::wait_for(bool want_input, bool want_
                                  pollfd{fd_if(want_output, program.output), POLLIN, 0}};
     const int count = poll_until(fds, deadline);
     if (count < 0) return fail(errno_error(errno, "cannot wait for", name));
-    if (fds[1].revents != 0) return fail(Error(Errc::kCancelled, name + " was stopped"));
-    if (count == 0 || steady_clock::now() >= deadline) return fail(deadline_error(name, limit));
     if (fds[2].revents != 0) read_errors();
-    if (fds[0].revents != 0) note_exit();
+    if (fds[0].revents != 0)
+      note_exit();  // First: what ended in time is not late because we looked late.
+    else if (fds[1].revents != 0)
+      return fail(Error(Errc::kCancelled, name + " was stopped"));
+    else if (count == 0 || steady_clock::now() >= deadline)
+      return fail(deadline_error(name, limit));
     const Ready ready{fds[3].revents != 0, fds[4].revents != 0};
     if (ready.input || ready.output) return ready;
   }
@@ -197,6 +201,7 @@ Result<Pipe> Process::Impl::write_some(std::string_view& bytes) {
 }
 
 Result<ExitStatus> Process::Impl::reap() {
+  if (failure) return *failure;  // It is reaped already: its number may be another's by now.
   read_errors();
   reaped = true;
   int status = 0;

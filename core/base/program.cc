@@ -1,8 +1,8 @@
 #include "core/base/program.h"
 
 #include <fcntl.h>
-#include <sys/pidfd.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,6 +145,16 @@ pid_t start_child(const Launch& launch) {
   return pid;
 }
 
+/// By number: glibc 2.36 declares its pidfd_open() to C only. Close-on-exec by itself.
+int open_pidfd(pid_t pid) {
+  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+}
+
+void reap(pid_t pid) {
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
 Error start_error(const Command& command, const Report& report) {
   if (report.step == Step::kDirectory)
     return errno_error(report.error, "cannot run " + command.name() + " in", command.directory);
@@ -244,14 +254,14 @@ Result<StartedProgram> start_program(const Command& command) {
   if (started.pid < 0) return errno_error(errno, "cannot start a process for", command.program);
   report.write_end = UniqueFd();
   if (const auto failure = read_report(report.read_end)) {
-    ::waitpid(started.pid, nullptr, 0);
+    reap(started.pid);
     return start_error(command, *failure);
   }
-  started.exit = UniqueFd(::pidfd_open(started.pid, 0));
+  started.exit = UniqueFd(open_pidfd(started.pid));
   if (!started.exit.valid()) {
     const int error = errno;
     ::kill(-started.pid, SIGKILL);
-    ::waitpid(started.pid, nullptr, 0);
+    reap(started.pid);
     return errno_error(error, "cannot watch", command.program);
   }
   started.input = std::move(input.write_end);

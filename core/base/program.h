@@ -65,8 +65,10 @@ struct StartedProgram {
 };
 
 /// Errors: kNotFound for a program or directory that is not there, kDenied for one that may not be
-/// used, kInvalid for a command that no system can run; all name it.
-/// Threads: any. The calling thread stands still until the program runs.
+/// used, kInvalid for a command that no system can run; all name it. kInternal where the system
+/// has no pidfd (Linux before 5.3, some sandboxes).
+/// Threads: any. The calling thread stands still until the program runs. SIGCHLD must not be
+/// ignored in this process; where it is, that is ended.
 [[nodiscard]] Result<StartedProgram> start_program(const Command& command);
 
 }  // namespace kiln
