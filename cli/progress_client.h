@@ -41,6 +41,9 @@ class ProgressClient final : public registry::Client {
     return next_.put_manifest(std::move(repository), std::move(tag), std::move(manifest),
                               std::move(access));
   }
+  Task<Result<bool>> check_login(std::string registry, registry::Access access) override {
+    return next_.check_login(std::move(registry), std::move(access));
+  }
   Task<Result<void>> remove(oci::Reference reference, registry::Access access) override {
     return next_.remove(std::move(reference), std::move(access));
   }

@@ -89,6 +89,12 @@ class Client {
                                                         oci::RawManifest manifest,
                                                         Access access) = 0;
 
+  /// Has the registry check the credentials that `access` gives for it as a whole: GET /v2/. False
+  /// = it asked for none, so they were not looked at. Errors: kUnauthorized and kDenied where they
+  /// are not accepted; kUnsupported for a server without this API. Source: distribution-spec v1.1,
+  /// "Determining Support".
+  [[nodiscard]] virtual Task<Result<bool>> check_login(std::string registry, Access access) = 0;
+
   /// Deletes a manifest by digest, or a tag. Absent is success.
   [[nodiscard]] virtual Task<Result<void>> remove(oci::Reference reference, Access access) = 0;
 };

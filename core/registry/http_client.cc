@@ -231,6 +231,18 @@ Task<Result<void>> HttpRegistryClient::remove(oci::Reference reference, Access a
   co_return error;
 }
 
+Task<Result<bool>> HttpRegistryClient::check_login(std::string registry, Access access) {
+  Call get(oci::Repository{registry, ""}, std::move(access), Scopes(), "GET", "/v2/");
+  get.max_redirects = kMaxRedirects;
+  auto answer = co_await transport_.send(std::move(get));
+  if (!answer) co_return answer.error();
+  if (answer->status() == 200) co_return answer->authorized;
+  if (answer->status() == 404 || answer->status() == 405)
+    co_return Error(Errc::kUnsupported, registry + " is no registry: GET /v2/ was answered with " +
+                                            std::to_string(answer->status()));
+  co_return protocol::error_from(answer->response, registry, clock_.now());
+}
+
 // --- Blobs, down ---------------------------------------------------------------------------------
 
 Task<Result<std::unique_ptr<http::ResponseStream>>> HttpRegistryClient::open_blob(

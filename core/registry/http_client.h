@@ -41,6 +41,7 @@ class HttpRegistryClient final : public Client {
                                 oci::Repository from, Access access) override;
   Task<Result<void>> put_manifest(oci::Repository repository, std::string tag,
                                   oci::RawManifest manifest, Access access) override;
+  Task<Result<bool>> check_login(std::string registry, Access access) override;
   Task<Result<void>> remove(oci::Reference reference, Access access) override;
 
  private:

@@ -54,11 +54,14 @@ struct Transport::Ticket {
 
 namespace {
 
+std::string subject_of(const oci::Repository& repository) {
+  return repository.path.empty() ? repository.registry : repository.str();
+}
+
 Error refused(const oci::Repository& repository, bool anonymous, const std::string& words) {
-  auto message =
-      repository.registry +
-      (anonymous ? " asks for credentials and none were given (" : " refused the credentials (") +
-      repository.path + ")";
+  auto message = repository.registry + (anonymous ? " asks for credentials and none were given"
+                                                  : " refused the credentials");
+  if (!repository.path.empty()) message += " (" + repository.path + ")";
   if (!words.empty()) message += ": " + words;
   return {Errc::kUnauthorized, std::move(message)};
 }
@@ -166,14 +169,17 @@ Task<Result<Answer>> Transport::with_session(std::shared_ptr<const Call> call,
       ticket = *std::move(made);
     }
     auto answer = co_await deliver(call, session, ticket.authorization, streaming);
-    if (!answer) co_return std::move(answer).error().while_doing(call->repository.str());
-    if (answer->status() != 401) co_return answer;
+    if (!answer) co_return std::move(answer).error().while_doing(subject_of(call->repository));
+    if (answer->status() != 401) {
+      answer->authorized = !ticket.authorization.empty();
+      co_return answer;
+    }
 
     words = protocol::parse_error_body(answer->response.body).words;
     // A host that the registry sent us on to gets no answer to its challenge (attack A4).
     const auto& from = answer->response.head.url;
     if (!for_registry || from.origin() != session->endpoint().base.origin())
-      co_return Error(Errc::kUnauthorized, call->repository.str() + ": " + from.host_port() +
+      co_return Error(Errc::kUnauthorized, subject_of(call->repository) + ": " + from.host_port() +
                                                ", where the registry keeps this, answered 401");
     const auto challenges = protocol::parse_challenges(answer->headers().all("WWW-Authenticate"));
     const auto* challenge = protocol::choose(challenges);

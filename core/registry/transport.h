@@ -16,7 +16,7 @@ namespace kiln::registry {
 
 /// One request to a registry on behalf of one user.
 struct Call {
-  oci::Repository repository;
+  oci::Repository repository;  ///< With "" as path: the registry as a whole.
   Access access;
   protocol::Scopes scopes;  ///< What a token must allow, if the registry asks for one.
   std::string method;
@@ -42,6 +42,7 @@ struct Call {
 struct Answer {
   http::Response response;
   std::unique_ptr<http::ResponseStream> stream{};
+  bool authorized = false;  ///< The registry had asked who is there, and was told.
 
   explicit Answer(http::Response r) : response(std::move(r)) {}
   int status() const { return response.status(); }

@@ -216,6 +216,12 @@ class FakeRegistry final : public registry::Client {
     co_return Result<void>();
   }
 
+  Task<Result<bool>> check_login(std::string registry, registry::Access access) override {
+    oci::Repository whole{registry, ""};
+    KILN_CO_TRY(co_await begin("check_login", registry, std::move(whole), access));
+    co_return required_.contains(registry);
+  }
+
   Task<Result<void>> remove(oci::Reference reference, registry::Access access) override {
     KILN_CO_TRY(co_await begin("remove", reference.str(), reference.repository(), access));
     auto& store = at(reference.repository().str());

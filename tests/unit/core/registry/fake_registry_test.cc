@@ -108,5 +108,17 @@ TEST(FakeRegistry, RemovesTagsAndManifests) {
   EXPECT_EQ(registry.manifest_count("r.test/shop"), 0u);
 }
 
+TEST(FakeRegistry, ChecksALoginWhereItAsksForOne) {
+  fakes::FakeRegistry registry;
+  registry.require("r.test", login("me", "secret"));
+
+  EXPECT_TRUE(*run_task(registry.check_login("r.test", access_with({login("me", "secret")}))));
+  EXPECT_FALSE(*run_task(registry.check_login("open.test", {})));
+  const auto refused = run_task(registry.check_login("r.test", access_with({login("me", "x")})));
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_EQ(refused.error().code, Errc::kUnauthorized);
+  EXPECT_EQ(registry.call_lines()[0], "check_login r.test");
+}
+
 }  // namespace
 }  // namespace kiln::registry
