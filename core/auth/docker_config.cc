@@ -198,6 +198,17 @@ bool looks_legacy(const Json& document) {
 
 }  // namespace
 
+std::string docker_key(const std::string& registry) {
+  return registry == kDockerHub ? "https://" + registry + "/v1/" : registry;
+}
+
+std::optional<std::string> registry_of_key(std::string_view key) {
+  auto parts = split_key(key);
+  if (!parts || !parts->path.empty() || parts->host.find('*') != std::string::npos)
+    return std::nullopt;
+  return std::move(parts->host);
+}
+
 /// The only place that sees the JSON: the header stays free of it.
 struct DockerConfig::Reader {
   static Result<DockerConfig> read(const Json& registries) {
@@ -216,6 +227,17 @@ struct DockerConfig::Reader {
         [](const Entry& a, const Entry& b) { return rank(a.host, a.path) < rank(b.host, b.path); });
     return config;
   }
+
+  /// Strict about nothing: in a Secret, helpers are none of our business.
+  static void read_helpers(const Json& document, DockerConfig& config) {
+    config.store_ = json_string(document, "credsStore");
+    const auto& helpers = json_at(document, "credHelpers");
+    if (!helpers.is_object()) return;
+    for (const auto& [key, name] : helpers.items()) {
+      const auto registry = registry_of_key(key);
+      if (registry && name.is_string()) config.helpers_.emplace(*registry, name.get<std::string>());
+    }
+  }
 };
 
 Result<DockerConfig> DockerConfig::parse(std::string_view json) {
@@ -231,9 +253,7 @@ Result<DockerConfig> DockerConfig::parse(std::string_view json) {
 
   auto config = Reader::read(auths.is_null() ? Json::object() : auths);
   if (!config) return config.error();
-  const auto& helpers = json_at(*document, "credHelpers");
-  config->names_helpers_ =
-      (helpers.is_object() && !helpers.empty()) || !json_string(*document, "credsStore").empty();
+  Reader::read_helpers(*document, *config);
   return config;
 }
 
@@ -241,6 +261,11 @@ Result<DockerConfig> DockerConfig::parse_legacy(std::string_view json) {
   auto document = parse_object(json, "the .dockercfg");
   if (!document) return document.error();
   return Reader::read(*document);
+}
+
+std::string DockerConfig::helper_for(const std::string& registry) const {
+  const auto found = helpers_.find(registry);
+  return found == helpers_.end() ? store_ : found->second;
 }
 
 std::vector<Credential> DockerConfig::find(const oci::Repository& repository) const {

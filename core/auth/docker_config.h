@@ -1,5 +1,7 @@
 #pragma once
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,11 +10,19 @@
 
 namespace kiln::auth {
 
+/// The key under which docker keeps a registry's credentials: the host, but for Docker Hub
+/// "https://index.docker.io/v1/".
+std::string docker_key(const std::string& registry);
+
+/// The registry that a key stands for as a whole ("https://ghcr.io/v1/" → ghcr.io, docker.io →
+/// index.docker.io); nullopt for one with a path or a pattern, and for what is no key.
+std::optional<std::string> registry_of_key(std::string_view key);
+
 /// The credentials of a docker config file ("auths") or of the older .dockercfg. Exact host[:port]
 /// matches only; a key may carry a path ("ghcr.io/team") and then fits that path and what is below
 /// it, longest first; '*' in a host stands for a run of characters within one part of the name;
-/// Docker Hub's aliases are one; a scheme and "/v1/" or "/v2/" in a key are ignored. `credsStore`
-/// and `credHelpers` are noticed and never executed here (attack A13).
+/// Docker Hub's aliases are one; a scheme and "/v1/" or "/v2/" in a key are ignored. The helpers
+/// that `credsStore` and `credHelpers` name are never run here (attack A13): see core/auth/helper.
 class DockerConfig final : public Keychain {
  public:
   /// Errors: kInvalid, naming the key that is wrong, never a value.
@@ -21,7 +31,10 @@ class DockerConfig final : public Keychain {
 
   std::vector<Credential> find(const oci::Repository& repository) const override;
   bool empty() const { return entries_.empty(); }
-  bool names_helpers() const { return names_helpers_; }
+
+  /// The NAME of the docker-credential-NAME that the file wants asked for this registry:
+  /// `credHelpers` by exact host, else `credsStore`; "" = none. As it stands there: not checked.
+  std::string helper_for(const std::string& registry) const;
 
  private:
   struct Entry {
@@ -31,7 +44,8 @@ class DockerConfig final : public Keychain {
   };
   struct Reader;
   std::vector<Entry> entries_;
-  bool names_helpers_ = false;
+  std::map<std::string, std::string> helpers_;  // By registry.
+  std::string store_;
 };
 
 /// Asks several keychains in order and joins their answers.

@@ -214,18 +214,64 @@ TEST(DockerConfig, SameCredentialUnderTwoNamesIsGivenOnce) {
               ElementsAre(login("me", "x")));
 }
 
-TEST(DockerConfig, CredentialHelpersAreNoticedAndNeverRun) {
-  const auto store =
+TEST(DockerConfig, KnowsNoCredentialOfAHelper) {
+  const auto config =
       DockerConfig::parse(R"({"auths": {"r.test": {}}, "credsStore": "../../bin/touch"})");
-  const auto helpers = DockerConfig::parse(R"({"credHelpers": {"gcr.io": "gcloud"}})");
-  const auto none = DockerConfig::parse(R"({"auths": {}})");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->empty());
+  EXPECT_THAT(config->find(repository("r.test", "shop")), IsEmpty());
+}
 
-  ASSERT_TRUE(store && helpers && none);
-  EXPECT_TRUE(store->names_helpers());
-  EXPECT_TRUE(helpers->names_helpers());
-  EXPECT_FALSE(none->names_helpers());
-  EXPECT_TRUE(store->empty());
-  EXPECT_THAT(store->find(repository("r.test", "shop")), IsEmpty());
+// --- Which helper a registry has -----------------------------------------------------------------
+
+struct HelperRow {
+  std::string name, json, registry, helper;
+};
+
+class DockerConfigNames : public testing::TestWithParam<HelperRow> {};
+
+TEST_P(DockerConfigNames, TheHelperOfARegistry) {
+  const auto config = DockerConfig::parse(GetParam().json);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->helper_for(GetParam().registry), GetParam().helper);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Helpers, DockerConfigNames,
+    testing::ValuesIn(std::vector<HelperRow>{
+        {"None", R"({"auths": {}})", "r.test", ""},
+        {"Store", R"({"credsStore": "pass"})", "r.test", "pass"},
+        {"OfTheHost", R"({"credHelpers": {"gcr.io": "gcloud"}})", "gcr.io", "gcloud"},
+        {"OfAnotherHost", R"({"credHelpers": {"gcr.io": "gcloud"}})", "eu.gcr.io", ""},
+        {"OfAnotherPort", R"({"credHelpers": {"r.test:5000": "a"}})", "r.test", ""},
+        {"HostBeforeStore", R"({"credHelpers": {"gcr.io": "gcloud"}, "credsStore": "pass"})",
+         "gcr.io", "gcloud"},
+        {"StoreForTheRest", R"({"credHelpers": {"gcr.io": "gcloud"}, "credsStore": "pass"})",
+         "r.test", "pass"},
+        {"NoneOnPurpose", R"({"credHelpers": {"r.test": ""}, "credsStore": "pass"})", "r.test", ""},
+        {"HubByItsUrl", R"({"credHelpers": {"https://index.docker.io/v1/": "hub"}})",
+         "index.docker.io", "hub"},
+        {"HubByItsName", R"({"credHelpers": {"docker.io": "hub"}})", "index.docker.io", "hub"},
+        {"NotForAPath", R"({"credHelpers": {"r.test/team": "a"}})", "r.test", ""},
+        {"NotForAPattern", R"({"credHelpers": {"*.test": "a"}})", "r.test", ""},
+        {"NotAString", R"({"credHelpers": {"r.test": 1}, "credsStore": 2})", "r.test", ""},
+        {"NotAnObject", R"({"credHelpers": ["r.test"]})", "r.test", ""},
+        {"AnyNameIsLeftToWhoeverRunsIt", R"({"credsStore": "../../bin/touch"})", "r.test",
+         "../../bin/touch"},
+    }),
+    [](const auto& test) { return test.param.name; });
+
+TEST(DockerKeys, OfDockerHubAreItsOldUrl) {
+  EXPECT_EQ(docker_key("index.docker.io"), "https://index.docker.io/v1/");
+  EXPECT_EQ(docker_key("r.test:5000"), "r.test:5000");
+}
+
+TEST(DockerKeys, StandForARegistryAsAWholeOrForNone) {
+  EXPECT_EQ(registry_of_key("https://index.docker.io/v1/"), "index.docker.io");
+  EXPECT_EQ(registry_of_key("docker.io"), "index.docker.io");
+  EXPECT_EQ(registry_of_key("https://R.test:5000/v2/"), "r.test:5000");
+  for (const auto* key : {"r.test/team", "*.test", "", "ftp://r.test", "me@r.test"})
+    EXPECT_EQ(registry_of_key(key), std::nullopt) << key;
 }
 
 TEST(DockerConfig, ReadsTheOlderForm) {
