@@ -88,7 +88,9 @@ Task<Result<int>> remove(std::shared_ptr<const CopyOptions> options, Engine engi
     co_return Error(Errc::kInvalid, "only an image in a registry is deleted; delete " +
                                         options->from +
                                         " with the tool that keeps it (rm, docker)");
-  const auto access = registries->access(place->reference().repository().registry);
+  const auto& registry = place->reference().repository().registry;
+  KILN_CO_TRY(co_await registries->prepare(registry, engine.pool));
+  const auto access = registries->access(registry);
   // A tag that is not there is told, though the registry would not mind.
   auto there = co_await engine.registry.resolve(place->reference(), access);
   if (!there) co_return std::move(there).error();

@@ -43,14 +43,20 @@ Result<Registries> Registries::create(const RegistryFlags& flags) {
     tls.ca_pem = std::move(*pem);
     registries.ca_ = std::make_shared<const http::TlsOptions>(std::move(tls));
   }
-  auto user = user_keychain();
+  auto user = UserKeychain::read(own_environment());
   if (!user) return std::move(user).error();
   registries.user_ = std::move(*user);
   return registries;
 }
 
-Task<Result<void>> Registries::prepare(std::string, WorkPool&) {  // NOLINT: see Lifetime
-  co_return Result<void>();
+Task<Result<void>> Registries::prepare(
+    std::string registry,
+    WorkPool& pool) {  // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
+  return user_->ask_helpers(std::move(registry), pool);
+}
+
+std::shared_ptr<const auth::Keychain> Registries::keychain() const {
+  return user_;
 }
 
 registry::Access Registries::access(const std::string& registry) const {
