@@ -22,6 +22,7 @@ std::string one_line(std::string text) {
 Words words_of_app(const CLI::App& app, const std::string& name) {
   Words words{name, one_line(app.get_description()), {}};
   for (const auto* option : app.get_options()) {
+    if (option->get_group().empty()) continue;  // Hidden.
     for (const auto& flag : option->get_lnames())
       words.flags.emplace_back("--" + flag, one_line(option->get_description()));
     for (const auto& flag : option->get_snames())

@@ -94,8 +94,9 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(1, 256));
   app.add_flag("-v,--verbose", global.verbose, "Log what happens, on standard error");
   Chosen chosen;
-  for (const auto add : {&add_build, &add_append, &add_mutate, &add_rebase, &add_flatten, &add_copy,
-                         &add_files, &add_diff, &add_inspect, &add_validate, &add_completion})
+  for (const auto add :
+       {&add_build, &add_append, &add_mutate, &add_rebase, &add_flatten, &add_copy, &add_files,
+        &add_diff, &add_inspect, &add_validate, &add_login, &add_completion})
     add(app, chosen);
   auto* version = app.add_subcommand("version", "Print the version");
 
