@@ -141,26 +141,39 @@ Task<Result<int>> append(std::shared_ptr<const AppendOptions> options, Engine en
 
 void add_append(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<AppendOptions>();
-  auto* command = app.add_subcommand(
-      "append", "Add files to an image, take some away, change its config; for every platform");
+  auto* command =
+      app.add_subcommand("append", "Add files to an image, take files away, change its config");
   command->footer(
-      "Removals come first, then content in the order it is given; later ones win.\n"
+      "Removals come first, then content in the order it is given: of two files with\n"
+      "one path the later one wins. DEST of content is an absolute path in the image,\n"
+      "DEST of -t the place where the image goes. An image for several platforms is\n"
+      "changed for all of them.\n"
+      "\n"
       "Examples:\n"
-      "  kiln append nginx:1.27 --remove /usr/share/nginx/html --dir site:/usr/share/nginx/html "
-      "\\\n"
-      "    --entrypoint nginx --args=-g,'daemon off;' -t r.example.com/site:1\n"
-      "  kiln append scratch --dir public:/ -t oci:out:1\n"
+      "  # Your pages in the place of nginx's\n"
+      "  kiln append nginx:1.27 --remove /usr/share/nginx/html \\\n"
+      "    --dir site:/usr/share/nginx/html -t registry.example.com/team/site:1\n"
+      "  # Another command, and an argument that begins with a dash\n"
+      "  kiln append nginx:1.27 --dir site:/srv --entrypoint nginx --args=-g,'daemon off;' \\\n"
+      "    -t registry.example.com/team/site:2\n"
+      "  # Files alone, into a folder; no registry is needed\n"
+      "  kiln append scratch --dir site:/ -t oci:out:1\n"
+      "  # What another program packs, into the local Docker daemon\n"
       "  tar -c site | kiln append nginx:1.27 --tar -:/usr/share/nginx -t docker-daemon:site:try");
   command->add_option("BASE", options->base, "Image to start from, or scratch")->required();
   options->content.add_to(*command);
-  command->add_option("--remove", options->remove, "Path to take away; may be repeated")
+  command
+      ->add_option("--remove", options->remove,
+                   "Take this file or folder of the base away; may be repeated")
+      ->type_name("PATH")
       ->allow_extra_args(false);
   options->config.add_to(*command);
   options->build.add_to(*command);
   command->add_flag("--set-base-image-annotations", options->annotate_base,
-                    "Annotate the image with the base's name and digest, as rebase reads them");
+                    "Write the base's name and digest into the annotations, for kiln rebase");
   command->add_flag("--dry-run", options->dry_run, "Assemble and print the digest; send nothing");
-  command->add_option("-t,--tag", options->targets, "Where to; may be repeated")
+  command->add_option("-t,--tag", options->targets, "Where the image goes; may be repeated")
+      ->type_name("DEST")
       ->allow_extra_args(false);
   options->common.add_to(*command, {Form::kName, Form::kJson, Form::kYaml});
   command->callback([options, &chosen] {

@@ -302,26 +302,41 @@ Task<Result<int>> build_all(std::shared_ptr<const BuildOptions> options, Engine 
 
 void add_build(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<BuildOptions>();
-  auto* command = app.add_subcommand("build", "Build the ImageBuilds of manifests");
+  auto* command =
+      app.add_subcommand("build", "Build the images of ImageBuild manifests, without a cluster");
   command->footer(
+      "The manifests are those of the controller, and the image is the same. What a\n"
+      "flag says goes before what the manifest says.\n"
+      "\n"
       "Examples:\n"
-      "  kiln build -f site.yaml                              push where the manifest says\n"
-      "  kiln build -f site.yaml -t registry.example.com/try:1   push there instead\n"
-      "  kiln build -f site.yaml -t oci:out                   into a folder, with no registry\n"
-      "  kiln build -f site.yaml --dry-run                    tell the digest, send nothing\n"
+      "  # Push where the manifest says\n"
+      "  kiln build -f site.yaml\n"
+      "  # Push somewhere else, or write a folder and use no registry at all\n"
+      "  kiln build -f site.yaml -t registry.example.com/try/site:1\n"
+      "  kiln build -f site.yaml -t oci:out\n"
+      "  # Tell the digest, send nothing\n"
+      "  kiln build -f site.yaml --dry-run\n"
+      "  # Files of this machine for the content entry with the path /srv/www\n"
       "  kiln build -f site.yaml --local-content /srv/www=public -t docker-daemon:site:try");
   command
-      ->add_option("-f,--filename", options->files,
-                   "Manifest, folder of manifests, or - for standard input; ConfigMaps and Secrets "
-                   "are taken from the same files")
+      ->add_option(
+          "-f,--filename", options->files,
+          "Manifests: a file, a folder of files, or - for standard input; may be repeated. "
+          "ConfigMaps and Secrets are taken from them too")
+      ->type_name("FILE")
       ->required()
       ->allow_extra_args(false);
-  command->add_option("--name", options->name, "Only this ImageBuild: NAME or NAMESPACE/NAME");
-  command->add_option("-t,--tag", options->targets, "Where to; may be repeated")
+  command->add_option("--name", options->name, "Only this ImageBuild")
+      ->type_name("[NAMESPACE/]NAME");
+  command
+      ->add_option("-t,--tag", options->targets,
+                   "Where to, instead of where the manifest says; may be repeated")
+      ->type_name("DEST")
       ->allow_extra_args(false);
   command
       ->add_option("--local-content", options->local_content,
-                   "PATH=DIR: take a local folder for the content entry with this path")
+                   "Take the folder DIR for the content entry with the path PATH; may be repeated")
+      ->type_name("PATH=DIR")
       ->allow_extra_args(false);
   command->add_flag("--dry-run", options->dry_run, "Assemble and print the digest; send nothing");
   options->build.add_to(*command);

@@ -3,22 +3,29 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/config_flags.h"
+#include "cli/help.h"
 #include "core/base/time_text.h"
 
 namespace kiln::cli {
 
 void BuildFlags::add_to(CLI::App& command) {
-  command.add_option("--compression", compression, "gzip, gzip-small or zstd (default: gzip)")
+  command.option_defaults()->group("Layers");
+  command.add_option("--compression", compression, "How layers are compressed (default: gzip)")
       ->check(CLI::IsMember({"gzip", "gzip-small", "zstd"}));
-  command.add_option("--layers", layers, "auto, single or per-content (default: auto)")
+  command
+      .add_option("--layers", layers,
+                  "One layer of all content, or one of each part of it (default: auto)")
       ->check(CLI::IsMember({"auto", "single", "per-content"}));
   command
       .add_option("--timestamps", timestamps,
-                  "Time of files: content (by their bytes), epoch (one for all: 2020-01-01 or "
-                  "$SOURCE_DATE_EPOCH) or source (of the git commit); default: content")
+                  "Times of files: by their bytes, one for all (2020-01-01 or "
+                  "$SOURCE_DATE_EPOCH), or the git commit's (default: content)")
       ->check(CLI::IsMember({"content", "epoch", "source"}));
-  command.add_option("--media-types", media_types, "oci or docker (default: oci)")
+  command
+      .add_option("--media-types", media_types,
+                  "Media types of manifest, config and layers (default: oci)")
       ->check(CLI::IsMember({"oci", "docker"}));
+  command.option_defaults()->group(kOwnFlags);
 }
 
 Result<void> BuildFlags::apply(build::BuildRequest& request) const {

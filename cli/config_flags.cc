@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "cli/help.h"
 #include "core/base/time_text.h"
 #include "core/layer/entry_path.h"
 
@@ -37,29 +38,39 @@ Result<void> check_port(const std::string& port) {
 }  // namespace
 
 void ConfigFlags::add_to(CLI::App& command) {
+  command.option_defaults()->group("Config");
   command
       .add_option("--entrypoint", entrypoint,
-                  "Program to start: WORD,WORD; repeat the flag for words that hold commas; "
-                  "without --args the base's args are cleared; '' clears")
+                  "Program to start; repeat the flag for words that hold commas; without --args "
+                  "the base's args are cleared; '' clears")
+      ->type_name("WORD,WORD")
       ->allow_extra_args(false)
       ->each([this](const std::string&) { entrypoint_given = true; });
-  command.add_option("--args", args, "Its arguments, written likewise")
+  command.add_option("--args", args, "Its arguments, written likewise: --args=-g,'daemon off;'")
+      ->type_name("WORD,WORD")
       ->allow_extra_args(false)
       ->each([this](const std::string&) { args_given = true; });
-  const auto list = [&command](const char* name, std::vector<std::string>& into, const char* help) {
-    command.add_option(name, into, help)->allow_extra_args(false);
+  const auto list = [&command](const char* name, std::vector<std::string>& into, const char* value,
+                               const char* help) {
+    command.add_option(name, into, help)->type_name(value)->allow_extra_args(false);
   };
-  list("-e,--env", env, "Environment variable NAME=VALUE; may be repeated");
-  list("--unset-env", unset_env, "Environment variable to take away; may be repeated");
-  list("-l,--label", labels, "Label NAME=VALUE; may be repeated");
-  list("--annotation", annotations, "Annotation NAME=VALUE of manifest and index; may be repeated");
-  command.add_option("-u,--user", user, "User to run as: NAME or ID, with :GROUP if need be");
-  command.add_option("-w,--workdir", working_dir, "Working directory");
-  list("--port", ports, "Port the image listens on: 8080 or 53/udp; may be repeated");
-  list("--volume", volumes, "Path that is a volume; may be repeated");
-  command.add_option("--stop-signal", stop_signal, "Signal that ends the program: SIGQUIT");
-  command.add_option("--created", created,
-                     "Time of creation, RFC 3339 (default: $SOURCE_DATE_EPOCH if set)");
+  list("-e,--env", env, "NAME=VALUE", "Set an environment variable; may be repeated");
+  list("--unset-env", unset_env, "NAME", "Drop an environment variable; may be repeated");
+  list("-l,--label", labels, "NAME=VALUE", "Set a label; may be repeated");
+  list("--annotation", annotations, "NAME=VALUE",
+       "Set an annotation of manifest and index; may be repeated");
+  command.add_option("-u,--user", user, "User to run as, by name or number")
+      ->type_name("USER[:GROUP]");
+  command.add_option("-w,--workdir", working_dir, "Working directory")->type_name("PATH");
+  list("--port", ports, "PORT[/udp]", "Port the program listens on; may be repeated");
+  list("--volume", volumes, "PATH", "Path that is a volume; may be repeated");
+  command.add_option("--stop-signal", stop_signal, "Signal that ends the program: SIGQUIT")
+      ->type_name("SIGNAL");
+  command
+      .add_option("--created", created,
+                  "Time of creation, RFC 3339 (default: $SOURCE_DATE_EPOCH if set)")
+      ->type_name("TIME");
+  command.option_defaults()->group(kOwnFlags);
 }
 
 std::vector<std::string> words_of(const std::vector<std::string>& values) {

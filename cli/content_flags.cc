@@ -7,6 +7,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "cli/help.h"
 #include "core/base/file.h"
 #include "core/build/image_content.h"
 #include "core/layer/entry_path.h"
@@ -70,33 +71,42 @@ Result<ImageAndPlace> split_image(std::string_view text) {
 }
 
 void ContentFlags::add_to(CLI::App& command) {
+  command.option_defaults()->group("Content");
   const auto list = [&](const char* name, Kind kind, std::vector<std::string>& into,
-                        const char* help) {
+                        const char* value, const char* help) {
     command.add_option(name, into, help)
+        ->type_name(value)
         ->allow_extra_args(false)
         ->each([this, kind](const std::string& text) {
           given_.push_back(Given{kind, text});
         });
   };
-  list("--dir", Kind::kDirectory, directories,
-       "Folder and where it goes: SRC:DEST; .kilnignore files in it are honoured");
-  list("--tar", Kind::kTar, tars,
-       "Tar (plain, gzip, zstd; - for standard input) and where it goes: FILE[:DEST]");
-  list("--file", Kind::kFile, files,
-       "One file and where it goes: SRC:DEST; a DEST with / at its end is a folder");
-  list("--from-image", Kind::kImage, images,
-       "Folder or file of another image or artifact: IMAGE:PATH:DEST");
+  list("--dir", Kind::kDirectory, directories, "SRC:DEST",
+       "Add what is in the folder SRC; .kilnignore files in it are honoured; may be repeated");
+  list("--tar", Kind::kTar, tars, "FILE[:DEST]",
+       "Add what is in a tar: plain, gzip or zstd; - is standard input; may be repeated");
+  list("--file", Kind::kFile, files, "SRC:DEST",
+       "Add one file; a DEST with / at its end is a folder; may be repeated");
+  list("--from-image", Kind::kImage, images, "IMAGE:PATH:DEST",
+       "Add a folder or file of another image or artifact; may be repeated");
   command
-      .add_option("--preserve", preserve,
-                  "Keep mode, owner or xattr of local files (default: 0644 and 0755, owner 0:0)")
+      .add_option(
+          "--preserve", preserve,
+          "What to keep of local files; joined by commas (default: nothing, so 0644 or 0755, "
+          "and owner 0:0)")
       ->delimiter(',')
       ->check(CLI::IsMember({"mode", "owner", "xattr"}));
-  command.add_option("--ignore", ignore, "Leave out what this gitignore pattern matches in --dir")
+  command
+      .add_option("--ignore", ignore,
+                  "Leave out of --dir what this gitignore pattern matches; may be repeated")
+      ->type_name("PATTERN")
       ->allow_extra_args(false);
-  command.add_option("--uid", uid, "Owner of all that is added");
-  command.add_option("--gid", gid, "Group of all that is added");
-  command.add_option("--file-mode", file_mode, "Mode of all files that are added: 0644");
-  command.add_option("--dir-mode", dir_mode, "Mode of all new folders: 0755");
+  command.add_option("--uid", uid, "Owner of all that is added")->type_name("N");
+  command.add_option("--gid", gid, "Group of all that is added")->type_name("N");
+  command.add_option("--file-mode", file_mode, "Mode of all files that are added: 0644")
+      ->type_name("MODE");
+  command.add_option("--dir-mode", dir_mode, "Mode of all new folders: 0755")->type_name("MODE");
+  command.option_defaults()->group(kOwnFlags);
 }
 
 Result<build::Ownership> ContentFlags::ownership() const {

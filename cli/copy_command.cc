@@ -108,25 +108,32 @@ void add_copy(CLI::App& app, Chosen& chosen) {
 
   auto* copying = app.add_subcommand("copy", "Copy an image as it is, with all its platforms");
   copying->footer(
-      "Digests stay the same. Layers that the destination has, or can mount, are not sent.\n"
+      "Digests stay the same. Layers that the destination has, or can mount, are not\n"
+      "sent.\n"
+      "\n"
       "Examples:\n"
-      "  kiln copy nginx:1.27 r.example.com/mirror/nginx:1.27\n"
-      "  kiln copy r.example.com/site:1 oci-archive:site.tar\n"
-      "  kiln copy oci:out docker-daemon:site:try");
+      "  kiln copy nginx:1.27 registry.example.com/mirror/nginx:1.27\n"
+      "  # What docker pull, push, save and load do, without Docker\n"
+      "  kiln copy registry.example.com/team/site:1 oci:site:1\n"
+      "  kiln copy oci:site:1 registry.example.com/team/site:2\n"
+      "  kiln copy registry.example.com/team/site:1 docker-archive:site.tar:site:1\n"
+      "  kiln copy oci-archive:site.tar docker-daemon:site:1");
   copying->add_option("SRC", options->from, "Image to copy")->required();
-  copying->add_option("DEST", options->to, "Where to")->required();
+  copying->add_option("DEST", options->to, "Where the copy goes")->required();
   options->common.add_to(*copying, forms);
   copying->callback([options, &chosen] {
     chosen.action = [options](Engine engine) { return copy(options, engine); };
   });
 
-  auto* tagging = app.add_subcommand("tag", "Give an image in a registry one more tag");
+  auto* tagging = app.add_subcommand("tag", "Give an image one more tag in its repository");
   tagging->footer(
+      "Only the manifest is sent, so it takes a moment, however large the image is.\n"
+      "\n"
       "Examples:\n"
-      "  kiln tag r.example.com/site:1.2.3 stable\n"
-      "  kiln tag r.example.com/site@sha256:… 1.2.3");
+      "  kiln tag registry.example.com/team/site:1.2.3 stable\n"
+      "  kiln tag registry.example.com/team/site@sha256:… 1.2.3");
   tagging->add_option("IMAGE", options->from, "Image to tag")->required();
-  tagging->add_option("TAG", options->to, "The tag alone")->required();
+  tagging->add_option("TAG", options->to, "The new tag alone: stable")->required();
   options->common.add_to(*tagging, forms);
   tagging->callback([options, &chosen] {
     chosen.action = [options](Engine engine) { return tag(options, engine); };
@@ -134,11 +141,13 @@ void add_copy(CLI::App& app, Chosen& chosen) {
 
   auto* deleting = app.add_subcommand("delete", "Delete a tag or manifest from a registry");
   deleting->footer(
-      "By tag, the tag goes and the image stays under its digest, where the registry can do so;\n"
-      "by digest, the manifest goes with all its tags.\n"
+      "By tag, the tag goes and the image stays under its digest, where the registry\n"
+      "can do so; by digest, the manifest goes with all its tags.\n"
+      "\n"
       "Examples:\n"
-      "  kiln delete r.example.com/site@sha256:…");
-  deleting->add_option("IMAGE", options->from, "What to delete")->required();
+      "  kiln delete registry.example.com/team/site:try\n"
+      "  kiln delete registry.example.com/team/site@sha256:…");
+  deleting->add_option("IMAGE", options->from, "What to delete, by tag or by digest")->required();
   options->common.add_to(*deleting, {});
   deleting->callback([options, &chosen] {
     chosen.action = [options](Engine engine) { return remove(options, engine); };

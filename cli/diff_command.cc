@@ -131,13 +131,17 @@ Task<Result<int>> diff(std::shared_ptr<const DiffOptions> options, Engine engine
 
 void add_diff(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<DiffOptions>();
-  auto* command = app.add_subcommand("diff", "What two images differ in: files and config");
+  auto* command = app.add_subcommand("diff", "Show what two images differ in: files and config");
   command->footer(
+      "Of images for several platforms this machine's is compared, or that of\n"
+      "--platform.\n"
+      "\n"
       "Examples:\n"
-      "  kiln diff r.example.com/site:1 r.example.com/site:2\n"
-      "  kiln diff oci:out r.example.com/site:1 -o json --exit-code");
-  command->add_option("A", options->before, "The one image")->required();
-  command->add_option("B", options->after, "The other")->required();
+      "  kiln diff nginx:1.27 registry.example.com/team/site:1\n"
+      "  # In a script: does the release differ from what was tested?\n"
+      "  kiln diff oci:tested registry.example.com/team/site:1 -o json --exit-code");
+  command->add_option("A", options->before, "Image before")->required();
+  command->add_option("B", options->after, "Image after")->required();
   command->add_flag("--times", options->times, "Also tell files that differ in their time alone");
   command->add_flag("--exit-code", options->exit_code, "Exit with 1 where the images differ");
   options->common.add_to(*command, {Form::kTable, Form::kJson, Form::kYaml});

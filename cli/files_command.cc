@@ -190,8 +190,11 @@ void add_files(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<FilesOptions>();
   const auto forms = {Form::kTable, Form::kName, Form::kJson, Form::kYaml};
 
-  auto* listing = app.add_subcommand("ls", "List files of an image");
+  auto* listing = app.add_subcommand("ls", "List the files of an image");
   listing->footer(
+      "All layers together, as a container sees them. (Not what crane ls does: that\n"
+      "lists tags.)\n"
+      "\n"
       "Examples:\n"
       "  kiln ls nginx:1.27 /usr/share/nginx/html\n"
       "  kiln ls -R oci:out / -o name");
@@ -206,6 +209,7 @@ void add_files(CLI::App& app, Chosen& chosen) {
   auto* showing = app.add_subcommand("cat", "Print a file of an image");
   showing->footer(
       "Only the layers that are needed are fetched, from the top.\n"
+      "\n"
       "Examples:\n"
       "  kiln cat nginx:1.27 /etc/nginx/nginx.conf");
   showing->add_option("IMAGE", options->image, "Image to look into")->required();
@@ -217,11 +221,13 @@ void add_files(CLI::App& app, Chosen& chosen) {
 
   auto* exporting = app.add_subcommand("export", "Write an image's file system as a tar");
   exporting->footer(
+      "All layers together, as a container sees them.\n"
+      "\n"
       "Examples:\n"
       "  kiln export nginx:1.27 nginx.tar\n"
       "  kiln export oci:out - | tar -t");
   exporting->add_option("IMAGE", options->image, "Image to export")->required();
-  exporting->add_option("FILE", options->file, "Where to (default: -, standard output)");
+  exporting->add_option("FILE", options->file, "Tar to write (default: -, standard output)");
   options->common.add_to(*exporting, {});
   exporting->callback([options, &chosen] {
     chosen.action = [options](Engine engine) { return export_image(options, engine); };

@@ -63,19 +63,22 @@ Task<Result<int>> flatten(std::shared_ptr<const FlattenOptions> options, Engine 
 
 void add_flatten(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<FlattenOptions>();
-  auto* command = app.add_subcommand("flatten", "Make an image's layers one, for every platform");
+  auto* command = app.add_subcommand("flatten", "Make one layer of all the layers of an image");
   command->footer(
-      "What upper layers delete is gone from the result. Without -t the result is pushed under "
-      "its\n"
-      "digest alone, and no tag is moved.\n"
+      "What upper layers delete is gone from the result. Without -t the result is\n"
+      "pushed under its digest alone, and no tag is moved.\n"
+      "\n"
       "Examples:\n"
-      "  kiln flatten r.example.com/web:1 -t r.example.com/web:flat\n"
-      "  kiln flatten oci:in -t oci:out:flat");
+      "  kiln flatten registry.example.com/team/site:1 -t registry.example.com/team/site:flat\n"
+      "  kiln flatten oci:out:1 -t oci:out:flat");
   command->add_option("IMAGE", options->image, "Image to start from")->required();
-  command->add_option("-t,--tag", options->targets, "Where to; may be repeated")
+  command->add_option("-t,--tag", options->targets, "Where the image goes; may be repeated")
+      ->type_name("DEST")
       ->allow_extra_args(false);
-  command->add_option("--compression", options->compression,
-                      "gzip, gzip-small or zstd (default: gzip)");
+  command
+      ->add_option("--compression", options->compression,
+                   "How the layer is compressed (default: gzip)")
+      ->check(CLI::IsMember({"gzip", "gzip-small", "zstd"}));
   options->common.add_to(*command, {Form::kName, Form::kJson, Form::kYaml});
   command->callback([options, &chosen] {
     chosen.action = [options](Engine engine) { return flatten(options, engine); };

@@ -49,7 +49,9 @@ void ImageFlags::add_to(CLI::App& command, const std::vector<Form>& forms) {
   registries.add_to(command);
   command
       .add_option("--platform", platforms,
-                  "OS/ARCH[/VARIANT], where an image is for several; may be repeated")
+                  "Which, where an image is for several (default: all, or this machine's where one "
+                  "is needed); may be repeated")
+      ->type_name("OS/ARCH[/VARIANT]")
       ->allow_extra_args(false);
   if (!forms.empty()) add_output_flag(command, form, forms);
 }

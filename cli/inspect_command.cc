@@ -213,7 +213,7 @@ void add_inspect(CLI::App& app, Chosen& chosen) {
     });
     return std::pair(command, options);
   };
-  add("inspect", "What an image is: digest, platforms, config",
+  add("inspect", "Show what an image is: digest, platforms, config",
       "  kiln inspect nginx:1.27\n"
       "  kiln inspect oci-archive:site.tar -o json",
       {Form::kTable, Form::kJson, Form::kYaml}, &inspect);
@@ -227,7 +227,7 @@ void add_inspect(CLI::App& app, Chosen& chosen) {
                                "  kiln digest nginx:1.27\n"
                                "  kiln digest nginx:1.27 --platform linux/arm64 --full-ref",
                                {}, &print_digest);
-  digest->add_flag("--full-ref", options->full_reference, "REPOSITORY@DIGEST");
+  digest->add_flag("--full-ref", options->full_reference, "Print REPOSITORY@DIGEST");
   add("layers", "List an image's layers, lowest first", "  kiln layers nginx:1.27 -o json",
       {Form::kTable, Form::kName, Form::kJson, Form::kYaml}, &print_layers);
 }

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "cli/command.h"
+#include "cli/help.h"
 #include "cli/progress_client.h"
 #include "cli/terminal.h"
 #include "core/base/clock.h"
@@ -80,17 +81,21 @@ int run_command(const GlobalOptions& options, const Action& action) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Builds container images from content: no Dockerfile, no Docker, no privilege.",
+  CLI::App app("Build container images from content: no Dockerfile, no Docker, no privilege",
                "kiln");
+  set_up_help(app);
   app.require_subcommand(1);
   app.fallthrough();
   GlobalOptions global;
   app.add_option("--cache-dir", global.cache_dir,
-                 "Where facts about base images are kept (default: ~/.cache/kiln)");
+                 "Where facts about base images are kept (default: ~/.cache/kiln)")
+      ->type_name("DIR");
   app.add_flag("--no-cache", global.no_cache, "Keep nothing between runs");
-  app.add_option("--progress", global.progress, "auto (on a terminal only), plain or none")
+  app.add_option("--progress", global.progress,
+                 "What to show of the work: auto is on a terminal only (default: auto)")
       ->check(CLI::IsMember({"auto", "plain", "none"}));
   app.add_option("--jobs", global.jobs, "Threads for compressing and hashing (default: all cores)")
+      ->type_name("N")
       ->check(CLI::Range(1, 256));
   app.add_flag("-v,--verbose", global.verbose, "Log what happens, on standard error");
   Chosen chosen;

@@ -74,20 +74,28 @@ Task<Result<int>> mutate(std::shared_ptr<const MutateOptions> options, Engine en
 
 void add_mutate(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<MutateOptions>();
-  auto* command = app.add_subcommand("mutate", "Change an image's config, for every platform");
+  auto* command =
+      app.add_subcommand("mutate", "Change an image's config: entrypoint, environment, labels");
   command->footer(
-      "Without -t the result is pushed under its digest alone, and no tag is moved.\n"
+      "Layers are not touched, and not sent again. Without -t the result is pushed\n"
+      "under its digest alone, and no tag is moved.\n"
+      "\n"
       "Examples:\n"
-      "  kiln mutate r.example.com/web:1 --entrypoint nginx --args=-g,'daemon off;' -t "
-      "r.example.com/web:2\n"
-      "  kiln mutate nginx:1.27 --unset-env NJS_VERSION -l team=web -t oci:out:1");
+      "  # Another command, under another tag\n"
+      "  kiln mutate registry.example.com/team/site:1 --entrypoint nginx --args=-g,'daemon off;' "
+      "\\\n"
+      "    -t registry.example.com/team/site:2\n"
+      "  # A label more, a variable less, under the same tag\n"
+      "  kiln mutate registry.example.com/team/site:1 -l team=web --unset-env NJS_VERSION \\\n"
+      "    -t registry.example.com/team/site:1");
   command->add_option("IMAGE", options->image, "Image to start from")->required();
   options->config.add_to(*command);
-  command->add_option("-t,--tag", options->targets, "Where to; may be repeated")
+  command->add_option("-t,--tag", options->targets, "Where the image goes; may be repeated")
+      ->type_name("DEST")
       ->allow_extra_args(false);
   command
       ->add_option("--media-types", options->media_types,
-                   "oci or docker (default: as the image has them)")
+                   "Media types of manifest, config and layers (default: as they are)")
       ->check(CLI::IsMember({"oci", "docker"}));
   options->common.add_to(*command, {Form::kName, Form::kJson, Form::kYaml});
   command->callback([options, &chosen] {

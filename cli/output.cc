@@ -73,17 +73,15 @@ bool is_control(std::string_view sequence) {
 
 void add_output_flag(CLI::App& command, Form& form, const std::vector<Form>& forms) {
   std::map<std::string, Form> names;
-  std::string listed;
+  std::vector<std::string> allowed;
   for (const auto one : forms) {
     names[name_of(one)] = one;
-    listed += (listed.empty() ? "" : ", ") + name_of(one);
+    allowed.push_back(name_of(one));
   }
-  std::vector<std::string> allowed;
-  for (const auto& [name, one] : names) allowed.push_back(name);
   command
       .add_option_function<std::string>(
           "-o,--output", [&form, names](const std::string& text) { form = names.at(text); },
-          "What to print: " + listed + " (default: " + name_of(form) + ")")
+          "What to print (default: " + name_of(form) + ")")
       ->check(CLI::IsMember(allowed))
       ->type_name("FORM");
 }

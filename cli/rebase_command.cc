@@ -140,20 +140,29 @@ Task<Result<int>> rebase(std::shared_ptr<const RebaseOptions> options, Engine en
 
 void add_rebase(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<RebaseOptions>();
-  auto* command =
-      app.add_subcommand("rebase", "Put an image onto another base, for every platform");
+  auto* command = app.add_subcommand("rebase", "Put an image onto another base");
   command->footer(
-      "The layers above the old base stay as they are; what the image changed of the old base's\n"
-      "config is applied to the new base's. Nothing of the content is sent again.\n"
-      "Without -t the result is pushed under its digest alone, and no tag is moved.\n"
+      "The layers above the old base stay as they are; what the image changed of the\n"
+      "old base's config is applied to the new base's. Nothing of the content is sent\n"
+      "again. Without -t the result is pushed under its digest alone, and no tag is\n"
+      "moved.\n"
+      "\n"
       "Examples:\n"
-      "  kiln rebase r.example.com/site:1 --old-base nginx:1.27.0 --new-base nginx:1.27.1 -t "
-      "r.example.com/site:1");
+      "  kiln rebase registry.example.com/team/site:1 --old-base nginx:1.27.0 \\\n"
+      "    --new-base nginx:1.27.1 -t registry.example.com/team/site:1\n"
+      "  # For an image that says what it stands on (append --set-base-image-annotations)\n"
+      "  kiln rebase registry.example.com/team/site:1 --new-base nginx:1.27.1 \\\n"
+      "    -t registry.example.com/team/site:1");
   command->add_option("IMAGE", options->image, "Image to rebase")->required();
-  command->add_option("--old-base", options->old_base,
-                      "What the image was built on (default: as its annotations say)");
-  command->add_option("--new-base", options->new_base, "What it shall stand on")->required();
-  command->add_option("-t,--tag", options->targets, "Where to; may be repeated")
+  command
+      ->add_option("--old-base", options->old_base,
+                   "What the image was built on (default: as its annotations say)")
+      ->type_name("IMAGE");
+  command->add_option("--new-base", options->new_base, "What it shall stand on")
+      ->type_name("IMAGE")
+      ->required();
+  command->add_option("-t,--tag", options->targets, "Where the image goes; may be repeated")
+      ->type_name("DEST")
       ->allow_extra_args(false);
   options->common.add_to(*command, {Form::kName, Form::kJson, Form::kYaml});
   command->callback([options, &chosen] {

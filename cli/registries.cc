@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "cli/help.h"
 #include "cli/keychain.h"
 #include "core/base/file.h"
 
@@ -14,6 +15,7 @@ constexpr std::uint64_t kMaxCaBytes = 1024 * 1024;
 }  // namespace
 
 void RegistryFlags::add_to(CLI::App& command) {
+  command.option_defaults()->group("Registries");
   command
       .add_option_function<std::vector<std::string>>(
           "--insecure",
@@ -24,13 +26,16 @@ void RegistryFlags::add_to(CLI::App& command) {
               else
                 insecure_hosts.push_back(host);
           },
-          "Allow plain http or unverified TLS, for all registries or for HOST alone "
-          "(--insecure=HOST)")
+          "Allow plain http and unverified TLS, for all registries or for HOST alone; may be "
+          "repeated")
+      ->option_text("[=HOST]")
       ->expected(0, 1)
       ->default_str("true")
       ->take_all();
-  command.add_option("--ca", ca_file,
-                     "PEM file of a certificate authority to trust besides the system's");
+  command
+      .add_option("--ca", ca_file, "Certificate authorities (PEM) to trust besides the system's")
+      ->type_name("FILE");
+  command.option_defaults()->group(kOwnFlags);
 }
 
 Result<Registries> Registries::create(const RegistryFlags& flags) {

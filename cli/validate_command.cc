@@ -55,13 +55,15 @@ void add_validate(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<ValidateOptions>();
   auto* command = app.add_subcommand("validate", "Check that an image is well formed");
   command->footer(
-      "Reads every layer: digests, sizes, diff_ids, the order of each tar, and whether manifest,\n"
-      "config and index agree.\n"
+      "Reads every layer: digests, sizes, diff_ids, the order of each tar, and whether\n"
+      "manifest, config and index agree.\n"
+      "\n"
       "Examples:\n"
-      "  kiln validate r.example.com/site:1\n"
+      "  kiln validate registry.example.com/team/site:1\n"
       "  kiln validate oci:out --fast");
   command->add_option("IMAGE", options->image, "Image to check")->required();
-  command->add_flag("--fast", options->fast, "Leave out what only the layers' bytes can tell");
+  command->add_flag("--fast", options->fast,
+                    "Fetch no layers: leave out what only their bytes can tell");
   options->common.add_to(*command, {});
   command->callback([options, &chosen] {
     chosen.action = [options](Engine engine) { return validate(options, engine); };

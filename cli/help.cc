@@ -1,0 +1,154 @@
+#include "cli/help.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace kiln::cli {
+namespace {
+
+constexpr std::size_t kFlagColumn = 30;  // Where what a flag does begins.
+constexpr std::size_t kCommandColumn = 14;
+constexpr std::size_t kWidth = 80;
+constexpr const char* kExamples = "Examples:";
+const std::string kPlaces =
+    "An image is in a registry (nginx:1.27, registry.example.com/team/site:1) or,\n"
+    "with a prefix, in a folder (oci:DIR[:TAG]), in a file (oci-archive:FILE[:TAG],\n"
+    "docker-archive:FILE[:NAME:TAG]) or in the Docker daemon\n"
+    "(docker-daemon:NAME:TAG).";
+constexpr const char* kMore = "\"kiln COMMAND --help\" has the flags of a command, and examples.\n";
+
+/// "FILE", or for one of several words "gzip|zstd"; "" for a flag without a value.
+std::string value_of(const CLI::Option& option) {
+  if (option.get_expected_max() == 0) return "";
+  auto type = option.get_type_name();
+  const auto brace = type.find('{');
+  if (brace == type.npos) return type.substr(0, type.find(":INT in "));
+  type = type.substr(brace + 1, type.find('}') - brace - 1);
+  std::replace(type.begin(), type.end(), ',', '|');
+  return type;
+}
+
+/// "-f, --filename FILE", with the long names below each other.
+std::string flag_text(const CLI::Option& option) {
+  std::string text;
+  for (const auto& name : option.get_snames()) text += (text.empty() ? "-" : ", -") + name;
+  text = text.empty() ? "    " : text + ", ";
+  for (const auto& name : option.get_lnames()) text += "--" + name;
+  if (!option.get_option_text().empty()) return text + option.get_option_text();
+  const auto value = value_of(option);
+  return value.empty() ? text : text + " " + value;
+}
+
+/// `left`, and from `column` on `right`, broken between words.
+std::string two_columns(const std::string& left, const std::string& right, std::size_t column) {
+  std::string text = "  " + left;
+  if (text.size() + 2 > column) text += "\n";
+  std::size_t at = text.ends_with('\n') ? 0 : text.size();
+  for (std::size_t begin = 0; begin < right.size();) {
+    const auto end = std::min(right.find(' ', begin), right.size());
+    if (at > column && at + 1 + end - begin > kWidth) {
+      text += "\n";
+      at = 0;
+    }
+    const auto gap = at < column ? column - at : 1;
+    text += std::string(gap, ' ') + right.substr(begin, end - begin);
+    at += gap + end - begin;
+    begin = end + 1;
+  }
+  return text + "\n";
+}
+
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  std::string make_help(const CLI::App* app, std::string name,
+                        CLI::AppFormatMode mode) const override {
+    const auto* parent = app->get_parent();
+    const auto footer = app->get_footer();
+    const auto examples = std::min(footer.find(kExamples), footer.size());
+    auto notes = parent == nullptr ? kPlaces : footer.substr(0, examples);
+    notes.erase(notes.find_last_not_of('\n') + 1);
+    auto text = app->get_description() + ".\n" + (notes.empty() ? "" : "\n" + notes + "\n") + "\n" +
+                make_usage(app, std::move(name)) + make_positionals(app) +
+                make_subcommands(app, mode);
+    for (const auto& group : app->get_groups()) text += make_flags(*app, group);
+    if (parent == nullptr) return text + "\n" + kMore;
+    text += flags_of_every_command(*parent);
+    if (examples < footer.size()) text += "\n" + footer.substr(examples) + "\n";
+    return text;
+  }
+
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    auto text = "Usage:\n  " + name;
+    for (const auto* option : app->get_options())
+      if (option->get_required() && option->nonpositional())
+        text += " " + shortest(*option) + " " + value_of(*option);
+    for (const auto* option : app->get_options())
+      if (option->get_positional()) text += " " + make_option_usage(option);
+    return text + (app->get_parent() == nullptr ? " COMMAND [flags]\n" : " [flags]\n");
+  }
+
+  std::string make_group(std::string group, bool is_positional,
+                         std::vector<const CLI::Option*> options) const override {
+    if (options.empty()) return "";
+    auto text = "\n" + group + ":\n";
+    for (const auto* option : options)
+      text += two_columns(is_positional ? option->get_name(true, false) : flag_text(*option),
+                          option->get_description(), kFlagColumn);
+    return text;
+  }
+
+  std::string make_subcommand(const CLI::App* command) const override {
+    return two_columns(command->get_name(), command->get_description(), kCommandColumn);
+  }
+
+ private:
+  static std::string shortest(const CLI::Option& option) {
+    return option.get_snames().empty() ? "--" + option.get_lnames().front()
+                                       : "-" + option.get_snames().front();
+  }
+
+  std::string make_flags(const CLI::App& app, const std::string& group) const {
+    const auto wanted = [&](const CLI::Option* option) {
+      return option->get_group() == group && option->nonpositional();
+    };
+    return make_group(group == kOwnFlags ? "Flags" : group, false, app.get_options(wanted));
+  }
+
+  std::string flags_of_every_command(const CLI::App& app) const {
+    const auto wanted = [&app](const CLI::Option* option) { return option != app.get_help_ptr(); };
+    return make_group("Flags of every command", false, app.get_options(wanted));
+  }
+};
+
+/// An argument that nobody knows is the reason, not what is missing because of it.
+std::string failure(const CLI::App* app, const CLI::Error& error) {
+  const auto commands = app->get_subcommands();
+  const auto command = commands.empty() ? std::string() : " " + commands.front()->get_name();
+  std::string text = error.what();
+  auto unknown = app->remaining(true);
+  std::erase(unknown, "--");
+  if (!unknown.empty() && unknown.front().starts_with("-"))
+    text = "there is no flag " + unknown.front();
+  else if (!unknown.empty() && command.empty())
+    text = "there is no command " + unknown.front();
+  else if (!unknown.empty())
+    text = "one argument too many: " + unknown.front();
+  else if (command.empty() && error.get_name() == "RequiredError")
+    text = "name a command";
+  return "error: " + text + "\nSee \"kiln" + command + " --help\".\n";
+}
+
+}  // namespace
+
+void set_up_help(CLI::App& app) {
+  const auto formatter = std::make_shared<HelpFormatter>();
+  formatter->label("Positionals", "Arguments");
+  app.formatter(formatter);
+  app.group("Commands");
+  app.failure_message(failure);
+  app.set_help_flag("-h,--help", "Print this help");
+}
+
+}  // namespace kiln::cli
