@@ -131,8 +131,6 @@ class Append {
 Task<Result<int>> append(std::shared_ptr<const AppendOptions> options, Engine engine) {
   auto images = Images::create(options->common, engine);
   if (!images) co_return std::move(images).error();
-  if (options->targets.empty() && !options->dry_run)
-    co_return Error(Errc::kInvalid, "where shall the image go? Name a place with -t");
   Append work(options, std::move(*images));
   co_return co_await work.run();
 }
@@ -177,6 +175,8 @@ void add_append(CLI::App& app, Chosen& chosen) {
       ->allow_extra_args(false);
   options->common.add_to(*command, {Form::kName, Form::kJson, Form::kYaml});
   command->callback([options, &chosen] {
+    if (options->targets.empty() && !options->dry_run)
+      throw CLI::RequiredError("-t (where the image goes)");
     chosen.action = [options](Engine engine) { return append(options, engine); };
   });
 }

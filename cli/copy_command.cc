@@ -134,7 +134,8 @@ void add_copy(CLI::App& app, Chosen& chosen) {
       "  kiln tag registry.example.com/team/site@sha256:… 1.2.3");
   tagging->add_option("IMAGE", options->from, "Image to tag")->required();
   tagging->add_option("TAG", options->to, "The new tag alone: stable")->required();
-  options->common.add_to(*tagging, forms);
+  options->common.registries.add_to(*tagging);
+  add_output_flag(*tagging, options->common.form, forms);
   tagging->callback([options, &chosen] {
     chosen.action = [options](Engine engine) { return tag(options, engine); };
   });
@@ -148,7 +149,7 @@ void add_copy(CLI::App& app, Chosen& chosen) {
       "  kiln delete registry.example.com/team/site:try\n"
       "  kiln delete registry.example.com/team/site@sha256:…");
   deleting->add_option("IMAGE", options->from, "What to delete, by tag or by digest")->required();
-  options->common.add_to(*deleting, {});
+  options->common.registries.add_to(*deleting);
   deleting->callback([options, &chosen] {
     chosen.action = [options](Engine engine) { return remove(options, engine); };
   });
