@@ -1,0 +1,177 @@
+"""The pages about the `kiln` command and the command say the same, and the examples work."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import base_image
+import go_tools
+import pages
+from servers import Registry
+from world import binary, run
+
+EXAMPLE_DEADLINE_S = 30
+PLACEHOLDER = "registry.example.com"
+DOCKER_HUB = "index.docker.io"
+OF_EVERY_COMMAND = "Flags of every command"
+# Sections of the index that hold flags of several commands, by their anchors.
+SHARED = {"registries": "Registries", "platforms": "Platforms", "config": "Config", "layers": "Layers",
+          "flags-of-every-command": OF_EVERY_COMMAND}
+
+
+@functools.cache
+def help_sections(command: str = "") -> dict[str, list[str]]:
+    """The lines of `kiln [COMMAND] --help` below each heading."""
+    sections: dict[str, list[str]] = {}
+    heading = ""
+    for line in run(binary("kiln"), *command.split(), "--help").stdout.splitlines():
+        if re.fullmatch(r"[A-Z][\w ]+:", line):
+            heading = line[:-1]
+        else:
+            sections.setdefault(heading, []).append(line)
+    return sections
+
+
+def commands() -> list[str]:
+    return [line.split()[0] for line in help_sections()["Commands"] if re.match(r"  \w", line)]
+
+
+def help_flags(command: str = "", *, of_every_command: bool = True) -> dict[str, str]:
+    """{"--tag": "DEST", "--dry-run": ""}"""
+    flags = {}
+    for heading, lines in help_sections(command).items():
+        if heading == "Examples" or (heading == OF_EVERY_COMMAND and not of_every_command):
+            continue
+        for line in lines:
+            found = re.match(r"  (?:-\w, |    )(--[\w-]+)(\[=\w+\])?(?: (\S+))?(?: {2}|$)", line)
+            if found:
+                flags[found[1]] = found[2] or found[3] or ""
+    return flags
+
+
+def page(command: str) -> pathlib.Path:
+    return pages.PAGES[command]
+
+
+# --- Pages and program say the same ---
+
+def test_every_command_has_a_page_and_every_page_a_command():
+    assert sorted(pages.PAGES) == sorted(commands())
+
+
+def test_the_index_leads_to_every_page():
+    linked = {path for path, _ in pages.links(pages.INDEX)}
+    assert {*pages.PAGES.values(), pages.CRANE} <= linked
+
+
+@pytest.mark.parametrize("command", sorted(pages.PAGES))
+def test_a_page_begins_with_what_it_is_for_and_how_it_is_written(command):
+    title, purpose, _ = page(command).read_text().split("\n\n", 2)
+    assert title == f"# kiln {command}"
+    assert purpose.endswith(".") and ". " not in purpose, "one sentence says what it is for"
+    synopsis = re.search(r"^```\n(.*?)^```", page(command).read_text(), re.M | re.S)[1]
+    assert synopsis.startswith(f"kiln {command}")
+    for name in re.findall(r"--[\w-]+", synopsis):
+        assert name in help_flags(command), f"{name} is no flag of kiln {command}"
+
+
+def test_flags_of_every_command_stand_in_the_index():
+    assert pages.flags_in_tables(pages.section(OF_EVERY_COMMAND)) == help_flags()
+
+
+@pytest.mark.parametrize("command", sorted(pages.PAGES))
+def test_a_page_has_the_flags_of_its_command_and_no_others(command):
+    text = page(command).read_text()
+    told = pages.flags_in_tables(text)
+    linked = pages.linked_sections(page(command))
+    for anchor in linked & SHARED.keys():
+        told |= pages.flags_in_tables(pages.section(SHARED[anchor]))
+    assert told == help_flags(command)
+
+
+@pytest.mark.parametrize("command", sorted(pages.PAGES))
+def test_examples_of_help_use_flags_that_there_are(command):
+    known = help_flags(command)
+    lines = [line for line in help_sections(command).get("Examples", []) if not line.startswith("  #")]
+    shown = re.findall(r" (--[\w-]+)", "\n".join(lines))
+    assert not set(shown) - set(known)
+
+
+def test_links_lead_somewhere():
+    for path in [pages.INDEX, pages.CRANE, *pages.PAGES.values()]:
+        for target, anchor in pages.links(path):
+            assert target.exists(), f"{path.name}: {target}"
+            assert not anchor or anchor in pages.anchors(target), f"{path.name}: {target.name}#{anchor}"
+
+
+def test_crane_users_find_every_command_of_crane():
+    crane = str(go_tools.ensure("crane")["crane"])
+    listed = run(crane, "--help").stdout.partition("Available Commands:\n")[2].partition("\n\n")[0]
+    text = pages.CRANE.read_text()
+    for command in re.findall(r"^  (\w+)", listed, re.M):
+        assert f"`crane {command}" in text, command
+
+
+# --- The examples ---
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    """The address of a registry with stand-ins for nginx below hub/."""
+    address = os.environ.get("KILN_REGISTRY")
+    own = None
+    if not address:
+        folder = tmp_path_factory.mktemp("registry")
+        for name in ("logs", "run"):
+            (folder / name).mkdir()
+        own = Registry("registry", go_tools.ensure("registry")["registry"], folder)
+        own.configure(users=None, tls=False, storage=None, settings=None)
+        own.start()
+        address = own.address
+    for tag, mark in (("1.27", ""), ("1.27.0", ""), ("1.27.1", "a new base")):
+        base_image.push(f"{address}/hub/library/nginx:{tag}", mark=mark)
+    yield address
+    if own:
+        own.kill()
+
+
+class Shell:
+    """Runs the examples of one page, in one folder and repositories of its own."""
+
+    def __init__(self, address: str, name: str, folder: pathlib.Path) -> None:
+        self._here = f"{address}/docs-{name}"
+        self._hub = f"{address}/hub"
+        self._folder = folder
+        kept = {name: value for name, value in os.environ.items()
+                if name not in ("SOURCE_DATE_EPOCH", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_CACHE_HOME")}
+        self._environment = {**kept, "HOME": str(folder / "home"),
+                             "PATH": f"{pathlib.Path(binary('kiln')).parent.absolute()}:{os.environ['PATH']}"}
+        (folder / "home").mkdir()
+
+    def run(self, script: str) -> str:
+        """What it prints to standard output and error, in the words of the page."""
+        script = script.replace(PLACEHOLDER, self._here)
+        script = re.sub(r"(?<![\w./:-])nginx:1\.", f"{self._hub}/library/nginx:1.", script)
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=self._folder, text=True,
+                              env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=EXAMPLE_DEADLINE_S)
+        printed = done.stdout.replace(self._here, PLACEHOLDER).replace(self._hub, DOCKER_HUB)
+        assert done.returncode == 0, f"exit code {done.returncode} of\n{script}\n{printed}"
+        return printed
+
+
+@pytest.mark.parametrize("name", ["index", *sorted(pages.PAGES)])
+def test_examples_work_and_print_what_the_page_says(name, registry, tmp_path):
+    path = pages.PAGES.get(name, pages.INDEX)
+    shell = Shell(registry, name, tmp_path)
+    for example in pages.examples(path):
+        printed = shell.run(example.script)
+        if example.expected is not None:
+            pattern = pages.as_pattern(example.expected)
+            assert re.fullmatch(pattern, pages.one_spaced(printed)), (
+                f"{path.name}:{example.line} prints\n{printed}\nthe page says\n{example.expected}")
