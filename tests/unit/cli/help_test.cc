@@ -1,0 +1,120 @@
+#include "cli/help.h"
+
+#include <gtest/gtest.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <sstream>
+#include <string>
+
+namespace kiln::cli {
+namespace {
+
+/// A program of one command that copies, as main.cc would make it.
+class HelpTest : public ::testing::Test {
+ protected:
+  HelpTest() {
+    set_up_help(app_);
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.add_option("--jobs", jobs_, "Threads")->type_name("N")->check(CLI::Range(1, 256));
+    auto* copy = app_.add_subcommand("copy", "Copy an image");
+    copy->footer("Digests stay the same.\n\nExamples:\n  kiln copy a b");
+    copy->add_option("SRC", from_, "Image to copy")->required();
+    copy->add_option("-t,--tag", tags_,
+                     "Where to, with as many words as it takes to need two lines")
+        ->type_name("DEST")
+        ->allow_extra_args(false)
+        ->required();
+    copy->add_option("--format", format_, "How")->check(CLI::IsMember({"oci", "docker"}));
+    copy->option_defaults()->group("Registries");
+    copy->add_flag("--insecure", insecure_, "Plain http");
+  }
+
+  /// What parsing `words` makes the program print.
+  std::string printed(std::vector<std::string> words) {
+    std::reverse(words.begin(), words.end());
+    std::ostringstream out;
+    try {
+      app_.parse(words);
+    } catch (const CLI::ParseError& error) {
+      app_.exit(error, out, out);
+    }
+    return out.str();
+  }
+
+  CLI::App app_{"Build images", "kiln"};
+  std::string from_, format_;
+  std::vector<std::string> tags_;
+  bool insecure_ = false;
+  int jobs_ = 0;
+};
+
+TEST_F(HelpTest, OfACommandHasUsageFlagsInGroupsAndExamplesLast) {
+  EXPECT_EQ(printed({"copy", "--help"}),
+            "Copy an image.\n"
+            "\n"
+            "Digests stay the same.\n"
+            "\n"
+            "Usage:\n"
+            "  kiln copy -t DEST SRC [flags]\n"
+            "\n"
+            "Arguments:\n"
+            "  SRC                         Image to copy\n"
+            "\n"
+            "Flags:\n"
+            "  -h, --help                  Print this help\n"
+            "  -t, --tag DEST              Where to, with as many words as it takes to need\n"
+            "                              two lines\n"
+            "      --format oci|docker     How\n"
+            "\n"
+            "Registries:\n"
+            "      --insecure              Plain http\n"
+            "\n"
+            "Flags of every command:\n"
+            "      --jobs N                Threads\n"
+            "\n"
+            "Examples:\n"
+            "  kiln copy a b\n");
+}
+
+TEST_F(HelpTest, OfTheProgramListsTheCommandsFirst) {
+  const auto text = printed({"--help"});
+  EXPECT_NE(text.find("\nCommands:\n  copy        Copy an image\n"), text.npos) << text;
+  EXPECT_LT(text.find("Commands:"), text.find("Flags:"));
+}
+
+struct Mistake {
+  std::string name;
+  std::vector<std::string> words;
+  std::string message;
+};
+void PrintTo(const Mistake& mistake, std::ostream* out) {
+  *out << mistake.name;
+}
+
+class WrongUsage : public HelpTest, public ::testing::WithParamInterface<Mistake> {};
+
+TEST_P(WrongUsage, NamesTheWordThatIsWrong) {
+  EXPECT_EQ(printed(GetParam().words), GetParam().message);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, WrongUsage,
+    ::testing::Values(Mistake{"NoCommand", {}, "error: name a command\nSee \"kiln --help\".\n"},
+                      Mistake{"UnknownCommand",
+                              {"cpy"},
+                              "error: there is no command cpy\nSee \"kiln --help\".\n"},
+                      Mistake{"UnknownFlagThoughAnArgumentIsMissingToo",
+                              {"copy", "--tags"},
+                              "error: there is no flag --tags\nSee \"kiln copy --help\".\n"},
+                      Mistake{"OneArgumentTooMany",
+                              {"copy", "-t", "b", "a", "c"},
+                              "error: one argument too many: c\nSee \"kiln copy --help\".\n"},
+                      Mistake{"MissingArgument",
+                              {"copy", "-t", "b"},
+                              "error: SRC is required\nSee \"kiln copy --help\".\n"}),
+    [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace kiln::cli
