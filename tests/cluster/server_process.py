@@ -71,6 +71,10 @@ class Server:
         """Empty if the server is ready, otherwise what it lacks. Called when it listens."""
         raise NotImplementedError
 
+    def listens(self) -> bool:
+        """Whether there is something to probe. For a server on something else than its port."""
+        return _listens(self._pid, self.port)
+
     # What everybody uses.
 
     @property
@@ -109,7 +113,7 @@ class Server:
         while time.monotonic() < deadline:
             if self.state() == "dead":
                 raise ServerError(self._obituary(f"{self.name} ended ({self._exit()})"))
-            if _listens(self._pid, self.port):
+            if self.listens():
                 lack = self.probe()
                 if not lack:
                     return
