@@ -1,0 +1,103 @@
+"""A Docker daemon that lives as long as a test run and leaves nothing behind.
+
+It runs in mount and PID namespaces of its own, so that one SIGKILL ends the daemon, its containerd
+and every container, and takes their mounts away: nothing is to be stopped politely, and nothing
+outlives a test run that dies. The network is the host's, so that it reaches registries on loopback;
+containers have none. Found out on a machine with cgroup v1 and Linux 6.18:
+
+- The storage driver is vfs: it copies whole layers, needs nothing of the kernel and takes any file
+  system. overlay2 works too where the data's folder is not itself on an overlay.
+- `--iptables=false --ip6tables=false --bridge=none`: it touches nothing of the host's network.
+- /etc/docker/daemon.json is not read: the host's daemon is another one.
+- `--cgroup-parent`: the groups that runc makes and nobody removes have a name of our own.
+- Debian's docker.io recommends apparmor and git; neither is needed.
+- Root is needed. dockerd's rootless mode would need rootlesskit, slirp4netns and subordinate IDs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+
+import tools
+from server_process import Server
+
+PROGRAMS = ("dockerd", "containerd", "runc", "unshare", "docker")
+_PROBE_DEADLINE_S = 5
+
+
+class Dockerd(Server):
+    """One daemon, on a socket in its folder. `start`, then `docker(…)`, then `kill`."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        super().__init__("dockerd", pathlib.Path("/usr/bin/unshare"), folder)
+        for name in ("logs", "run"):
+            (folder / name).mkdir(parents=True)
+        (folder / "daemon.json").write_text("{}\n")
+        self._socket = folder / "docker.sock"
+        self._cgroup = f"kiln-test-{os.getpid()}"
+
+    @property
+    def host(self) -> str:
+        """As DOCKER_HOST has it."""
+        return f"unix://{self._socket}"
+
+    def docker(self, *words: str | pathlib.Path, **options) -> str:
+        """By docker.io's own client, which is as old as the daemon. Errors: tools.ToolFailed."""
+        return tools.call("/usr/bin/docker", "--host", self.host, *words, **options)
+
+    def kill(self) -> None:
+        """SIGKILL to the first process of its namespace: the kernel ends all others with it."""
+        for child in self._children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        self.wait_dead()
+        self._remove_cgroups()
+
+    # What a Server defines.
+
+    def argv(self) -> list[str]:
+        return ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+                "--propagation", "private", "dockerd",
+                "--config-file", str(self.folder / "daemon.json"), "--host", self.host,
+                "--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec"),
+                "--pidfile", str(self.folder / "run" / "docker.pid"), "--storage-driver", "vfs",
+                "--iptables=false", "--ip6tables=false", "--bridge=none",
+                f"--cgroup-parent=/{self._cgroup}"]
+
+    def environment(self) -> dict[str, str]:
+        return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+    def listens(self) -> bool:
+        return self._socket.exists()
+
+    def probe(self) -> str:
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(_PROBE_DEADLINE_S)
+                connection.connect(str(self._socket))
+                connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+                answer = connection.recv(64)
+        except OSError as error:
+            return f"/_ping: {error}"
+        return "" if b" 200 " in answer else f"/_ping answered {answer!r}"
+
+    # Inside.
+
+    def _children(self) -> list[int]:
+        if self.state() == "dead":
+            return []
+        return [int(pid) for pid in
+                pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def _remove_cgroups(self) -> None:
+        """Version 1 has one hierarchy for each controller, version 2 has one alone."""
+        hierarchies = pathlib.Path("/sys/fs/cgroup")
+        for group in [hierarchies / self._cgroup, *hierarchies.glob(f"*/{self._cgroup}")]:
+            for folder in [*sorted(group.glob("**/"), reverse=True)]:
+                with contextlib.suppress(OSError):  # A group that still dies; it is empty.
+                    folder.rmdir()
