@@ -110,3 +110,11 @@ def content_folder(tmp_path_factory):
 def content_tar(content_folder):
     """The same as "site.tar" beside it."""
     return tools.make_tar(content_folder, content_folder.with_suffix(".tar"))
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    """hello.c, compiled to run in an image that has nothing else."""
+    file = tmp_path_factory.mktemp("program") / "hello"
+    tools.call("cc", "-static", "-O1", "-s", "-o", file, TESTS / "compare" / "hello.c")
+    return file

@@ -63,7 +63,7 @@ def _text(data: bytes) -> str:
     return data.decode(errors="surrogateescape")
 
 
-def _override(platform: str) -> list[str]:
+def skopeo_platform(platform: str) -> list[str]:
     """skopeo's words for a platform."""
     parts = platform.split("/")
     flags = ["--override-os", parts[0], "--override-arch", parts[1]]
@@ -92,7 +92,7 @@ def untar(file: pathlib.Path, folder: pathlib.Path, program: str = "tar") -> pat
 
 def layout_of(reference: str, folder: pathlib.Path, platform: str = "linux/amd64") -> pathlib.Path:
     """One platform as an OCI layout in `folder`, with the tag "image", by skopeo."""
-    call("skopeo", *_override(platform), "copy", "--src-tls-verify=false",
+    call("skopeo", *skopeo_platform(platform), "copy", "--src-tls-verify=false",
          f"docker://{reference}", f"oci:{folder}:image")
     return folder
 
