@@ -1,5 +1,6 @@
 #include "core/source/tar_source.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string_view>
@@ -78,6 +79,7 @@ class Unpacked {
   }
 
   Result<Content> take() {
+    name_files_by_their_first_names();
     Content content;
     for (auto& [path, entry] : entries_) KILN_TRY(content.tree.add(std::move(entry)));
     content.removed.assign(removed_.begin(), removed_.end());
@@ -126,6 +128,22 @@ class Unpacked {
     links_[first].assign(names.mapped().begin() + 1, names.mapped().end());
     old.path = first;
     entries_.insert_or_assign(first, std::move(old));
+  }
+
+  /// Of a file's names the first in order stands for the file, and the others are links to it, in
+  /// whatever order the tar has them: equal files make equal layers.
+  void name_files_by_their_first_names() {
+    std::vector<std::string> files;
+    for (const auto& [path, names] : links_) files.push_back(path);
+    for (const auto& path : files) {
+      auto& names = links_.at(path);
+      std::sort(names.begin(), names.end(), layer::sorted_before);
+      if (names.empty() || !layer::sorted_before(names.front(), path)) continue;
+      auto link = entries_.at(names.front());
+      link.link_target = std::exchange(link.path, path);
+      displace(path);
+      entries_.insert_or_assign(path, std::move(link));
+    }
   }
 
   std::map<std::string, Entry> entries_;

@@ -11,8 +11,9 @@ namespace kiln::source {
 
 /// Content from a tar (plain, gzip or zstd), read once, front to back. The files' bytes are spooled
 /// to a nameless file on the way, so that standard input will do. Modes, owners, times and xattrs
-/// are the tar's; of entries with one name the last one wins. Whiteouts become Content::removed and
-/// Content::emptied. Devices and FIFOs are refused by name.
+/// are the tar's; of entries with one name the last one wins. Of a file's hard links the first by
+/// path becomes the file, so that the order of the tar does not matter. Whiteouts become
+/// Content::removed and Content::emptied. Devices and FIFOs are refused by name.
 class TarSource final : public Source {
  public:
   using Open = std::function<Result<std::unique_ptr<ByteSource>>()>;
