@@ -45,6 +45,19 @@ Result<std::shared_ptr<build::BuildRequest>> request_of(
   return request;
 }
 
+/// The files are to get their times by the timestamp policy, also those that have one of their own.
+Result<void> drop_times(source::Content& content) {
+  layer::FileTree tree;
+  for (const auto& [path, entry] : content.tree.entries()) {
+    auto timeless = entry;
+    timeless.mtime.reset();
+    KILN_TRY(tree.add(std::move(timeless)));
+  }
+  content.tree = std::move(tree);
+  content.identity = source::identity_of(content);
+  return {};
+}
+
 class Append {
  public:
   Append(std::shared_ptr<const AppendOptions> options, Images images)
@@ -104,6 +117,8 @@ class Append {
     if (options_->annotate_base) KILN_CO_TRY(annotate(place, *resolved, (*request)->annotations));
     auto content = co_await builder.fetch_content(wanted);
     if (!content) co_return std::move(content).error();
+    if (!options_->build.timestamps.empty())
+      for (auto& one : *content) KILN_CO_TRY(drop_times(one.content));
     auto shared_base = std::make_shared<const build::ResolvedImage>(std::move(*resolved));
     auto shared_content =
         std::make_shared<const std::vector<build::FetchedContent>>(std::move(*content));
