@@ -68,12 +68,22 @@ def test_a_folder_gives_the_files_that_COPY_of_a_dockerfile_gives(
                              ignore=["mtime"]) == []
 
 
-def test_a_folder_with_all_preserved_is_the_tar_of_that_folder(base, content_folder, content_tar, name):
-    by_tar = kiln("append", base, "--tar", f"{content_tar}:/{WWW}", "-t", name("tar"))
+@pytest.mark.parametrize("times", ["content", "epoch"])
+def test_a_folder_with_all_preserved_is_the_tar_of_that_folder(
+        base, content_folder, content_tar, name, times):
+    by_tar = kiln("append", base, "--tar", f"{content_tar}:/{WWW}", "--timestamps", times,
+                  "-t", name("tar"))
     by_folder = kiln("append", base, "--dir", f"{content_folder}:/{WWW}", "--preserve",
-                     "mode,owner,xattr", "-t", name("folder"))
+                     "mode,owner,xattr", "--timestamps", times, "-t", name("folder"))
 
     assert by_folder == by_tar
+
+
+def test_a_tar_keeps_its_times_where_no_flag_says_which(base, content_tar, content_folder, name, unpack):
+    kiln("append", base, "--tar", f"{content_tar}:/{WWW}", "-t", name("kiln"))
+
+    assert trees.differences(trees.of_folder(content_folder),
+                             trees.below(unpack("umoci", name("kiln")), WWW)) == []
 
 
 @pytest.mark.parametrize("flags", [
@@ -178,12 +188,15 @@ def test_crane_append_keeps_the_times_of_the_tar(base, content_folder, name, tmp
         for path in [site, *site.rglob("*")]:
             os.utime(path, (seconds, seconds), follow_symlinks=False)
         append_by_crane(base, site, name(f"crane-{age}"), tmp_path)
-        kiln("append", base, "--platform", "linux/amd64", "--tar",
-             f"{tools.make_tar(site, tmp_path / 'site.tar')}:/{WWW}", "-t", name(f"kiln-{age}"))
-        made[age] = {who: crane("digest", name(f"{who}-{age}")) for who in ("crane", "kiln")}
+        kiln("append", base, "--dir", f"{site}:/{WWW}", "-t", name(f"kiln-{age}"))
+        tar = tools.make_tar(site, tmp_path / "site.tar")
+        kiln("append", base, "--tar", f"{tar}:/{WWW}", "--timestamps", "content",
+             "-t", name(f"kiln-tar-{age}"))
+        made[age] = {who: crane("digest", name(f"{who}-{age}")) for who in ("crane", "kiln", "kiln-tar")}
 
     assert made["old"]["crane"] != made["new"]["crane"]
     assert made["old"]["kiln"] == made["new"]["kiln"]
+    assert made["old"]["kiln-tar"] == made["new"]["kiln-tar"]
 
 
 @pytest.mark.difference
