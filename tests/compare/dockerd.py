@@ -26,7 +26,8 @@ import socket
 import tools
 from server_process import Server
 
-PROGRAMS = ("dockerd", "containerd", "runc", "unshare", "docker")
+CLIENT = "/usr/bin/docker"  # of docker.io, as old as the daemon; another may come first in PATH
+PROGRAMS = ("dockerd", "containerd", "runc", "unshare", CLIENT)
 _PROBE_DEADLINE_S = 5
 
 
@@ -47,8 +48,8 @@ class Dockerd(Server):
         return f"unix://{self._socket}"
 
     def docker(self, *words: str | pathlib.Path, **options) -> str:
-        """By docker.io's own client, which is as old as the daemon. Errors: tools.ToolFailed."""
-        return tools.call("/usr/bin/docker", "--host", self.host, *words, **options)
+        """Calls the client. Errors: tools.ToolFailed."""
+        return tools.call(CLIENT, "--host", self.host, *words, **options)
 
     def kill(self) -> None:
         """SIGKILL to the first process of its namespace: the kernel ends all others with it."""

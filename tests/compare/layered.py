@@ -28,6 +28,7 @@ def _link_a() -> RawLayer:
 LAYERS = {
     "a whiteout of a file": [_folder_a(), RawLayer().folder("a").whiteout("a/x")],
     "a whiteout of a folder": [_folder_a(), RawLayer().whiteout("a")],
+    "whiteouts in the lowest layer": [_base().file("a", "x").whiteout("b").opaque("etc")],
     "a whiteout of nothing": [_base(), RawLayer().whiteout("none").file("b", "b")],
     "a whiteout, then the folder anew": [
         _folder_a(), RawLayer().whiteout("a"), RawLayer().folder("a", 0o750).file("a/z", "z")],

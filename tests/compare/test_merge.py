@@ -10,7 +10,7 @@ import layered
 import pytest
 import tools
 import trees
-from tools import crane, kiln
+from tools import call, crane, kiln
 
 ALL = sorted(layered.LAYERS)
 AGREEING = [pytest.param(who, layers, id=f"{who}, {layers}") for layers in ALL
@@ -81,6 +81,22 @@ def test_the_names_in_an_export_are_in_an_order_that_any_tar_program_can_unpack(
         assert path.rpartition("/")[0] in seen, f"{path} before its folder"
         assert path not in seen, f"{path} twice"
         seen.add(path)
+
+
+@pytest.mark.parametrize("who", ["crane", "kiln"])
+@pytest.mark.parametrize("layers", [
+    "whiteouts in the lowest layer", "an opaque folder", "an opaque folder said at its end",
+    "a whiteout, then the folder anew"])
+def test_no_whiteout_is_left_in_a_flattened_image(pushed, name, tmp_path, who, layers):
+    if who == "crane":
+        crane("flatten", pushed(layers), "--tag", name("flat"))
+    else:
+        kiln("flatten", pushed(layers), "-t", name("flat"))
+
+    layer, = tools.manifest(name("flat"))["layers"]
+    blob = crane("blob", f"{name('flat').rpartition(':')[0]}@{layer['digest']}").encode(
+        errors="surrogateescape")
+    assert ".wh." not in call("tar", "--list", "--gzip", "--file", "-", input=blob)
 
 
 # --- Known differences ---

@@ -195,3 +195,16 @@ def test_crane_mutate_leaves_no_line_in_the_history(base, name):
     assert tools.config(name("crane"))["history"] == before
     assert tools.config(name("kiln"))["history"][:-1] == before
     assert tools.config(name("kiln"))["history"][-1]["empty_layer"]
+
+
+@pytest.mark.difference
+@pytest.mark.parametrize("flags", [("--unset-env", "NGINX_VERSION"), ("--volume", "/data"),
+                                   ("--stop-signal", "SIGTERM")], ids=lambda flags: flags[0])
+def test_crane_mutate_has_no_words_for_some_changes(base, name, flags):
+    """Nor others: its help is read, since a flag could have another name."""
+    kiln("mutate", base, *flags, "-t", name("kiln"))
+
+    with pytest.raises(tools.ToolFailed, match="unknown flag"):
+        crane("mutate", base, *flags, "--tag", name("crane"))
+    for word in ("volume", "unset", "remove", "signal"):
+        assert word not in crane("mutate", "--help").lower()
