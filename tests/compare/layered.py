@@ -61,6 +61,9 @@ LAYERS = {
         _base().file("f", "data").hardlink("g", "f"), RawLayer().file("f", "other")],
     "a hard link whose file is deleted": [
         _base().file("f", "data").hardlink("g", "f"), RawLayer().whiteout("f")],
+    "a hard link of another mode than its file": [
+        _base().file("f", "data", 0o755, owner=7)
+        .entry("g", tarfile.LNKTYPE, linkname="f", mode=0o600, uid=9, gid=9)],
     "a folder that no layer names": [_base().file("deep/er/f", "x", 0o600)],
     "another mode and owner of a folder": [_folder_a(), RawLayer().folder("a", 0o700, owner=7)],
     "setuid, setgid and sticky": [
@@ -94,9 +97,11 @@ DISAGREEING = {
     ("crane", "a hard link whose file is deleted"): "Cannot hard link to ‘f’: No such file",
     ("crane", "a path that stands twice"): ("a", "0644"),
     ("docker", "a whiteout behind a file of its name"): ("a/x", ""),
+    ("docker", "a hard link of another mode than its file"): ("f", "0600"),
     ("docker", "a folder that no layer names"): ("deep", "0600"),
     ("docker", "an extended attribute"): ("f", "no xattrs"),
     ("docker", "a path that stands twice"): "duplicates of file paths not supported",
     ("buildah", "a whiteout behind a file of its name"): ("a/x", ""),
+    ("buildah", "a hard link of another mode than its file"): ("f", "0600"),
     ("buildah", "a path that stands twice"): "duplicates of file paths not supported",
 }

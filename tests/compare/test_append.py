@@ -68,6 +68,22 @@ def test_a_folder_gives_the_files_that_COPY_of_a_dockerfile_gives(
                              ignore=["mtime"]) == []
 
 
+@pytest.mark.parametrize("who", ["docker", "buildah"])
+def test_a_folder_of_another_image_is_the_one_that_COPY_from_gives(
+        base, name, unpack, build, tmp_path, who):
+    (tmp_path / "context").mkdir()
+    images.push(name("other"), RawLayer().folder("etc").folder("a").file("a/deleted", "")
+                .file("a/tool", "x").hardlink("a/same", "a/tool").symlink("a/link", "/etc"),
+                RawLayer().folder("a").whiteout("a/deleted").folder("a/sub", 0o700)
+                .file("a/sub/file", "y", 0o755))
+    kiln("append", base, "--from-image", f"{name('other')}:/a:/{WWW}", "-t", name("kiln"))
+    getattr(build, who)(f"FROM {base}\nCOPY --from={name('other')} /a /{WWW}/\n",
+                        tmp_path / "context", name(who))
+
+    assert trees.differences(unpack("umoci", name(who)), unpack("umoci", name("kiln")),
+                             ignore=["mtime", "same_file"]) == []
+
+
 @pytest.mark.parametrize("times", ["content", "epoch"])
 def test_a_folder_with_all_preserved_is_the_tar_of_that_folder(
         base, content_folder, content_tar, name, times):
