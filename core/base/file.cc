@@ -70,6 +70,17 @@ Result<std::size_t> SharedFileSource::read(std::span<char> buffer) {
   }
 }
 
+std::uint64_t SharedFileSource::skip(std::uint64_t bytes) {
+  struct stat info {};
+  if (::fstat(fd_->get(), &info) != 0 || info.st_size < 0) return 0;
+  const auto size = static_cast<std::uint64_t>(info.st_size);
+  const auto there = position_ < size ? std::min(left_, size - position_) : 0;
+  const auto count = std::min(bytes, there);
+  position_ += count;
+  left_ -= count;
+  return count;
+}
+
 std::filesystem::path temporary_directory() {
   const char* base = std::getenv("TMPDIR");
   return base != nullptr && *base != '\0' ? base : "/tmp";

@@ -62,6 +62,7 @@ class SharedFileSource final : public ByteSource {
                             std::uint64_t size_bytes = UINT64_MAX)
       : fd_(std::move(fd)), position_(begin), left_(size_bytes) {}
   Result<std::size_t> read(std::span<char> buffer) override;
+  std::uint64_t skip(std::uint64_t bytes) override;
 
  private:
   std::shared_ptr<const UniqueFd> fd_;

@@ -17,6 +17,12 @@ class ByteSource {
   virtual ~ByteSource() = default;
   /// Fills at most `buffer.size()` bytes; 0 means the end (for a buffer that is not empty).
   [[nodiscard]] virtual Result<std::size_t> read(std::span<char> buffer) = 0;
+  /// Passes over at most `bytes` bytes without reading them and answers how many; 0 where that
+  /// cannot be done: then they are to be read.
+  virtual std::uint64_t skip(std::uint64_t bytes) {
+    (void)bytes;
+    return 0;
+  }
 };
 
 /// Where bytes go, front to back. After an error the sink must not be used any more.

@@ -27,6 +27,7 @@ Result<void> ArchiveInput::open(int (*support_format)(archive*)) {
   support_format(get());
   archive_read_support_filter_gzip(get());
   archive_read_support_filter_zstd(get());
+  archive_read_set_skip_callback(get(), &pass_over);
   return check(archive_read_open(get(), this, nullptr, &feed, nullptr));
 }
 
@@ -45,6 +46,13 @@ la_ssize_t ArchiveInput::feed(archive* a, void* self, const void** out) {
   return static_cast<la_ssize_t>(*count);
 }
 
+la_int64_t ArchiveInput::pass_over(archive*, void* self, la_int64_t bytes) {
+  auto& input = *static_cast<ArchiveInput*>(self);
+  const auto count = bytes > 0 ? input.source_.skip(static_cast<std::uint64_t>(bytes)) : 0;
+  input.bytes_in_ += count;
+  return static_cast<la_int64_t>(count);
+}
+
 Result<void> ArchiveInput::check(int code) {
   if (source_failed_) return source_error_;
   if (code == ARCHIVE_OK) return {};
@@ -56,6 +64,10 @@ Result<void> ArchiveInput::check(int code) {
 
 std::uint64_t ArchiveInput::bytes_out() const {
   return static_cast<std::uint64_t>(archive_filter_bytes(archive_.get(), 0));
+}
+
+bool ArchiveInput::is_plain() const {
+  return archive_filter_code(archive_.get(), 0) == ARCHIVE_FILTER_NONE;
 }
 
 Result<void> ArchiveInput::drain(std::uint64_t limit_bytes) {

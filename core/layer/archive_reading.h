@@ -55,8 +55,10 @@ class ArchiveInput {
   [[nodiscard]] Result<void> check(int code);
 
   archive* get() { return archive_.get(); }
-  std::uint64_t bytes_in() const { return bytes_in_; }  ///< Read from the source.
+  std::uint64_t bytes_in() const { return bytes_in_; }  ///< Read from the source, or passed over.
   std::uint64_t bytes_out() const;                      ///< Unpacked of it.
+  /// Once something was read: is the source neither gzip nor zstd?
+  bool is_plain() const;
 
   /// Reads what is left of the source, but no more than `limit_bytes` in all. Errors: the source's
   /// own; kInvalid.
@@ -64,6 +66,7 @@ class ArchiveInput {
 
  private:
   static la_ssize_t feed(archive* a, void* self, const void** out);
+  static la_int64_t pass_over(archive* a, void* self, la_int64_t bytes);
 
   ByteSource& source_;
   std::vector<char> buffer_;

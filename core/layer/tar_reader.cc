@@ -67,6 +67,8 @@ class ArchiveTarReader final : public TarReader {
     return 0U;
   }
 
+  std::optional<std::uint64_t> content_offset() const override { return content_offset_; }
+
  private:
   /// Holes count as what they unpack to.
   Result<void> check_unpacked() {
@@ -89,6 +91,8 @@ class ArchiveTarReader final : public TarReader {
     path_ = entry ? entry->entry.path : "";
     size_ = size > 0 ? static_cast<std::uint64_t>(size) : 0;
     sparse_ = archive_entry_sparse_count(header) > 0;
+    content_offset_.reset();
+    if (input_.is_plain() && !sparse_) content_offset_ = input_.bytes_out();
     position_ = block_offset_ = 0;
     block_ = {};
     if (size_ > limits_.max_uncompressed_bytes) return unpacks_to_too_much();
@@ -137,8 +141,13 @@ class ArchiveTarReader final : public TarReader {
     return count;
   }
 
-  /// Block by block, because archive_read_data_skip would unpack a whole bomb before it answers.
+  /// Block by block, because archive_read_data_skip would unpack a whole bomb before it answers; a
+  /// plain tar has nothing to unpack.
   Result<void> skip_content() {
+    if (started_ && content_offset_ && !content_ended_) {
+      KILN_TRY(input_.check(archive_read_data_skip(input_.get())));
+      content_ended_ = true;
+    }
     while (started_ && !content_ended_) {
       position_ = block_offset_ + block_.size();
       block_ = {};
@@ -165,6 +174,7 @@ class ArchiveTarReader final : public TarReader {
   std::string_view block_;
   bool sparse_ = false;
   bool content_ended_ = false;
+  std::optional<std::uint64_t> content_offset_;
 };
 
 }  // namespace

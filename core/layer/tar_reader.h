@@ -41,7 +41,8 @@ struct TarEntry {
 /// unpacked bytes. What is no regular file but has content is refused: readers do not agree on it.
 ///
 /// The bytes are not checked against a digest, nor gzip's checksum: whoever pulls them does that.
-/// At the tar's end the source is read to its own end, so that a hash on the way sees it all.
+/// At the tar's end the source is read to its own end, so that a hash on the way sees it all. Only
+/// what ByteSource::skip() can pass over is not read: content of a plain tar that nobody asks for.
 ///
 /// Blocking: for the WorkPool. Threads: one object, one thread.
 class TarReader {
@@ -58,6 +59,10 @@ class TarReader {
 
   /// Bytes of the file that next() gave, in order; 0 = its end. Errors: as next().
   [[nodiscard]] virtual Result<std::size_t> read(std::span<char> buffer) = 0;
+
+  /// Where in the source the content of what next() gave begins; it is there in one piece. Unset in
+  /// a compressed tar and for a sparse file.
+  virtual std::optional<std::uint64_t> content_offset() const = 0;
 };
 
 }  // namespace kiln::layer

@@ -50,6 +50,21 @@ TEST_F(Files, RefusesAFifoWithoutHanging) {
   EXPECT_THAT(read_file(path_, 100), FailsWith(Errc::kInvalid, "not a regular file"));
 }
 
+TEST_F(Files, SharesAFileInParts) {
+  ASSERT_THAT(write_file_atomically(path_, "0123456789"), IsOk());
+  const auto fd = std::make_shared<const UniqueFd>(*open_for_reading(path_));
+
+  SharedFileSource part(fd, 2, 5);
+  SharedFileSource beyond(fd, 8, 100);
+
+  EXPECT_EQ(part.skip(2), 2U);
+  EXPECT_EQ(*read_all(part, 100), "456");
+  EXPECT_EQ(part.skip(1), 0U);
+  EXPECT_EQ(beyond.skip(1), 1U);
+  EXPECT_EQ(beyond.skip(100), 1U);
+  EXPECT_EQ(*read_all(beyond, 100), "");
+}
+
 TEST(TempDirs, AreGoneWithAllTheyHeld) {
   std::filesystem::path path;
   {

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <clocale>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -91,6 +93,78 @@ TEST(TarReader, SkipsWhatWasNotRead) {
   EXPECT_EQ(text.substr(0, 3), "end");
   EXPECT_EQ(*(*reader)->read(text), 0U);
   for (int again = 0; again < 3; ++again) EXPECT_FALSE((*reader)->next()->has_value());
+}
+
+TEST(TarReader, TellsWhereContentStandsInAPlainTarOnly) {
+  const auto tar = tar_of({file("a", sample_bytes(3000)), file(std::string(200, 'b'), "text")});
+  MemorySource plain(tar);
+  auto reader = TarReader::open(plain, {});
+  ASSERT_TRUE(reader.has_value());
+
+  ASSERT_TRUE((*reader)->next()->has_value());
+  const auto first = (*reader)->content_offset();
+  ASSERT_TRUE((*reader)->next()->has_value());
+  const auto second = (*reader)->content_offset();
+
+  EXPECT_EQ(tar.substr(first.value_or(0), 3000), sample_bytes(3000));
+  EXPECT_EQ(tar.substr(second.value_or(0), 4), "text");
+  const auto packed = compress(Compression::kGzip, tar);
+  MemorySource source(packed);
+  auto unpacking = TarReader::open(source, {});
+  ASSERT_TRUE(unpacking.has_value());
+  ASSERT_TRUE((*unpacking)->next()->has_value());
+  EXPECT_FALSE((*unpacking)->content_offset().has_value());
+}
+
+/// Counts what is read of it.
+class SkippingSource final : public ByteSource {
+ public:
+  explicit SkippingSource(std::string_view bytes) : bytes_(bytes) {}
+  Result<std::size_t> read(std::span<char> buffer) override {
+    const auto count = bytes_.copy(buffer.data(), buffer.size());
+    bytes_.remove_prefix(count);
+    read_ += count;
+    return count;
+  }
+  std::uint64_t skip(std::uint64_t bytes) override {
+    const auto count = std::min<std::uint64_t>(bytes, bytes_.size());
+    bytes_.remove_prefix(count);
+    return count;
+  }
+  std::size_t read_bytes() const { return read_; }
+
+ private:
+  std::string_view bytes_;
+  std::size_t read_ = 0;
+};
+
+TEST(TarReader, PassesOverContentOfAPlainTarThatNobodyReads) {
+  const auto tar = tar_of({file("a", sample_bytes(5'000'000)), file("b", "text")});
+  SkippingSource source(tar);
+
+  auto reader = TarReader::open(source, {});
+
+  ASSERT_TRUE(reader.has_value());
+  EXPECT_EQ((**(*reader)->next()).entry.path, "a");
+  EXPECT_EQ((**(*reader)->next()).entry.path, "b");
+  std::string text(10, '\0');
+  ASSERT_EQ(*(*reader)->read(text), 4U);
+  EXPECT_EQ(text.substr(0, 4), "text");
+  EXPECT_FALSE((*reader)->next()->has_value());
+  EXPECT_LT(source.read_bytes(), 200'000U);
+}
+
+TEST(TarReader, TellsATarThatEndsWithinContentThatIsPassedOver) {
+  const auto tar = tar_of({file("a", sample_bytes(5'000'000))}).substr(0, 3'000'000);
+  SkippingSource source(tar);
+
+  auto reader = TarReader::open(source, {});
+
+  ASSERT_TRUE(reader.has_value());
+  ASSERT_TRUE((*reader)->next().has_value());
+  const auto next = (*reader)->next();
+  ASSERT_TRUE(next.has_error());
+  EXPECT_EQ(next.error().code, Errc::kCorrupt);
 }
 
 TEST(TarReader, LeavesDuplicatesToItsCaller) {
