@@ -1,8 +1,6 @@
 #include "core/source/root_directory.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,22 +9,10 @@
 #include <span>
 #include <utility>
 
+#include "core/base/open_beneath.h"
+
 namespace kiln::source {
 namespace {
-
-/// A descriptor, or -1 and errno.
-int open_beneath(int directory, const char* path, int flags) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  constexpr int kTries = 100;
-  for (int tried = 1;; ++tried) {
-    const auto fd = ::syscall(SYS_openat2, directory, path, &how, sizeof how);
-    // EAGAIN: something was renamed at this very moment, or a lease on the file is being broken.
-    const bool again = fd < 0 && (errno == EINTR || errno == EAGAIN);
-    if (!again || tried == kTries) return static_cast<int>(fd);
-  }
-}
 
 /// Reads the file that `stamp` was taken of, and nothing else.
 class StampedSource final : public ByteSource {
@@ -80,7 +66,7 @@ Result<std::shared_ptr<const RootDirectory>> RootDirectory::open(
     const std::filesystem::path& path) {
   UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) return errno_error(errno, "cannot open", path);
-  const UniqueFd again(open_beneath(fd.get(), ".", O_PATH | O_DIRECTORY));
+  const UniqueFd again(open_beneath(fd.get(), ".", O_PATH | O_DIRECTORY, Symlinks::kRefused));
   // EPERM: what seccomp filters that are older than the system call answer.
   if (!again.valid() && (errno == ENOSYS || errno == EPERM))
     return Error(
@@ -102,7 +88,8 @@ Error RootDirectory::changed(std::string_view path, std::string_view how) const 
 
 Result<UniqueFd> RootDirectory::open_below(const std::string& path, int flags) const {
   UniqueFd fd(open_beneath(fd_.get(), path.empty() ? "." : path.c_str(),
-                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags));
+                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags,
+                           Symlinks::kRefused));
   if (fd.valid()) return fd;
   const int error = errno;
   if (error == ENOENT) return changed(path, "it is gone");

@@ -30,7 +30,7 @@ struct FileStamp {
 /// A folder whose inside can be opened, and nothing else: relative paths, no symlink anywhere on
 /// the way, whatever is exchanged meanwhile. Mount points inside are the inside.
 ///
-/// Source: openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS.
+/// Source: openat2(2), see open_beneath() of core/base.
 /// Threads: any number at once.
 class RootDirectory : public std::enable_shared_from_this<RootDirectory> {
  public:
