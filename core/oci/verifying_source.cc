@@ -6,18 +6,19 @@
 namespace kiln::oci {
 
 Result<std::size_t> VerifyingSource::read(std::span<char> buffer) {
-  if (ended_) return std::size_t{0};
+  if (buffer.empty()) return std::size_t{0};
   auto count = source_->read(buffer);
   if (!count) return count;
-  hash_.update(std::string_view(buffer.data(), *count));
   size_bytes_ += *count;
   const auto name = "blob " + expected_.digest.str();
   if (size_bytes_ > expected_.size_bytes || (*count == 0 && size_bytes_ < expected_.size_bytes))
     return Error(Errc::kCorrupt, name + " has " + (*count == 0 ? "only " : "at least ") +
                                      std::to_string(size_bytes_) + " bytes, its descriptor says " +
                                      std::to_string(expected_.size_bytes));
-  if (*count > 0) return count;
-  ended_ = true;
+  if (checked_) return count;
+  hash_.update(std::string_view(buffer.data(), *count));
+  if (size_bytes_ < expected_.size_bytes) return count;
+  checked_ = true;
   auto hex = hash_.finish_hex();
   if (hex != expected_.digest.hex())
     return Error(Errc::kCorrupt, name + " has other bytes: their digest is sha256:" + hex);

@@ -8,9 +8,10 @@
 
 namespace kiln::oci {
 
-/// Passes bytes on and checks at the end that they are those of `expected`: whoever reads to the
-/// end without an error has read exactly that blob. Errors: kCorrupt, also as soon as there are too
-/// many bytes; the source's own.
+/// Passes bytes on and checks that they are those of `expected`: whoever reads to the end without
+/// an error has read exactly that blob. The digest is checked with the last byte, for those who
+/// know the size and do not ask for more. Errors: kCorrupt, also as soon as there are too many
+/// bytes; the source's own. After one it must not be used any more.
 class VerifyingSource final : public ByteSource {
  public:
   VerifyingSource(std::unique_ptr<ByteSource> source, Descriptor expected)
@@ -22,7 +23,7 @@ class VerifyingSource final : public ByteSource {
   Descriptor expected_;
   Sha256 hash_;
   std::uint64_t size_bytes_ = 0;
-  bool ended_ = false;
+  bool checked_ = false;
 };
 
 }  // namespace kiln::oci
