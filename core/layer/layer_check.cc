@@ -6,66 +6,13 @@
 #include <string_view>
 #include <utility>
 
-#include "core/base/sha256.h"
-#include "core/layer/archive_reading.h"
 #include "core/layer/entry_path.h"
-#include "core/layer/tar_reader.h"
+#include "core/layer/unpacked_source.h"
 
 namespace kiln::layer {
 namespace {
 
 constexpr ReadLimits kNoLimits{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
-
-/// Hashes and counts what goes through.
-class HashingSource final : public ByteSource {
- public:
-  explicit HashingSource(ByteSource& next) : next_(next) {}
-
-  Result<std::size_t> read(std::span<char> buffer) override {
-    auto count = next_.read(buffer);
-    if (count.has_error()) return count;
-    hash_.update(std::string_view(buffer.data(), *count));
-    size_bytes_ += *count;
-    return count;
-  }
-
-  std::uint64_t size_bytes() const { return size_bytes_; }
-  Result<oci::Digest> finish() { return oci::Digest::parse("sha256:" + hash_.finish_hex()); }
-
- private:
-  ByteSource& next_;
-  Sha256 hash_;
-  std::uint64_t size_bytes_ = 0;
-};
-
-/// The tar in a layer, as bytes. Reads the layer to its own end.
-class UnpackedSource final : public ByteSource {
- public:
-  explicit UnpackedSource(ByteSource& compressed) : input_(compressed) {}
-
-  Result<std::size_t> read(std::span<char> buffer) override {
-    const PlainLocale locale;
-    if (!opened_) KILN_TRY(open());
-    const auto count = archive_read_data(input_.get(), buffer.data(), buffer.size());
-    if (count < 0) {
-      KILN_TRY(input_.check(static_cast<int>(count)));
-      return Error(Errc::kCorrupt, "this cannot be unpacked");
-    }
-    if (count == 0) KILN_TRY(input_.drain(UINT64_MAX));
-    return static_cast<std::size_t>(count);
-  }
-
- private:
-  Result<void> open() {
-    opened_ = true;
-    KILN_TRY(input_.open(&archive_read_support_format_raw));
-    archive_entry* whole = nullptr;
-    return input_.check(archive_read_next_header(input_.get(), &whole));
-  }
-
-  ArchiveInput input_;
-  bool opened_ = false;
-};
 
 /// What image-spec asks of the order of a tar's entries.
 class OrderCheck {
@@ -113,7 +60,7 @@ Result<void> check_order(ByteSource& tar) {
 
 Result<LayerFacts> check_layer(ByteSource& compressed) {
   HashingSource whole(compressed);
-  UnpackedSource unpacked(whole);
+  UnpackedSource unpacked(whole, kNoLimits);
   HashingSource tar(unpacked);
   KILN_TRY(check_order(tar));
 
