@@ -18,11 +18,11 @@ namespace {
 /// What streams and tasks share with the client. Shared, so that a stream which outlives the client
 /// by mistake meets a pool without a future instead of freed memory.
 struct Core {
-  Core(const Executor& executor, const ClientOptions& options)
+  Core(const Executor& executor, const ClientOptions& options, std::string local_socket)
       : user_agent(options.user_agent),
         connector(executor, options.egress,
                   Pool::Limits{options.max_idle_per_host, options.idle_limit, options.age_limit},
-                  options.resolver_threads) {}
+                  options.resolver_threads, std::move(local_socket)) {}
   std::string user_agent;
   Connector connector;
 };
@@ -194,8 +194,8 @@ Task<Result<std::unique_ptr<ResponseStream>>> open_stream(std::shared_ptr<Core> 
 
 class BeastClient final : public Client {
  public:
-  BeastClient(const Executor& executor, const ClientOptions& options)
-      : core_(std::make_shared<Core>(executor, options)) {}
+  BeastClient(const Executor& executor, const ClientOptions& options, std::string local_socket)
+      : core_(std::make_shared<Core>(executor, options, std::move(local_socket))) {}
 
   Task<Result<Response>> send(Request request) override {
     return cancellation_as_error(collect(core_, std::move(request)));
@@ -215,7 +215,13 @@ std::string default_user_agent() {
 }
 
 std::unique_ptr<Client> make_client(Executor executor, ClientOptions options) {
-  return std::make_unique<BeastClient>(executor, options);
+  return std::make_unique<BeastClient>(executor, options, "");
+}
+
+std::unique_ptr<Client> make_local_client(Executor executor, std::filesystem::path socket,
+                                          ClientOptions options) {
+  options.resolver_threads = 1;  // It has nothing to do.
+  return std::make_unique<BeastClient>(executor, options, socket.string());
 }
 
 }  // namespace kiln::http

@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -38,5 +39,13 @@ struct ClientOptions {
 /// Lifetime: the client outlives its tasks and streams, and ends before the executor's context; its
 /// end closes idle connections and waits for name lookups under way (seconds, at worst).
 [[nodiscard]] std::unique_ptr<Client> make_client(Executor executor, ClientOptions options);
+
+/// The same client on a Unix-domain socket, as Docker's daemon has one: whatever host a URL names
+/// (it is sent as Host, and that is all), the request goes to `socket`, in plain http. The egress
+/// policy has no say in it. Errors: kUnavailable also where there is no such socket or no right to
+/// use it, kInvalid also for https and a path of more than 107 bytes.
+[[nodiscard]] std::unique_ptr<Client> make_local_client(Executor executor,
+                                                        std::filesystem::path socket,
+                                                        ClientOptions options = {});
 
 }  // namespace kiln::http

@@ -2,8 +2,10 @@
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
@@ -30,10 +32,10 @@ void set_tcp_option(int fd, int option, int value) {
 }  // namespace
 
 Connection::Connection(const Executor& executor, std::string peer)
-    : peer_(std::move(peer)), tcp_(executor), buffer_(ResponseParser::kBufferBytes) {}
+    : peer_(std::move(peer)), stream_(executor), buffer_(ResponseParser::kBufferBytes) {}
 
 void Connection::tune() {
-  auto& socket = tcp_.socket();
+  auto& socket = stream_.socket();
   boost::system::error_code ignored;
   socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
@@ -47,8 +49,9 @@ void Connection::tune() {
 Task<Result<void>> Connection::connect(asio::ip::tcp::endpoint endpoint,
                                        std::chrono::milliseconds limit) {
   boost::system::error_code error;
-  tcp_.expires_after(limit);
-  co_await tcp_.async_connect(endpoint, redirect_error(use_awaitable, error));
+  stream_.expires_after(limit);
+  const Stream::endpoint_type where(endpoint);
+  co_await stream_.async_connect(where, redirect_error(use_awaitable, error));
   if (error)
     co_return io_error(error, "connecting to " + peer_, "cannot connect to " + peer_, limit);
   endpoint_ = endpoint;
@@ -56,11 +59,25 @@ Task<Result<void>> Connection::connect(asio::ip::tcp::endpoint endpoint,
   co_return Result<void>();
 }
 
+Task<Result<void>> Connection::connect_local(std::string path, std::chrono::milliseconds limit) {
+  if (path.size() >= sizeof(sockaddr_un::sun_path))
+    co_return Error(Errc::kInvalid, "the path of the socket " + path + " is longer than " +
+                                        std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
+                                        " bytes, more than a socket's address can hold");
+  boost::system::error_code error;
+  stream_.expires_after(limit);
+  const Stream::endpoint_type where(asio::local::stream_protocol::endpoint{path});
+  co_await stream_.async_connect(where, redirect_error(use_awaitable, error));
+  if (error)
+    co_return io_error(error, "connecting to " + peer_, "cannot connect to " + peer_, limit);
+  co_return Result<void>();
+}
+
 Task<Result<void>> Connection::start_tls(std::shared_ptr<asio::ssl::context> context,
                                          std::string host, bool verify,
                                          std::chrono::milliseconds limit) {
   context_ = std::move(context);
-  tls_.emplace(tcp_, *context_);
+  tls_.emplace(stream_, *context_);
   KILN_CO_TRY(expect_host(tls_->native_handle(), host, verify));
   tls_->set_verify_mode(verify ? asio::ssl::verify_peer : asio::ssl::verify_none);
   if (verify) {
@@ -70,7 +87,7 @@ Task<Result<void>> Connection::start_tls(std::shared_ptr<asio::ssl::context> con
     });
   }
   boost::system::error_code error;
-  tcp_.expires_after(limit);
+  stream_.expires_after(limit);
   co_await tls_->async_handshake(asio::ssl::stream_base::client,
                                  redirect_error(use_awaitable, error));
   if (error && !distrust_.empty())
@@ -86,11 +103,11 @@ Task<Result<void>> Connection::write(std::string_view bytes, std::chrono::millis
     boost::system::error_code error;
     const asio::const_buffer rest_of_it(bytes.data(), bytes.size());
     std::size_t count = 0;
-    tcp_.expires_after(idle);
+    stream_.expires_after(idle);
     if (tls_)
       count = co_await tls_->async_write_some(rest_of_it, redirect_error(use_awaitable, error));
     else
-      count = co_await tcp_.async_write_some(rest_of_it, redirect_error(use_awaitable, error));
+      count = co_await stream_.async_write_some(rest_of_it, redirect_error(use_awaitable, error));
     sent_ += count;
     if (error)
       co_return io_error(error, "sending to " + peer_ + " without progress",
@@ -106,11 +123,11 @@ Task<Result<bool>> Connection::read_until(Clock::time_point deadline,
   const auto room = std::min(kReadBytes, buffer_.max_size() - buffer_.size());
   const asio::mutable_buffer space = buffer_.prepare(room);
   std::size_t count = 0;
-  tcp_.expires_at(deadline);
+  stream_.expires_at(deadline);
   if (tls_)
     count = co_await tls_->async_read_some(space, redirect_error(use_awaitable, error));
   else
-    count = co_await tcp_.async_read_some(space, redirect_error(use_awaitable, error));
+    count = co_await stream_.async_read_some(space, redirect_error(use_awaitable, error));
   buffer_.commit(count);
   received_ += count;
   if (error == asio::error::eof) co_return false;
@@ -121,7 +138,7 @@ Task<Result<bool>> Connection::read_until(Clock::time_point deadline,
 bool Connection::looks_alive() {
   if (buffer_.size() > 0) return false;
   char byte = 0;
-  const auto seen = recv(tcp_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  const auto seen = recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (seen < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
   // Inside TLS unread bytes may be a session ticket, which is no answer.
   return seen > 0 && tls_.has_value();

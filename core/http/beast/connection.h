@@ -1,9 +1,10 @@
 #pragma once
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -18,10 +19,9 @@
 
 namespace kiln::http {
 
-/// One TCP connection, with or without TLS. Its destruction closes the socket: whoever was
-/// cancelled or failed in the middle just lets go of it.
+/// One TCP connection, with or without TLS, or one on a Unix-domain socket. Its destruction closes
+/// the socket: whoever was cancelled or failed in the middle just lets go of it.
 ///
-/// (A Unix-domain socket would be a third kind of stream here and nowhere else.)
 /// Cancellation: every call answers kCancelled; the connection is of no use afterwards.
 class Connection {
  public:
@@ -35,6 +35,9 @@ class Connection {
   /// Errors: kUnavailable, kTimeout.
   [[nodiscard]] Task<Result<void>> connect(boost::asio::ip::tcp::endpoint endpoint,
                                            std::chrono::milliseconds limit);
+  /// To the Unix-domain socket `path`. Errors: kInvalid for a path too long, kUnavailable,
+  /// kTimeout.
+  [[nodiscard]] Task<Result<void>> connect_local(std::string path, std::chrono::milliseconds limit);
   /// Lifetime: the context is shared with the pool's cache, which may forget it earlier.
   /// Errors: kUnavailable with what is wrong with the certificate, kTimeout.
   [[nodiscard]] Task<Result<void>> start_tls(std::shared_ptr<boost::asio::ssl::context> context,
@@ -49,6 +52,7 @@ class Connection {
 
   boost::beast::flat_buffer& buffer() { return buffer_; }
   const std::string& peer() const { return peer_; }
+  /// Where it is connected to; of a Unix-domain socket none.
   boost::asio::ip::tcp::endpoint endpoint() const { return endpoint_; }
   Clock::time_point born() const { return born_; }
 
@@ -60,15 +64,17 @@ class Connection {
   /// False if the server has closed it, or has said something unasked.
   bool looks_alive();
   /// No deadline runs while nobody waits.
-  void rest() { tcp_.expires_never(); }
+  void rest() { stream_.expires_never(); }
 
  private:
+  using Stream = boost::beast::basic_stream<boost::asio::generic::stream_protocol>;
+
   void tune();
 
   std::string peer_;
-  boost::beast::tcp_stream tcp_;
+  Stream stream_;
   std::shared_ptr<boost::asio::ssl::context> context_;
-  std::optional<boost::asio::ssl::stream<boost::beast::tcp_stream&>> tls_;
+  std::optional<boost::asio::ssl::stream<Stream&>> tls_;
   std::string distrust_;  ///< Why the certificate was refused.
   boost::beast::flat_buffer buffer_;
   boost::asio::ip::tcp::endpoint endpoint_;

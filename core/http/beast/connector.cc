@@ -28,15 +28,17 @@ std::string peer_name(const Url& url) {
 }  // namespace
 
 Connector::Connector(Executor executor, EgressPolicy egress, Pool::Limits limits,
-                     std::size_t resolver_threads)
+                     std::size_t resolver_threads, std::string local_socket)
     : executor_(std::move(executor)),
       egress_(std::move(egress)),
       pool_(limits),
-      resolver_(std::max<std::size_t>(resolver_threads, 1)) {}
+      resolver_(std::max<std::size_t>(resolver_threads, 1)),
+      local_socket_(std::move(local_socket)) {}
 
 Task<Result<Route>> Connector::route(
     const Request& request,  // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
     bool fresh) {
+  if (!local_socket_.empty()) co_return co_await local_route(request, fresh);
   const auto& url = request.url;
   const auto identity = url.is_https() ? tls_identity(request.tls.get()) : std::string();
   Route route;
@@ -59,6 +61,25 @@ Task<Result<Route>> Connector::route(
     auto secured = co_await start_tls(request, identity, *route.connection);
     if (!secured) co_return std::move(secured).error();
   }
+  co_return route;
+}
+
+Task<Result<Route>> Connector::local_route(
+    const Request& request,  // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    bool fresh) {
+  Route route;
+  route.key = local_socket_;
+  route.peer = AddressKind::kLoopback;
+  if (request.url.is_https())
+    co_return Error(Errc::kInvalid,
+                    "on the socket " + local_socket_ + " http is spoken, not https");
+  if (!fresh) route.connection = pool_.take(route.key);
+  route.reused = route.connection != nullptr;
+  if (route.reused) co_return route;
+  route.connection = std::make_unique<Connection>(executor_, local_socket_);
+  auto connected =
+      co_await route.connection->connect_local(local_socket_, request.timeouts.connect);
+  if (!connected) co_return std::move(connected).error();
   co_return route;
 }
 

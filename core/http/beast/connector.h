@@ -21,11 +21,13 @@ struct Route {
 };
 
 /// Finds a kept-alive connection or makes a new one: name, egress policy, TCP to each address in
-/// turn, TLS. The policy is asked about the very address that the socket goes to.
+/// turn, TLS. The policy is asked about the very address that the socket goes to. Where there is a
+/// Unix-domain socket to use, all that is left out.
 class Connector {
  public:
+  /// `local_socket`: the path of a Unix-domain socket that all requests go to; "" = TCP.
   Connector(Executor executor, EgressPolicy egress, Pool::Limits limits,
-            std::size_t resolver_threads);
+            std::size_t resolver_threads, std::string local_socket);
 
   /// Errors: as Client. Lifetime: `request` outlives the task.
   [[nodiscard]] Task<Result<Route>> route(const Request& request, bool fresh);
@@ -35,6 +37,7 @@ class Connector {
 
  private:
   using Address = boost::asio::ip::address;
+  [[nodiscard]] Task<Result<Route>> local_route(const Request& request, bool fresh);
   [[nodiscard]] Task<Result<void>> connect_to_any(const Request& request, Route& route);
   [[nodiscard]] Task<Result<void>> start_tls(const Request& request, std::string identity,
                                              Connection& connection);
@@ -44,6 +47,7 @@ class Connector {
   Pool pool_;
   Resolver resolver_;
   TlsContexts contexts_;
+  std::string local_socket_;
 };
 
 }  // namespace kiln::http

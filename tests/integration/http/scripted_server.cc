@@ -1,10 +1,13 @@
 #include "tests/integration/http/scripted_server.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
 #include <utility>
 
@@ -13,11 +16,12 @@ namespace kiln::http {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-Peer::Peer(tcp::socket socket, asio::ssl::context* tls) : socket_(std::move(socket)) {
+Peer::Peer(Socket socket, asio::ssl::context* tls) : socket_(std::move(socket)) {
   if (tls != nullptr) tls_.emplace(socket_, *tls);
   const timeval limit{20, 0};  // No test hangs because of a client that says nothing.
   setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  socket_.set_option(tcp::no_delay(true));
+  boost::system::error_code no_tcp;
+  socket_.set_option(tcp::no_delay(true), no_tcp);
 }
 
 bool Peer::handshake() {
@@ -87,8 +91,12 @@ void Peer::reset() {
 
 ScriptedServer::ScriptedServer(Script script, std::optional<ServerTls> tls)
     : script_(std::move(script)),
-      acceptor_(context_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)),
-      port_(acceptor_.local_endpoint().port()) {
+      acceptor_(context_,
+                Acceptor::endpoint_type(tcp::endpoint(asio::ip::address_v4::loopback(), 0))) {
+  sockaddr_in name{};
+  socklen_t size = sizeof name;
+  getsockname(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&name), &size);
+  port_ = ntohs(name.sin_port);
   if (tls) {
     tls_.emplace(asio::ssl::context::tls_server);
     tls_->use_certificate_chain(asio::buffer(tls->cert_pem));
@@ -98,6 +106,13 @@ ScriptedServer::ScriptedServer(Script script, std::optional<ServerTls> tls)
       tls_->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
     }
   }
+  accepting_ = std::thread([this] { serve(); });
+}
+
+ScriptedServer::ScriptedServer(Script script, const std::filesystem::path& local_socket)
+    : script_(std::move(script)),
+      acceptor_(context_, Acceptor::endpoint_type(
+                              asio::local::stream_protocol::endpoint(local_socket.string()))) {
   accepting_ = std::thread([this] { serve(); });
 }
 
@@ -114,7 +129,7 @@ ScriptedServer::~ScriptedServer() {
 void ScriptedServer::serve() {
   for (;;) {
     boost::system::error_code error;
-    tcp::socket socket(context_);
+    Peer::Socket socket(context_);
     acceptor_.accept(socket, error);
     if (error) return;
     ++connections_;

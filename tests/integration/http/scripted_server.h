@@ -1,10 +1,12 @@
 #pragma once
 #include <atomic>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -34,7 +36,9 @@ class Peer {
     bool has(std::string_view text) const { return head.find(text) != head.npos; }
   };
 
-  Peer(boost::asio::ip::tcp::socket socket, boost::asio::ssl::context* tls);
+  using Socket = boost::asio::generic::stream_protocol::socket;
+
+  Peer(Socket socket, boost::asio::ssl::context* tls);
   /// The next request with a Content-Length body; nullopt when the client has closed.
   std::optional<Request> read();
   void write(std::string_view bytes);
@@ -49,16 +53,18 @@ class Peer {
 
  private:
   std::size_t read_some(char* data, std::size_t size, boost::system::error_code& error);
-  boost::asio::ip::tcp::socket socket_;
-  std::optional<boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>> tls_;
+  Socket socket_;
+  std::optional<boost::asio::ssl::stream<Socket&>> tls_;
   std::string pending_;
 };
 
-/// Listens on 127.0.0.1 and runs `script` for every connection, each in a thread.
+/// Listens on 127.0.0.1 or a Unix-domain socket and runs `script` for every connection, each in a
+/// thread.
 class ScriptedServer {
  public:
   using Script = std::function<void(Peer&)>;
   explicit ScriptedServer(Script script, std::optional<ServerTls> tls = std::nullopt);
+  ScriptedServer(Script script, const std::filesystem::path& local_socket);
   ~ScriptedServer();
 
   std::uint16_t port() const { return port_; }
@@ -67,13 +73,14 @@ class ScriptedServer {
   Url url(const std::string& path = "/", const std::string& host = "127.0.0.1") const;
 
  private:
+  using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
   void serve();
 
   Script script_;
   std::optional<boost::asio::ssl::context> tls_;
   boost::asio::io_context context_;
-  boost::asio::ip::tcp::acceptor acceptor_;
-  std::uint16_t port_;
+  Acceptor acceptor_;
+  std::uint16_t port_ = 0;  ///< 0: a Unix-domain socket.
   std::atomic<int> connections_ = 0;
   std::mutex mutex_;
   std::vector<int> open_;  ///< Guarded by mutex_.
