@@ -40,6 +40,10 @@ Error errno_error(int error, std::string_view action, const std::filesystem::pat
 [[nodiscard]] Result<void> write_file_atomically(const std::filesystem::path& path,
                                                  std::string_view bytes, unsigned mode = 0644);
 
+/// The same with all that `source` yields. Errors: also the source's own; nothing is in place then.
+[[nodiscard]] Result<void> write_file_atomically(const std::filesystem::path& path,
+                                                 ByteSource& source, unsigned mode = 0644);
+
 /// Reads a descriptor from its current position. Owns it.
 class FileSource final : public ByteSource {
  public:

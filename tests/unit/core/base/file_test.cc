@@ -31,6 +31,30 @@ TEST_F(Files, ReplacesAtOnceAndLeavesNothingBeside) {
   EXPECT_EQ(static_cast<int>(std::filesystem::status(path_).permissions()), 0600);
 }
 
+/// Yields some bytes and then fails.
+class FailingSource final : public ByteSource {
+ public:
+  Result<std::size_t> read(std::span<char> buffer) override {
+    if (failed_) return Error(Errc::kCorrupt, "other bytes");
+    failed_ = true;
+    buffer[0] = 'x';
+    return std::size_t{1};
+  }
+
+ private:
+  bool failed_ = false;
+};
+
+TEST_F(Files, KeepsTheOldFileWhenTheNewBytesFail) {
+  ASSERT_THAT(write_file_atomically(path_, "old"), IsOk());
+  FailingSource source;
+
+  EXPECT_THAT(write_file_atomically(path_, source), FailsWith(Errc::kCorrupt, "other bytes"));
+
+  EXPECT_EQ(*read_file(path_, 100), "old");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_.path()), {}), 1);
+}
+
 TEST_F(Files, RefusesMoreThanTheLimit) {
   ASSERT_THAT(write_file_atomically(path_, "0123456789"), IsOk());
   EXPECT_THAT(read_file(path_, 9), FailsWith(Errc::kInvalid, "more than the allowed 9 bytes"));
