@@ -2,23 +2,20 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 
 #include "core/base/file.h"
-#include "core/base/sha256.h"
+#include "core/oci/verifying_source.h"
+#include "core/store/layout_folder.h"
+#include "core/store/layout_reader.h"
 
 namespace kiln::store {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kLayoutFile = R"({"imageLayoutVersion":"1.0.0"})";
-constexpr std::string_view kRefName = "org.opencontainers.image.ref.name";
 constexpr std::uint64_t kMaxIndexBytes = 16 * 1024 * 1024;
 
 Result<void> make_directories(const fs::path& path) {
@@ -28,10 +25,14 @@ Result<void> make_directories(const fs::path& path) {
   return {};
 }
 
-/// Refuses a folder that is in use for something else.
+/// Refuses a folder that is in use for something else, and one whose blobs would land elsewhere:
+/// a layout may be somebody else's, and whoever reads it does not follow such links.
 Result<void> check_directory(const fs::path& directory) {
   std::error_code error;
   if (!fs::exists(directory, error)) return {};
+  for (const auto& part : {directory / "blobs", directory / "blobs" / "sha256"})
+    if (fs::is_symlink(part, error))
+      return Error(Errc::kInvalid, part.string() + " is a symlink, which is not followed");
   if (!fs::is_directory(directory, error))
     return Error(Errc::kInvalid, directory.string() + " is not a folder; name a new or empty one");
   if (fs::exists(directory / "oci-layout", error) || fs::is_empty(directory, error)) return {};
@@ -40,35 +41,18 @@ Result<void> check_directory(const fs::path& directory) {
       directory.string() + " holds other files and no OCI layout; name a new or empty folder");
 }
 
-/// Copies to a temporary file, checks the digest on the way, and renames.
+/// Checks the digest on the way.
 Result<void> copy_blob(const layer::Blob& blob, const fs::path& target) {
   auto source = blob.open();
   if (!source) return std::move(source).error();
-  auto aside = target.string() + ".XXXXXX";
-  UniqueFd fd(::mkostemp(aside.data(), O_CLOEXEC));
-  if (!fd.valid()) return errno_error(errno, "cannot create a file beside", target);
-  FdSink sink(fd.get());
-  Sha256 hash;
-  auto copied = [&]() -> Result<void> {
-    std::array<char, 65536> buffer;
-    for (;;) {
-      auto count = (*source)->read(buffer);
-      if (!count) return std::move(count).error();
-      if (*count == 0) break;
-      const std::string_view bytes(buffer.data(), *count);
-      hash.update(bytes);
-      KILN_TRY(sink.write(bytes));
-    }
-    if (hash.finish_hex() != blob.descriptor().digest.hex())
-      return Error(Errc::kCorrupt, "blob " + blob.descriptor().digest.short_hex() +
-                                       " changed while it was written");
-    if (::fchmod(fd.get(), 0644) != 0 || ::fsync(fd.get()) != 0 ||
-        ::rename(aside.c_str(), target.c_str()) != 0)
-      return errno_error(errno, "cannot put in place", target);
-    return {};
-  }();
-  if (!copied) ::unlink(aside.c_str());
-  return copied;
+  oci::VerifyingSource verified(std::move(*source), blob.descriptor());
+  return write_file_atomically(target, verified);
+}
+
+/// A blob of another length is what is left of somebody's crash.
+bool is_there(const fs::path& path, std::uint64_t size_bytes) {
+  std::error_code error;
+  return fs::file_size(path, error) == size_bytes && !error;
 }
 
 /// Puts `entry` into index.json under its tag. One writer at a time, by a lock on the folder.
@@ -86,7 +70,7 @@ Result<void> add_to_index(const fs::path& directory, oci::Descriptor entry,
   } else if (bytes.error().code != Errc::kNotFound) {
     return std::move(bytes).error();
   }
-  const std::string key(kRefName);
+  const std::string key = kRefName;
   entry.annotations[key] = tag;
   std::erase_if(index.manifests, [&](const oci::Descriptor& old) {
     const auto name = old.annotations.find(key);
@@ -104,14 +88,12 @@ class OciLayout final : public Destination {
   std::string name() const override { return "oci:" + directory_.string(); }
 
   Task<Result<bool>> link_blob(oci::Descriptor blob, std::optional<oci::Repository>) override {
-    std::error_code error;
-    co_return fs::exists(blob_path(blob.digest), error);
+    co_return is_there(blob_path(blob.digest), blob.size_bytes);
   }
 
   Task<Result<StoreResult>> put_blob(layer::Blob blob) override {
     const auto path = blob_path(blob.descriptor().digest);
-    std::error_code error;
-    if (fs::exists(path, error)) co_return StoreResult::kAlreadyPresent;
+    if (is_there(path, blob.descriptor().size_bytes)) co_return StoreResult::kAlreadyPresent;
     auto work = [blob, path] { return copy_blob(blob, path); };
     auto copied = co_await pool_.run(std::move(work));
     if (!copied) co_return std::move(copied).error();
@@ -150,6 +132,18 @@ Result<std::unique_ptr<Destination>> open_oci_layout(std::filesystem::path direc
   if (!fs::exists(directory / "oci-layout", error))
     KILN_TRY(write_file_atomically(directory / "oci-layout", kLayoutFile));
   return std::unique_ptr<Destination>(std::make_unique<OciLayout>(std::move(directory), pool));
+}
+
+Task<Result<std::unique_ptr<ImageReader>>> read_oci_layout(
+    std::filesystem::path directory, LayoutChoice choice, std::string name,
+    WorkPool& pool) {  // NOLINT: see Lifetime
+  using Opened = Result<std::unique_ptr<ImageReader>>;
+  auto work = [directory, choice, name, &pool]() -> Opened {
+    auto folder = open_layout_folder(directory);
+    if (!folder) return std::move(folder).error();
+    return open_layout_image(std::move(*folder), choice, name, pool);
+  };
+  co_return co_await pool.run(std::move(work));
 }
 
 }  // namespace kiln::store
