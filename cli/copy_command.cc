@@ -32,7 +32,7 @@ Task<Result<int>> copy(std::shared_ptr<const CopyOptions> options, Engine engine
   if (!from_place) co_return std::move(from_place).error();
   auto to_place = Place::parse(options->to);
   if (!to_place) co_return std::move(to_place).error();
-  if (to_place->is_registry() && to_place->reference().digest())
+  if (to_place->digest() || (to_place->is_registry() && to_place->reference().digest()))
     co_return Error(Errc::kInvalid, "a destination has a tag, not a digest: " + options->to);
   auto from = co_await images->reader(*from_place);
   if (!from) co_return std::move(from).error().while_doing(options->from);

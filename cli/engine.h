@@ -1,10 +1,18 @@
 #pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+
 #include "core/base/clock.h"
 #include "core/base/work_pool.h"
 #include "core/build/builder.h"
+#include "core/http/client.h"
 #include "core/registry/client.h"
 
 namespace kiln::cli {
+
+/// Makes an HTTP client for a Unix-domain socket.
+using LocalClients = std::function<std::unique_ptr<http::Client>(std::filesystem::path socket)>;
 
 /// What every command of `kiln` works with, wired once by main, which owns all of it.
 struct Engine {
@@ -12,9 +20,10 @@ struct Engine {
   WorkPool& pool;
   build::Builder& builder;
   const Clock& clock;
+  LocalClients local_clients;
 
-  Engine(registry::Client& r, WorkPool& p, build::Builder& b, const Clock& c)
-      : registry(r), pool(p), builder(b), clock(c) {}
+  Engine(registry::Client& r, WorkPool& p, build::Builder& b, const Clock& c, LocalClients l)
+      : registry(r), pool(p), builder(b), clock(c), local_clients(std::move(l)) {}
 };
 
 }  // namespace kiln::cli

@@ -4,9 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 
 #include "cli/terminal.h"
 #include "core/build/image_loader.h"
+#include "core/store/docker_archive.h"
+#include "core/store/docker_daemon.h"
+#include "core/store/oci_archive.h"
 #include "core/store/oci_layout.h"
 
 namespace kiln::cli {
@@ -103,7 +107,39 @@ Task<Result<std::shared_ptr<store::ImageReader>>> Images::reader(Place place) {
     KILN_CO_TRY(co_await prepare(place.reference().repository().registry));
     co_return Shared(engine_.builder.reader(place.reference(), access(place)));
   }
-  co_return Error(Errc::kUnsupported, "TODO");
+  auto opened = co_await local_reader(std::move(place));
+  if (!opened) co_return std::move(opened).error();
+  co_return Shared(std::move(*opened));
+}
+
+Task<Result<std::unique_ptr<store::ImageReader>>> Images::local_reader(Place place) {
+  const std::string spool_dir;  // The usual place.
+  store::LayoutChoice choice(place.tag(), place.digest());
+  switch (place.kind()) {
+    case Place::Kind::kOciLayout:
+      co_return co_await store::read_oci_layout(place.path(), std::move(choice), place.text(),
+                                                engine_.pool);
+    case Place::Kind::kOciArchive:
+      co_return co_await store::read_oci_archive(place.path(), std::move(choice), place.text(),
+                                                 spool_dir, engine_.pool);
+    case Place::Kind::kDockerArchive:
+      co_return co_await store::read_docker_archive(place.path(), place.tag(), place.text(),
+                                                    spool_dir, engine_.pool);
+    default:
+      break;
+  }
+  auto connection = docker();
+  if (!connection) co_return std::move(connection).error();
+  co_return co_await store::read_docker_daemon(std::move(*connection), place.tag(), place.text(),
+                                               spool_dir, engine_.pool);
+}
+
+Result<store::DockerConnection> Images::docker() const {
+  const char* host = std::getenv("DOCKER_HOST");
+  auto socket = store::docker_socket(host != nullptr ? host : "");
+  if (!socket) return std::move(socket).error();
+  auto client = engine_.local_clients(*socket);
+  return store::DockerConnection(std::move(client), std::move(*socket));
 }
 
 Task<Result<std::unique_ptr<store::Destination>>> Images::destination(Place place) {
@@ -114,7 +150,24 @@ Task<Result<std::unique_ptr<store::Destination>>> Images::destination(Place plac
     co_return build::registry_destination(engine_.registry, place.reference().repository(),
                                           access(place));
   }
-  co_return store::open_oci_layout(place.path(), engine_.pool);
+  co_return local_destination(place);
+}
+
+Result<std::unique_ptr<store::Destination>> Images::local_destination(const Place& place) {
+  const std::string spool_dir;  // The usual place.
+  switch (place.kind()) {
+    case Place::Kind::kOciLayout:
+      return store::open_oci_layout(place.path(), engine_.pool);
+    case Place::Kind::kOciArchive:
+      return store::open_oci_archive(place.path(), engine_.pool);
+    case Place::Kind::kDockerArchive:
+      return store::open_docker_archive(place.path(), spool_dir, engine_.pool);
+    default:
+      break;
+  }
+  auto connection = docker();
+  if (!connection) return std::move(connection).error();
+  return store::docker_daemon(std::move(*connection), spool_dir, engine_.pool);
 }
 
 Task<Result<OpenImage>> Images::open(std::string text) {
@@ -153,7 +206,7 @@ Task<Result<OpenImage>> Images::open_one(std::string text) {
 
 Task<Result<Images::Target>> Images::target(Place place,
                                             std::shared_ptr<const image::ImageSet> images) {
-  if (place.is_registry() && place.reference().digest())
+  if (place.digest() || (place.is_registry() && place.reference().digest()))
     co_return Error(Errc::kInvalid, "a destination has a tag, not a digest: " + place.text());
   Target target(place);
   target.images = std::move(images);

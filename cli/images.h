@@ -10,6 +10,7 @@
 #include "core/build/builder.h"
 #include "core/build/pusher.h"
 #include "core/store/destination.h"
+#include "core/store/docker_daemon.h"
 #include "core/store/image_reader.h"
 
 namespace kiln::cli {
@@ -48,7 +49,7 @@ class Images {
 
   /// Errors: kInvalid for scratch, and those of the place.
   [[nodiscard]] Task<Result<std::shared_ptr<store::ImageReader>>> reader(Place place);
-  /// Errors: kInvalid for scratch and for a digest.
+  /// Errors: kInvalid for scratch, and those of the place. A digest in `place` is not looked at.
   [[nodiscard]] Task<Result<std::unique_ptr<store::Destination>>> destination(Place place);
 
   /// Looks an image up: manifests and configs, of the platforms that --platform names or else of
@@ -90,6 +91,11 @@ class Images {
   Images(Engine engine, Registries registries, std::vector<oci::Platform> wanted)
       : engine_(engine), registries_(std::move(registries)), wanted_(std::move(wanted)) {}
   Task<Result<void>> push_to(Target target, Form form);
+  /// Of all kinds that are no registry and not scratch.
+  Task<Result<std::unique_ptr<store::ImageReader>>> local_reader(Place place);
+  Result<std::unique_ptr<store::Destination>> local_destination(const Place& place);
+  /// The daemon that $DOCKER_HOST names.
+  Result<store::DockerConnection> docker() const;
 
   Engine engine_;
   Registries registries_;

@@ -73,7 +73,11 @@ int run_command(const GlobalOptions& options, const Action& action) {
       exit_code = *result;
     }
   };
-  boost::asio::co_spawn(io, action(Engine(registry, pool, builder, clock)),
+  LocalClients local_clients = [&io](std::filesystem::path socket) {
+    return http::make_local_client(io.get_executor(), std::move(socket));
+  };
+  boost::asio::co_spawn(io,
+                        action(Engine(registry, pool, builder, clock, std::move(local_clients))),
                         boost::asio::bind_cancellation_slot(cancel.slot(), finish));
   io.run();
   pool.stop();
