@@ -73,6 +73,9 @@ def dockerd(tmp_path_factory):
     lacking = tools.missing(*DOCKER_PROGRAMS)
     if lacking:
         pytest.skip(f"not installed: {', '.join(lacking)}; tools/setup.sh test installs them")
+    lack = Dockerd.lacks_privilege()
+    if lack:
+        pytest.skip(lack)
     daemon = Dockerd(tmp_path_factory.mktemp("dockerd"))
     daemon.start()
     yield daemon

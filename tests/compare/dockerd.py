@@ -3,15 +3,18 @@
 It runs in mount and PID namespaces of its own, so that one SIGKILL ends the daemon, its containerd
 and every container, and takes their mounts away: nothing is to be stopped politely, and nothing
 outlives a test run that dies. The network is the host's, so that it reaches registries on loopback;
-containers have none. Found out on a machine with cgroup v1 and Linux 6.18:
+containers have none. Found out with Linux 6.18 and cgroups of version 1, and of version 2 without
+controllers and with the daemon in the root group, as in a privileged container:
 
 - The storage driver is vfs: it copies whole layers, needs nothing of the kernel and takes any file
   system. overlay2 works too where the data's folder is not itself on an overlay.
 - `--iptables=false --ip6tables=false --bridge=none`: it touches nothing of the host's network.
 - /etc/docker/daemon.json is not read: the host's daemon is another one.
 - `--cgroup-parent`: the groups that runc makes and nobody removes have a name of our own.
-- Debian's docker.io recommends apparmor and git; neither is needed.
-- Root is needed. dockerd's rootless mode would need rootlesskit, slirp4netns and subordinate IDs.
+- `container=docker` in its environment, as Docker's own dind has it: it loads no AppArmor profile,
+  for which a program is needed that docker.io only recommends.
+- Root is needed, with the right to make namespaces and to mount: in a container, --privileged.
+  Docker's rootless mode would need rootlesskit, slirp4netns and subordinate IDs.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from server_process import Server
 
 CLIENT = "/usr/bin/docker"  # of docker.io, as old as the daemon; another may come first in PATH
 PROGRAMS = ("dockerd", "containerd", "runc", "unshare", CLIENT)
+_NAMESPACES = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+               "--propagation", "private")
 _PROBE_DEADLINE_S = 5
 
 
@@ -41,6 +46,15 @@ class Dockerd(Server):
         (folder / "daemon.json").write_text("{}\n")
         self._socket = folder / "docker.sock"
         self._cgroup = f"kiln-test-{os.getpid()}"
+
+    @staticmethod
+    def lacks_privilege() -> str:
+        """Empty if a daemon can run here, otherwise why not."""
+        try:
+            tools.call("unshare", *_NAMESPACES, "true")
+        except tools.ToolFailed as error:
+            return f"a Docker daemon needs namespaces (in a container: --privileged): {error}"
+        return ""
 
     @property
     def host(self) -> str:
@@ -62,8 +76,7 @@ class Dockerd(Server):
     # What a Server defines.
 
     def argv(self) -> list[str]:
-        return ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                "--propagation", "private", "dockerd",
+        return [*_NAMESPACES, "dockerd",
                 "--config-file", str(self.folder / "daemon.json"), "--host", self.host,
                 "--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec"),
                 "--pidfile", str(self.folder / "run" / "docker.pid"), "--storage-driver", "vfs",
@@ -71,7 +84,8 @@ class Dockerd(Server):
                 f"--cgroup-parent=/{self._cgroup}"]
 
     def environment(self) -> dict[str, str]:
-        return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+        return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "container": "docker"}
 
     def listens(self) -> bool:
         return self._socket.exists()
