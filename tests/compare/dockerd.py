@@ -65,6 +65,9 @@ class Dockerd(Server):
         """Calls the client. Errors: tools.ToolFailed."""
         return tools.call(CLIENT, "--host", self.host, *words, **options)
 
+    def inspect(self, image: str) -> dict:
+        return json.loads(self.docker("image", "inspect", image))[0]
+
     def kill(self) -> None:
         """SIGKILL to the first process of its namespace: the kernel ends all others with it."""
         for child in self._children():
