@@ -34,6 +34,7 @@ Error errno_error(int error, std::string_view action, const std::filesystem::pat
   if (error == ENOENT || error == ENOTDIR) code = Errc::kNotFound;
   if (error == ENOSPC || error == EDQUOT) code = Errc::kNoSpace;
   if (error == EACCES || error == EPERM || error == EROFS) code = Errc::kDenied;
+  if (error == ELOOP || error == ENAMETOOLONG) code = Errc::kInvalid;
   return {code,
           std::string(action) + " " + path.string() + ": " + std::system_category().message(error)};
 }

@@ -27,8 +27,8 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-/// An Error for errno: ENOENT → kNotFound, ENOSPC/EDQUOT → kNoSpace, EACCES → kDenied, else
-/// kInternal.
+/// An Error for errno: ENOENT → kNotFound, ENOSPC/EDQUOT → kNoSpace, EACCES → kDenied, a loop of
+/// symlinks and a name that is too long → kInvalid, else kInternal.
 Error errno_error(int error, std::string_view action, const std::filesystem::path& path);
 
 /// The whole file. Errors: kNotFound, kDenied, kInvalid when it is larger than `limit_bytes`.

@@ -89,6 +89,22 @@ TEST_F(Files, SharesAFileInParts) {
   EXPECT_EQ(*read_all(beyond, 100), "");
 }
 
+TEST_F(Files, SaysThatALoopOfSymlinksCanNeverBeRead) {
+  std::filesystem::create_symlink("file", path_);
+  EXPECT_THAT(read_file(path_, 100), FailsWith(Errc::kInvalid, path_.string()));
+}
+
+TEST_F(Files, ReadsAPartOfASharedFileAndNoFurther) {
+  ASSERT_THAT(write_file_atomically(path_, "0123456789"), IsOk());
+  const auto shared = std::make_shared<const UniqueFd>(std::move(*open_for_reading(path_)));
+  SharedFileSource middle(shared, 2, 5);
+  SharedFileSource end(shared, 8, 5);
+  SharedFileSource nothing(shared, 4, 0);
+  EXPECT_EQ(*read_all(middle, 100), "23456");
+  EXPECT_EQ(*read_all(end, 100), "89");
+  EXPECT_EQ(*read_all(nothing, 100), "");
+}
+
 TEST(TempDirs, AreGoneWithAllTheyHeld) {
   std::filesystem::path path;
   {
