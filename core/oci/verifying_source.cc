@@ -6,7 +6,14 @@
 namespace kiln::oci {
 
 Result<std::size_t> VerifyingSource::read(std::span<char> buffer) {
+  if (failed_) return *failed_;
   if (buffer.empty()) return std::size_t{0};
+  auto count = read_checked(buffer);
+  if (!count) failed_ = count.error();
+  return count;
+}
+
+Result<std::size_t> VerifyingSource::read_checked(std::span<char> buffer) {
   auto count = source_->read(buffer);
   if (!count) return count;
   size_bytes_ += *count;
