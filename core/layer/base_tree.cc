@@ -11,6 +11,9 @@
 namespace kiln::layer {
 namespace {
 
+// Hard links to hard links that are followed. Programs write none, so more are as good as no file.
+constexpr int kMaxHardLinks = 40;
+
 std::string fact(const std::string& path, const IndexedEntry* entry) {
   // NUL cannot be in a path, so the fields cannot run into each other.
   std::string text = path + '\0';
@@ -51,6 +54,7 @@ void BaseTree::apply(const LayerIndex& layer) {
       // The layer's own directory: it takes the place of a link, so that is not followed.
       tree_.remove_below(tree_.real_path(entry.path));
   }
+  std::vector<std::string> hard_links;
   for (const auto& entry : layer.entries) {
     if (entry.kind == EntryKind::kWhiteout) continue;
     Placed placed{entry, layers_};
@@ -58,9 +62,30 @@ void BaseTree::apply(const LayerIndex& layer) {
     placed.entry.path = tree_.make_way(entry.path);
     if (placed.entry.path != entry.path) placed.path_in_layer = entry.path;
     const auto path = placed.entry.path;
+    if (entry.kind == EntryKind::kHardlink) hard_links.push_back(path);
     tree_.put(path, std::move(placed));
   }
+  for (const auto& path : hard_links) take_facts_of_file(path);
   ++layers_;
+}
+
+void BaseTree::take_facts_of_file(const std::string& path) {
+  const auto* link = tree_.find(path);
+  const auto* file = link;
+  for (int links = 0; file != nullptr && links < kMaxHardLinks; ++links) {
+    const bool known = file->kind() != EntryKind::kHardlink || file->layer != layers_;
+    if (known) break;
+    file = tree_.find(tree_.real_path(file->entry.link_target));
+  }
+  if (link == nullptr || link->kind() != EntryKind::kHardlink || file == nullptr) return;
+  if (file->kind() != EntryKind::kFile && file->kind() != EntryKind::kHardlink) return;
+  auto same = *link;
+  same.entry.mode = file->entry.mode;
+  same.entry.uid = file->entry.uid;
+  same.entry.gid = file->entry.gid;
+  same.entry.size_bytes = file->entry.size_bytes;
+  same.entry.mtime = file->entry.mtime;
+  tree_.put(path, std::move(same));
 }
 
 const IndexedEntry* BaseTree::find(std::string_view path) const {

@@ -57,6 +57,7 @@ class BaseTree {
   /// Puts one more layer on top.
   void apply(const LayerIndex& layer);
 
+  /// A hard link has the mode, owner, size and time that its file had when it was made.
   const IndexedEntry* find(std::string_view path) const;
   /// What is below a directory, itself not, by path (bytes). Valid until the next apply().
   std::vector<const IndexedEntry*> below(std::string_view directory) const;
@@ -95,6 +96,8 @@ class BaseTree {
     std::string_view link_target() const { return entry.link_target; }
     static Placed implied_directory(const std::string& path);
   };
+
+  void take_facts_of_file(const std::string& path);
 
   PathTree<Placed> tree_;
   std::size_t layers_ = 0;

@@ -38,16 +38,23 @@ class PathTree {
     });
   }
 
-  /// `path` with the links among its directories followed; as it stands where that is impossible.
+  /// Where unpacking finds `path`: the links among its directories followed. Unlike resolve() it
+  /// goes on through what is no directory, as there is none of the layer's own; a loop of links is
+  /// not followed at all.
   std::string real_path(std::string_view path) const {
     if (path.empty()) return {};
-    const auto directory = resolve(parent_of(path), true);
-    return directory.has_error() ? std::string(path) : join_path(*directory, name_of_path(path));
+    return join_path(real_directory(parent_of(path)), name_of_path(path));
   }
 
   /// The same with the last part followed too.
   std::string real_directory(std::string_view path) const {
-    auto real = resolve(path, true);
+    auto real = walk_path(path, true, [this](const std::string& at) -> std::optional<PathStep> {
+      const auto* item = find(at);
+      const bool way = item != nullptr && (item->kind() == EntryKind::kDirectory ||
+                                           item->kind() == EntryKind::kSymlink);
+      if (!way) return std::nullopt;
+      return PathStep{item->kind(), item->link_target()};
+    });
     return real.has_error() ? std::string(path) : std::move(*real);
   }
 
@@ -81,9 +88,8 @@ class PathTree {
   }
 
  private:
-  /// Where a directory really is; made if it is missing.
+  /// Where a directory really is; made if it is missing, in the place of what is in its way.
   std::string make_directory(std::string_view path) {
-    // A loop or a file in the way: the layer's own idea of the path replaces it, as unpacking does.
     auto directory = real_directory(path);
     for (std::size_t end = 0; !directory.empty() && end != directory.npos;) {
       end = directory.find('/', end + 1);

@@ -11,11 +11,11 @@
 namespace kiln::layer {
 namespace {
 
-constexpr int kMaxLinks = 40;                 // As Linux: path_resolution(7).
-constexpr std::size_t kMaxParts = 64 * 1024;  // Bounds what 40 long links can unfold to.
+constexpr int kMaxLinks = 40;                // As Linux: path_resolution(7).
+constexpr std::size_t kMaxLinkParts = 1024;  // Of all links together: a layer has many entries.
 
-/// Puts the parts of `path` in front of what is still to be walked.
-void push_parts(std::deque<std::string>& todo, std::string_view path) {
+/// Puts the parts of `path` in front of what is still to be walked; answers how many.
+std::size_t push_parts(std::deque<std::string>& todo, std::string_view path) {
   std::vector<std::string> parts;
   while (!path.empty()) {
     const auto end = std::min(path.find('/'), path.size());
@@ -23,15 +23,17 @@ void push_parts(std::deque<std::string>& todo, std::string_view path) {
     path.remove_prefix(std::min(end + 1, path.size()));
   }
   todo.insert(todo.begin(), parts.begin(), parts.end());
+  return parts.size();
 }
 
 }  // namespace
 
 Result<std::string> walk_path(std::string_view path, bool follow_last, const LookUp& look_up) {
   std::deque<std::string> todo;
-  push_parts(todo, path);
+  (void)push_parts(todo, path);
   std::string done;
   int links = 0;
+  std::size_t link_parts = 0;
   while (!todo.empty()) {
     const auto part = std::move(todo.front());
     todo.pop_front();
@@ -44,12 +46,12 @@ Result<std::string> walk_path(std::string_view path, bool follow_last, const Loo
     const auto step = look_up(next);
     const bool last = todo.empty();
     if (step && step->kind == EntryKind::kSymlink && (!last || follow_last)) {
-      if (++links > kMaxLinks || todo.size() > kMaxParts)
+      if (step->link_target.starts_with('/')) done.clear();
+      link_parts += push_parts(todo, step->link_target);
+      if (++links > kMaxLinks || link_parts > kMaxLinkParts)
         return Error(
             Errc::kInvalid,
             "\"/" + std::string(path) + "\" leads through more than 40 symlinks of the base image");
-      if (step->link_target.starts_with('/')) done.clear();
-      push_parts(todo, step->link_target);
       continue;
     }
     if (step && step->kind != EntryKind::kDirectory && !last)

@@ -231,6 +231,51 @@ TEST(BaseFacts, DifferWhenAParentOrThePathDiffers) {
   EXPECT_TRUE(facts.starts_with("sha256:"));
 }
 
+TEST(BaseTree, HardLinksHaveWhatTheirFileHadWhenTheyWereMade) {
+  auto f = file("b", "12345");
+  f.mode = 0751;
+  f.uid = 7;
+  f.gid = 8;
+  f.mtime = 99;
+  const std::vector<Entry> lower = {f, hardlink_to("a", "b"), hardlink_to("c", "a")};
+  for (const auto& upper : {std::vector<Entry>(),
+                            {whiteout("b")},
+                            {file("b", "other")},
+                            {directory("b")},
+                            {hardlink_to("d", "c")}}) {
+    const auto tree = merged({lower, upper});
+    for (const auto* path : {"a", "c"}) {
+      const auto* link = tree.find(path);
+      EXPECT_EQ(link->kind, EntryKind::kHardlink);
+      EXPECT_EQ(link->size_bytes, 5U);
+      EXPECT_EQ(link->mode, 0751U);
+      EXPECT_EQ(link->uid, 7U);
+      EXPECT_EQ(link->gid, 8U);
+      EXPECT_EQ(link->mtime, 99);
+    }
+    if (upper.size() == 1 && upper.front().path == "d") {
+      EXPECT_EQ(tree.find("d")->size_bytes, 5U);
+    }
+  }
+}
+
+TEST(BaseTree, HardLinksToNothingKeepWhatTheySay) {
+  auto link = hardlink_to("a", "none");
+  link.mode = 0600;
+  const auto tree =
+      merged({{link, hardlink_to("self", "self"), directory("d"), hardlink_to("e", "d")}});
+  EXPECT_EQ(tree.find("a")->mode, 0600U);
+  EXPECT_EQ(tree.find("self")->kind, EntryKind::kHardlink);
+  EXPECT_EQ(tree.find("e")->mode, 0644U);
+}
+
+TEST(BaseTree, AFileBehindALinkDoesNotTakeTheLinkAway) {
+  const auto tree =
+      merged({{directory("usr"), symlink_to("bin", "usr"), file("usr/x")}, {file("bin/x/f")}});
+  EXPECT_EQ(tree.find("bin")->kind, EntryKind::kSymlink);
+  EXPECT_NE(tree.find("usr/x/f"), nullptr);
+}
+
 TEST(BaseFacts, DoNotDependOnWhichNameOfAFileCameFirst) {
   EXPECT_EQ(merged({{file("x"), hardlink_to("y", "x")}}).facts_about({"x", "y"}),
             merged({{file("y"), hardlink_to("x", "y")}}).facts_about({"x", "y"}));
