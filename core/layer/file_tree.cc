@@ -1,6 +1,7 @@
 #include "core/layer/file_tree.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -81,10 +82,12 @@ FileTree::FileTree() : entries_(&sorted_before) {}
 Result<void> FileTree::add(Entry entry) {
   KILN_TRY(check_entry(entry));
 
-  for (auto parent = parent_of(entry.path); !parent.empty(); parent = parent_of(parent)) {
-    const auto* above = find(parent);
-    if (above != nullptr && above->kind != EntryKind::kDirectory)
-      return conflict(entry, above->path, noun(above->kind));
+  // The entry before it is the nearest above it, or below that one, which then is a directory.
+  const auto place = entries_.lower_bound(entry.path);
+  if (place != entries_.begin()) {
+    const auto& before = std::prev(place)->second;
+    if (before.kind != EntryKind::kDirectory && entry.path.starts_with(before.path + "/"))
+      return conflict(entry, before.path, noun(before.kind));
   }
   if (entry.kind != EntryKind::kDirectory) {
     const auto next = entries_.upper_bound(entry.path);
