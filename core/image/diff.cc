@@ -1,7 +1,9 @@
 #include "core/image/diff.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -27,9 +29,11 @@ Result<MergedTree> merge(const std::vector<layer::Blob>& layers) {
   return tree;
 }
 
+/// By path. The root is there even where no layer names it.
 std::map<std::string, File> files_of(const MergedTree& tree) {
   std::map<std::string, File> files;
   tree.for_each([&](const std::string& path, const File& file) { files.emplace(path, file); });
+  files.emplace("", std::make_shared<const MergedFile>());
   return files;
 }
 
@@ -180,11 +184,15 @@ void add_environment(Fields& fields, const std::string& prefix, const Json& list
   }
 }
 
+// Told in this order, after the fields of the runtime config.
+constexpr std::array<const char*, 6> kOtherFields = {"created",      "author",  "os",
+                                                     "architecture", "variant", "os.version"};
+
 Fields fields_of(const oci::Config& config) {
   Fields fields;
   const auto document = parse_json(config.to_json());
   if (document.has_error()) return fields;  // Never: the value was made from JSON.
-  for (const auto* name : {"created", "author", "os", "architecture", "variant", "os.version"})
+  for (const auto* name : kOtherFields)
     if (document->contains(name)) fields[name] = dump_json(document->at(name));
   for (const auto& [name, value] : json_at(*document, "config").items()) {
     const auto field = "config." + name;
@@ -213,11 +221,15 @@ std::vector<ConfigChange> diff_configs(const oci::Config& a, const oci::Config& 
   for (auto& [name, value] : before) changes[name].before = std::move(value);
   for (auto& [name, value] : after) changes[name].after = std::move(value);
   std::vector<ConfigChange> all;
-  for (auto& [name, change] : changes) {
-    if (change.before == change.after) continue;
+  const auto tell = [&](const std::string& name, ConfigChange& change) {
+    if (change.before == change.after) return;
     change.field = name;
     all.push_back(std::move(change));
-  }
+  };
+  for (auto& [name, change] : changes)
+    if (name.starts_with("config.")) tell(name, change);
+  for (const auto* name : kOtherFields)
+    if (const auto found = changes.find(name); found != changes.end()) tell(name, found->second);
   return all;
 }
 

@@ -103,8 +103,10 @@ Task<Result<Found>> locate(LayerAccess& layers, std::size_t count,  // NOLINT: s
     auto real = *settled ? Result<std::string>(**settled) : upper.tree().resolve(path, true);
     if (real.has_error()) co_return std::move(real).error();
     const auto* entry = upper.tree().find(*real);
-    if (entry == nullptr) co_return no_such(*real == path ? path : path + "\" -> \"/" + *real);
-    if (entry->kind == EntryKind::kDirectory)
+    const bool root = real->empty();  // There even where no layer names it.
+    if (entry == nullptr && !root)
+      co_return no_such(*real == path ? path : path + "\" -> \"/" + *real);
+    if (root || entry->kind == EntryKind::kDirectory)
       co_return Error(Errc::kInvalid, "\"/" + path + "\" is a directory");
     if (entry->kind == EntryKind::kSpecial)
       co_return Error(Errc::kInvalid, "\"/" + path + "\" is a device or FIFO, not a file");
@@ -114,14 +116,22 @@ Task<Result<Found>> locate(LayerAccess& layers, std::size_t count,  // NOLINT: s
   co_return no_such(path);
 }
 
-/// The last entry of each name, as far as links can lead to it.
+/// What unpacking the tar alone leaves under each name. A hard link to something that it has is
+/// what that was at the time.
 struct TarNames {
   struct Item {
     std::uint64_t number = 0;
-    EntryKind kind = EntryKind::kFile;
+    EntryKind kind = EntryKind::kFile;  ///< kHardlink: to what the tar does not have by that name.
     std::string target{};
   };
   std::map<std::string, Item> items{};
+
+  void add(std::uint64_t number, layer::Entry entry) {
+    Item item{number, entry.kind, std::move(entry.link_target)};
+    if (entry.kind == EntryKind::kHardlink)
+      if (const auto found = items.find(item.target); found != items.end()) item = found->second;
+    items.insert_or_assign(std::move(entry.path), std::move(item));
+  }
 };
 
 Result<TarNames> names_of(const layer::Blob& blob) {
@@ -134,61 +144,53 @@ Result<TarNames> names_of(const layer::Blob& blob) {
     auto next = (*reader)->next();
     if (next.has_error()) return std::move(next).error();
     if (!*next) return names;
-    auto& entry = (*next)->entry;
-    if (entry.kind == EntryKind::kWhiteout) continue;
-    TarNames::Item item{number, entry.kind, std::move(entry.link_target)};
-    names.items.insert_or_assign(std::move(entry.path), std::move(item));
+    if ((*next)->entry.kind != EntryKind::kWhiteout) names.add(number, std::move((*next)->entry));
   }
 }
 
-/// What a search in one layer came to: the bytes were written, or it is a hard link to something
-/// that the layer itself does not have.
+/// What a search in one layer came to: the bytes were written, or they are elsewhere.
 struct Written {
-  bool done = false;
-  std::string target{};
+  enum class Where {
+    kHere,      ///< Done.
+    kBelow,     ///< At `path` of the layers below this one.
+    kUpToHere,  ///< At `path` of the layers up to this one.
+    kAnywhere,  ///< At `path` of the image.
+  } where = Where::kHere;
+  std::string path{};
 };
 
 Result<Written> write_file(const layer::Blob& blob, const std::string& path, ByteSink& out) {
   auto names = names_of(blob);
   if (names.has_error()) return std::move(names).error();
-  auto at = path;
-  for (int links = 0; links <= kMaxLinks; ++links) {
-    const auto found = names->items.find(at);
-    if (found == names->items.end()) return Written{false, at};
-    if (found->second.kind == EntryKind::kHardlink) {
-      at = found->second.target;
-      continue;
-    }
-    if (found->second.kind != EntryKind::kFile) return Written{false, at};
-    const auto copy = [&](std::uint64_t, layer::TarEntry&,
-                          layer::TarReader& bytes) -> Result<void> {
-      std::vector<char> chunk(256 * 1024);
-      for (;;) {
-        const auto count = bytes.read(chunk);
-        if (count.has_error()) return count.error();
-        if (*count == 0) return {};
-        KILN_TRY(out.write(std::string_view(chunk.data(), *count)));
-      }
-    };
-    KILN_TRY(read_entries(blob, {found->second.number}, copy));
-    return Written{true, ""};
+  const auto found = names->items.find(path);
+  if (found == names->items.end())
+    return Error(Errc::kCorrupt, "the layer " + blob.descriptor().digest.str() + " has no \"/" +
+                                     path + "\", which its index names");
+  const auto& item = found->second;
+  if (item.kind == EntryKind::kHardlink) {
+    // What has that name in the tar came later, or it would have been that.
+    const bool later = names->items.contains(item.target);
+    return Written{later ? Written::Where::kBelow : Written::Where::kUpToHere, item.target};
   }
-  return Error(Errc::kCorrupt, "\"/" + path + "\" is a hard link to itself");
-}
-
-/// A hard link has the facts of its file.
-IndexedEntry with_file_facts(const BaseTree& tree, const IndexedEntry& entry) {
-  auto shown = entry;
-  if (entry.kind != EntryKind::kHardlink) return shown;
-  const auto target = tree.resolve(entry.link_target, false);
-  const auto* file = target.has_value() ? tree.find(*target) : nullptr;
-  if (file == nullptr || file->kind != EntryKind::kFile) return shown;
-  shown.mode = file->mode;
-  shown.uid = file->uid;
-  shown.gid = file->gid;
-  shown.size_bytes = file->size_bytes;
-  shown.mtime = file->mtime;
-  return shown;
+  if (item.kind == EntryKind::kSymlink) {
+    const bool absolute = item.target.starts_with('/');
+    return Written{
+        Written::Where::kAnywhere,
+        absolute ? item.target.substr(1) : layer::join_path(layer::parent_of(path), item.target)};
+  }
+  if (item.kind != EntryKind::kFile)
+    return Error(Errc::kInvalid, "\"/" + path + "\" is a device or FIFO, not a file");
+  const auto copy = [&](std::uint64_t, layer::TarEntry&, layer::TarReader& bytes) -> Result<void> {
+    std::vector<char> chunk(256 * 1024);
+    for (;;) {
+      const auto count = bytes.read(chunk);
+      if (count.has_error()) return count.error();
+      if (*count == 0) return {};
+      KILN_TRY(out.write(std::string_view(chunk.data(), *count)));
+    }
+  };
+  KILN_TRY(read_entries(blob, {item.number}, copy));
+  return Written();
 }
 
 }  // namespace
@@ -207,11 +209,11 @@ Task<Result<void>> cat_file(LayerAccess& layers, WorkPool& pool,  // NOLINT: see
     auto work = [blob = *blob, name = found->path, &out] { return write_file(blob, name, out); };
     auto written = co_await pool.run(std::move(work));
     if (written.has_error()) co_return std::move(written).error();
-    if (written->done) co_return Result<void>();
-    // A hard link into a lower layer, or to a name that leads through a link to this one's.
-    if (found->layer == 0 && written->target == found->path) break;
-    count = written->target == found->path ? found->layer : found->layer + 1;
-    wanted = std::move(written->target);
+    if (written->where == Written::Where::kHere) co_return Result<void>();
+    if (written->where == Written::Where::kBelow) count = found->layer;
+    if (written->where == Written::Where::kUpToHere) count = found->layer + 1;
+    if (written->where == Written::Where::kAnywhere) count = layers.count();
+    wanted = std::move(written->path);
   }
   co_return Error(Errc::kCorrupt, "\"" + path + "\" is a hard link that leads nowhere");
 }
@@ -228,12 +230,11 @@ Result<std::vector<IndexedEntry>> list_files(const BaseTree& tree, const std::st
     if (itself.has_error()) return std::move(itself).error();
     entry = tree.find(*itself);
     if (entry == nullptr) return no_such(*clean);
-    return std::vector<IndexedEntry>{with_file_facts(tree, *entry)};
+    return std::vector<IndexedEntry>{*entry};
   }
   std::vector<IndexedEntry> entries;
   for (const auto* below : tree.below(*real))
-    if (recursive || layer::parent_of(below->path) == *real)
-      entries.push_back(with_file_facts(tree, *below));
+    if (recursive || layer::parent_of(below->path) == *real) entries.push_back(*below);
   return entries;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// A slow and plain model of unpacking layers, as image-spec v1.1, layer.md tells it: a tree of nodes
-// with children, as a kernel has it. Nothing in it is shared with the code under test but TarReader.
+// A slow and plain model of unpacking layers, as image-spec v1.1, layer.md tells it: a tree of
+// nodes with children, as a kernel has it. Nothing in it is shared with the code under test but
+// TarReader.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,6 +48,45 @@ class Unpacked {
         hide(*node, own_directories.contains(path_of(*node)));
     for (const auto& node : entries)
       if (!node->is(layer::EntryKind::kWhiteout)) put(node);
+  }
+
+  /// Real paths and bytes of all regular files, under each of their names.
+  std::map<std::string, std::string> contents() const {
+    std::map<std::string, std::string> found;
+    for_each(*root_, "", [&](const std::string& path, const Node& node) {
+      if (node.is(layer::EntryKind::kFile)) found[path] = node.content;
+    });
+    return found;
+  }
+
+  /// How many names are those that the last tar gave.
+  std::size_t names_of_last() const {
+    std::size_t count = 0;
+    for_each(*root_, "", [&](const std::string&, const Node& node) {
+      if (node.named && node.layer == layer_) ++count;
+    });
+    return count;
+  }
+
+  /// Real paths of all that is no directory.
+  std::vector<std::string> leaves() const {
+    std::vector<std::string> found;
+    for_each(*root_, "", [&](const std::string& path, const Node& node) {
+      if (!node.is(layer::EntryKind::kDirectory)) found.push_back(path);
+    });
+    return found;
+  }
+
+  /// All that matters of each real path but its time and which other names it has.
+  std::map<std::string, std::string> facts() const {
+    std::map<std::string, std::string> found;
+    for_each(*root_, "", [&](const std::string& path, const Node& node) {
+      auto text = described(node, "");
+      const auto time = text.find(" @");
+      text.erase(time, text.find_first_of(" \n", time + 1) - time);
+      found[path] = text;
+    });
+    return found;
   }
 
   /// One line for each path: all that matters of it, and by which path its hard links know it.
@@ -94,41 +135,61 @@ class Unpacked {
     return parts;
   }
 
-  /// The directory that `path` leads to; what is missing or in the way is made if `make`.
-  NodePtr directory(std::string_view path, bool make) const {
-    std::vector<NodePtr> stack = {root_};
+  NodePtr at(const std::vector<std::string>& parts) const {
+    auto node = root_;
+    for (const auto& part : parts) {
+      const auto found = node->children.find(part);
+      if (found == node->children.end()) return nullptr;
+      node = found->second;
+    }
+    return node;
+  }
+
+  /// The parts of `path` with its symlinks followed, whether or not the rest is there; as they
+  /// stand where that takes more than 40 links.
+  std::vector<std::string> real_parts(std::string_view path) const {
+    std::vector<std::string> done;
     std::deque<std::string> todo;
     const auto push = [&](std::string_view more) {
       const auto parts = parts_of(more);
       todo.insert(todo.begin(), parts.begin(), parts.end());
     };
     push(path);
-    for (int steps = 0; !todo.empty() && steps < 1000; ++steps) {
+    for (int links = 0; !todo.empty();) {
       const auto part = todo.front();
       todo.pop_front();
-      if (part == ".") continue;
       if (part == "..") {
-        if (stack.size() > 1) stack.pop_back();
+        if (!done.empty()) done.pop_back();
         continue;
       }
-      auto& children = stack.back()->children;
-      auto found = children.find(part);
-      if (found != children.end() && found->second->is(layer::EntryKind::kSymlink)) {
-        const auto target = found->second->facts.entry.link_target;
-        if (target.starts_with('/')) stack.resize(1);
-        push(target);
-        continue;
-      }
-      if (found == children.end() || !found->second->is(layer::EntryKind::kDirectory)) {
+      if (part == ".") continue;
+      done.push_back(part);
+      const auto node = at(done);
+      if (!node || !node->is(layer::EntryKind::kSymlink)) continue;
+      if (++links > 40) return parts_of(path);
+      done.pop_back();
+      const auto target = node->facts.entry.link_target;
+      if (target.starts_with('/')) done.clear();
+      push(target);
+    }
+    return done;
+  }
+
+  /// The directory that `path` leads to; what is missing or in the way is made if `make`.
+  NodePtr directory(std::string_view path, bool make) const {
+    auto node = root_;
+    for (const auto& part : real_parts(path)) {
+      auto found = node->children.find(part);
+      if (found == node->children.end() || !found->second->is(layer::EntryKind::kDirectory)) {
         if (!make) return nullptr;
         auto made = std::make_shared<Node>();
         made->facts.entry.mode = 0755;
         made->facts.entry.mtime = layer::kEpoch2020;
-        found = children.insert_or_assign(part, std::move(made)).first;
+        found = node->children.insert_or_assign(part, std::move(made)).first;
       }
-      stack.push_back(found->second);
+      node = found->second;
     }
-    return stack.back();
+    return node;
   }
 
   static std::pair<std::string, std::string> split(const std::string& path) {
@@ -139,7 +200,7 @@ class Unpacked {
 
   void hide(const Node& whiteout, bool own_directory) {
     const auto [parent, name] = split(path_of(whiteout));
-    if (whiteout.facts.opaque && !own_directory) {
+    if (whiteout.facts.opaque && (!own_directory || path_of(whiteout).empty())) {
       if (const auto hidden = directory(path_of(whiteout), false)) hidden->children.clear();
       return;
     }
@@ -161,13 +222,26 @@ class Unpacked {
     }
     if (node->is(layer::EntryKind::kHardlink)) {
       const auto [parent, name] = split(node->facts.entry.link_target);
-      node = directory(parent, false)->children.at(name);
+      const auto above = directory(parent, false);
+      if (!above) throw std::out_of_range("a hard link to nothing: " + path);
+      node = above->children.at(name);
+      if (node->is(layer::EntryKind::kDirectory))
+        throw std::out_of_range("a hard link to a directory: " + path);
     }
     const auto [parent, name] = split(path);
     auto& place = directory(parent, true)->children[name];
     if (place && place->is(layer::EntryKind::kDirectory) && node->is(layer::EntryKind::kDirectory))
       node->children = place->children;
     place = std::move(node);
+  }
+
+  template <class Visit>
+  static void for_each(const Node& node, const std::string& below, const Visit& visit) {
+    for (const auto& [name, child] : node.children) {
+      const auto path = below.empty() ? name : below + "/" + name;
+      visit(path, *child);
+      for_each(*child, path, visit);
+    }
   }
 
   static std::string described(const Node& node, const std::string& path) {
@@ -184,7 +258,8 @@ class Unpacked {
               std::to_string(entry.device->major) + ":" + std::to_string(entry.device->minor);
     for (const auto& [name, value] : entry.xattrs) text += " " + name + "=" + value;
     if (node.is(layer::EntryKind::kFile))
-      text += " \"" + node.content.substr(0, 20) + "\" " + oci::Digest::of(node.content).short_hex();
+      text +=
+          " \"" + node.content.substr(0, 20) + "\" " + oci::Digest::of(node.content).short_hex();
     return text;
   }
 
