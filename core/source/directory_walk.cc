@@ -54,6 +54,9 @@ Result<std::string> attribute_bytes(const std::string& shown, Get get) {
     const auto count = size <= 0 ? size : get(bytes.data(), bytes.size());
     if (count < 0 && errno == ERANGE) continue;  // It grew in between.
     if (count < 0 && errno == ENOTSUP) return std::string();
+    if (count < 0 && errno == ENODATA)
+      return Error(Errc::kConflict,
+                   shown + " changed while it was read: an extended attribute is gone");
     if (count < 0) return errno_error(errno, "cannot read the extended attributes of", shown);
     bytes.resize(static_cast<std::size_t>(count));
     return bytes;
@@ -262,7 +265,8 @@ Result<std::shared_ptr<const IgnoreRules>> Walk::rules_in(const Directory& direc
   const auto shown = root_->shown(path);
   struct stat info {};
   if (::fstatat(fd, std::string(kIgnoreFile).c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
-    return errno_error(errno, "cannot look at", shown);
+    return errno == ENOENT ? root_->changed(path, "it is gone")
+                           : errno_error(errno, "cannot look at", shown);
   if (!S_ISREG(info.st_mode)) return Error(Errc::kInvalid, shown + " must be a regular file");
   const auto content = root_->content_of(path, FileStamp(info));
   auto source = content.open();

@@ -10,8 +10,8 @@ namespace kiln::source {
 
 /// All entries below `root` (or `root` itself, a file), in no particular order, hard links already
 /// told from their files. Files are stamped, not read; their contents keep the folder open.
-/// Blocking. Two descriptors are open at a time, however deep the tree, and the stack does not
-/// grow. Errors: see DirectorySource::fetch.
+/// Blocking. At most three descriptors are open at a time, however deep the tree, and the stack
+/// does not grow. Errors: see DirectorySource::fetch.
 [[nodiscard]] Result<std::vector<layer::Entry>> walk_directory(const std::filesystem::path& root,
                                                                const DirectoryOptions& options);
 

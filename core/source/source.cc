@@ -24,7 +24,8 @@ std::string identity_of(const layer::FileTree& tree) {
     feed(hash, entry.link_target);
     feed(hash, entry.identity);
     feed(hash, entry.mtime ? std::to_string(*entry.mtime) : "");
-    if (!entry.xattrs.empty()) feed(hash, "xattrs " + std::to_string(entry.xattrs.size()));
+    // No path has a line break, so this field is not the next entry's.
+    if (!entry.xattrs.empty()) feed(hash, "xattrs\n" + std::to_string(entry.xattrs.size()));
     for (const auto& [name, value] : entry.xattrs) {
       feed(hash, name);
       feed(hash, value);

@@ -73,7 +73,10 @@ INSTANTIATE_TEST_SUITE_P(
         {"LinesOfWindows", "a\r\nb\r\n", "a", kFile, true},
         {"CarriageReturnAtTheEnd", "a\r", "a", kFile, true},
         {"ByteOrderMark", "\xef\xbb\xbf#b\na\n", "a", kFile, true},
-        {"ByteOrderMarkIsNoPartOfALine", "\xef\xbb\xbf" "a\n", "a", kFile, true},
+        {"ByteOrderMarkIsNoPartOfALine",
+         "\xef\xbb\xbf"
+         "a\n",
+         "a", kFile, true},
         {"Star", "*.o\n", "x/a.o", kFile, true},
         {"StarWithAPathStopsAtSlash", "x/*.o\n", "x/y/a.o", kFile, false},
         {"TwoStarsInFront", "**/a/b\n", "x/y/a/b", kFile, true},
@@ -168,9 +171,9 @@ const std::vector<std::string> kFileNames = {"b",  "bar", "foo.o", "a-c",  "#h",
 
 std::string random_pattern(Dice& dice) {
   static const std::vector<std::string> kFragments = {
-      "a",   "b",   "foo", "bar", ".o",         "1",           "*",      "*",         "**",
-      "**/", "/**", "/",   "/",   "?",          "[ab]",        "[!a]",   "[^b-f]",    "[a-c]",
-      "]",   "[",   "-",   "\\",  "\\*",        " ",           "!",      "#",         "\xff",
+      "a",   "b",   "foo", "bar", ".o",         "1",           "*",      "*",          "**",
+      "**/", "/**", "/",   "/",   "?",          "[ab]",        "[!a]",   "[^b-f]",     "[a-c]",
+      "]",   "[",   "-",   "\\",  "\\*",        " ",           "!",      "#",          "\xff",
       "[]]", "h",   "s",   "***", "[[:alpha:]", "[[:alpha:]]", "[x\\]]", "[[:upper:]", "\\/"};
   std::string pattern = dice.below(5) == 0 ? "!" : "";
   for (auto left = 1 + dice.below(5); left > 0; --left) pattern += dice.of(kFragments);
@@ -195,6 +198,7 @@ class IgnoreRulesAndGit : public ::testing::Test {
       "GIT_CONFIG_NOSYSTEM=1 git -c core.ignoreCase=false -c core.excludesFile=/dev/null -C ";
 
   void SetUp() override {
+    std::filesystem::create_directory(repository_);
     ASSERT_TRUE(git("init -q --template=").has_value()) << "git is needed to build Kiln";
     add_directory("", 3);
     std::string list;
@@ -231,12 +235,13 @@ class IgnoreRulesAndGit : public ::testing::Test {
   /// All of paths_ that git ignores.
   std::set<std::string> ignored_by_git() const {
     // It answers 1 when that is nothing.
-    const auto answer = output_of("sh -c '" + std::string(kGit) + repository_.string() +
-                                  " check-ignore --no-index -z --stdin <" + list_.string() +
-                                  "; test $? -le 1'");
+    const auto answer =
+        output_of("sh -c '" + std::string(kGit) + repository_.string() +
+                  " check-ignore --no-index -z --stdin <" + list_.string() + "; test $? -le 1'");
     std::set<std::string> ignored;
     EXPECT_TRUE(answer.has_value()) << "git check-ignore failed";
-    std::string_view rest = answer ? *answer : "";
+    const auto text = answer.value_or("");
+    std::string_view rest = text;
     while (!rest.empty()) {
       const auto end = rest.find('\0');
       ignored.emplace(rest.substr(0, end));
@@ -257,6 +262,29 @@ class IgnoreRulesAndGit : public ::testing::Test {
   std::filesystem::path list_ = directory_.path() / "list";
   std::map<std::string, bool> paths_;  ///< To whether it is a directory.
 };
+
+TEST_F(IgnoreRulesAndGit, AgreeOnRandomRulesAtTheTop) {
+  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+    Dice dice(seed);
+    const auto text = random_rules(dice);
+    const auto rules = rules_of({{"", text}});
+    EXPECT_EQ(ignored_by(rules), ignored_by_git()) << "seed " << seed << ":\n" << text;
+  }
+}
+
+TEST_F(IgnoreRulesAndGit, AgreeOnRandomRulesAtSeveralLevels) {
+  for (std::uint32_t seed = 1; seed <= 40; ++seed) {
+    Dice dice(seed + 1000);
+    const std::map<std::string, std::string> texts = {{"", random_rules(dice)},
+                                                      {"a", random_rules(dice)},
+                                                      {"a/foo", random_rules(dice)},
+                                                      {"foo", random_rules(dice)}};
+    const auto rules = rules_of(texts);
+    std::string all;
+    for (const auto& [directory, text] : texts) all += "[" + directory + "]\n" + text;
+    EXPECT_EQ(ignored_by(rules), ignored_by_git()) << "seed " << seed << ":\n" << all;
+  }
+}
 
 }  // namespace
 }  // namespace kiln::source
