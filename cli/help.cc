@@ -91,7 +91,7 @@ class HelpFormatter final : public CLI::Formatter {
 
   std::string make_group(std::string group, bool is_positional,
                          std::vector<const CLI::Option*> options) const override {
-    if (options.empty()) return "";
+    if (group.empty() || options.empty()) return "";  // Without a group: not shown.
     auto text = "\n" + group + ":\n";
     for (const auto* option : options)
       text += two_columns(is_positional ? option->get_name(true, false) : flag_text(*option),
@@ -122,6 +122,11 @@ class HelpFormatter final : public CLI::Formatter {
   }
 };
 
+/// "--passwd" of "--passwd=hunter2", "-x" of "-xhunter2": messages end up in logs.
+std::string name_of(const std::string& flag) {
+  return flag.starts_with("--") ? flag.substr(0, flag.find('=')) : flag.substr(0, 2);
+}
+
 /// An argument that nobody knows is the reason, not what is missing because of it.
 std::string failure(const CLI::App* app, const CLI::Error& error) {
   const auto commands = app->get_subcommands();
@@ -130,11 +135,11 @@ std::string failure(const CLI::App* app, const CLI::Error& error) {
   auto unknown = app->remaining(true);
   std::erase(unknown, "--");
   if (!unknown.empty() && unknown.front().starts_with("-"))
-    text = "there is no flag " + unknown.front();
+    text = "there is no flag " + name_of(unknown.front());
   else if (!unknown.empty() && command.empty())
     text = "there is no command " + unknown.front();
   else if (!unknown.empty())
-    text = "one argument too many: " + unknown.front();
+    text = "too many arguments";
   else if (command.empty() && error.get_name() == "RequiredError")
     text = "name a command";
   return "error: " + text + "\nSee \"kiln" + command + " --help\".\n";

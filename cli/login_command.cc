@@ -176,19 +176,22 @@ void add_login(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<LoginOptions>();
   auto* logging_in = app.add_subcommand("login", "Check and store credentials for a registry");
   logging_in->footer(
-      "Stored as docker, podman and crane read them: by the helper that the config file names\n"
-      "(credHelpers, credsStore), else in the file: $REGISTRY_AUTH_FILE, "
-      "$DOCKER_CONFIG/config.json\n"
-      "or ~/.docker/config.json. Without --password-stdin the password is asked for.\n"
+      "Stored as docker, podman and crane read them: by the helper that the config\n"
+      "file names (credHelpers, credsStore), else in the file: $REGISTRY_AUTH_FILE,\n"
+      "$DOCKER_CONFIG/config.json or ~/.docker/config.json.\n"
+      "\n"
       "Examples:\n"
       "  kiln login registry.example.com\n"
-      "  kiln login ghcr.io -u me --password-stdin < token");
+      "  kiln login ghcr.io -u me --password-stdin <token.txt");
   add_registry(*logging_in, *options);
-  auto* user = logging_in->add_option("-u,--username", options->user, "Who to log in as")
-                   ->check(CLI::Validator(wrong_user, ""));
+  auto* user =
+      logging_in
+          ->add_option("-u,--username", options->user, "Who to log in as (default: asked for)")
+          ->type_name("USER")
+          ->check(CLI::Validator(wrong_user, ""));
   logging_in
       ->add_flag("--password-stdin", options->password_stdin,
-                 "Read the password from standard input")
+                 "Read the password, or a token, from standard input (default: asked for)")
       ->needs(user);
   // Not offered. Known, because the complaint about an unknown flag would repeat the secret.
   logging_in

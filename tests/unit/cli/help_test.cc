@@ -27,6 +27,7 @@ class HelpTest : public ::testing::Test {
         ->allow_extra_args(false)
         ->required();
     copy->add_option("--format", format_, "How")->check(CLI::IsMember({"oci", "docker"}));
+    copy->add_option("--hidden", format_, "Not to be seen")->group("");
     copy->option_defaults()->group("Registries");
     copy->add_flag("--insecure", insecure_, "Plain http");
   }
@@ -108,9 +109,12 @@ INSTANTIATE_TEST_SUITE_P(
                       Mistake{"UnknownFlagThoughAnArgumentIsMissingToo",
                               {"copy", "--tags"},
                               "error: there is no flag --tags\nSee \"kiln copy --help\".\n"},
-                      Mistake{"OneArgumentTooMany",
+                      Mistake{"UnknownFlagWithoutTheValueThatMayBeASecret",
+                              {"copy", "--passwd=hunter2"},
+                              "error: there is no flag --passwd\nSee \"kiln copy --help\".\n"},
+                      Mistake{"TooManyArguments",
                               {"copy", "-t", "b", "a", "c"},
-                              "error: one argument too many: c\nSee \"kiln copy --help\".\n"},
+                              "error: too many arguments\nSee \"kiln copy --help\".\n"},
                       Mistake{"MissingArgument",
                               {"copy", "-t", "b"},
                               "error: SRC is required\nSee \"kiln copy --help\".\n"}),
