@@ -20,6 +20,7 @@ EXAMPLE_DEADLINE_S = 30
 PLACEHOLDER = "registry.example.com"
 DOCKER_HUB = "index.docker.io"
 OF_EVERY_COMMAND = "Flags of every command"
+FOR_A_PRIVATE_REGISTRY = {"login", "logout"}
 # Sections of the index that hold flags of several commands, by their anchors.
 SHARED = {"registries": "Registries", "platforms": "Platforms", "config": "Config", "layers": "Layers",
           "flags-of-every-command": OF_EVERY_COMMAND}
@@ -120,19 +121,20 @@ def test_crane_users_find_every_command_of_crane():
 
 # --- The examples ---
 
+def start_registry(folder: pathlib.Path, users: dict[str, str] | None) -> Registry:
+    for name in ("logs", "run"):
+        (folder / name).mkdir()
+    registry = Registry("registry", go_tools.ensure("registry")["registry"], folder)
+    registry.configure(users=users, tls=False, storage=None, settings=None)
+    registry.start()
+    return registry
+
+
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
     """The address of a registry with stand-ins for nginx below hub/."""
-    address = os.environ.get("KILN_REGISTRY")
-    own = None
-    if not address:
-        folder = tmp_path_factory.mktemp("registry")
-        for name in ("logs", "run"):
-            (folder / name).mkdir()
-        own = Registry("registry", go_tools.ensure("registry")["registry"], folder)
-        own.configure(users=None, tls=False, storage=None, settings=None)
-        own.start()
-        address = own.address
+    own = None if "KILN_REGISTRY" in os.environ else start_registry(tmp_path_factory.mktemp("open"), None)
+    address = own.address if own else os.environ["KILN_REGISTRY"]
     for tag, mark in (("1.27", ""), ("1.27.0", ""), ("1.27.1", "a new base")):
         base_image.push(f"{address}/hub/library/nginx:{tag}", mark=mark)
     yield address
@@ -140,15 +142,24 @@ def registry(tmp_path_factory):
         own.kill()
 
 
-class Shell:
-    """Runs the examples of one page, in one folder and repositories of its own."""
+@pytest.fixture(scope="module")
+def private_registry(tmp_path_factory):
+    """The address of one that lets in nobody but alice."""
+    own = start_registry(tmp_path_factory.mktemp("private"), {"alice": "hunter2"})
+    yield own.address
+    own.kill()
 
-    def __init__(self, address: str, name: str, folder: pathlib.Path) -> None:
-        self._here = f"{address}/docs-{name}"
-        self._hub = f"{address}/hub"
+
+class Shell:
+    """Runs the examples of one page in a folder of its own. `here` is registry.example.com for it."""
+
+    def __init__(self, here: str, hub: str, folder: pathlib.Path) -> None:
+        self._here = here
+        self._hub = hub
         self._folder = folder
         kept = {name: value for name, value in os.environ.items()
-                if name not in ("SOURCE_DATE_EPOCH", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_CACHE_HOME")}
+                if name not in ("SOURCE_DATE_EPOCH", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_CACHE_HOME",
+                            "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")}
         self._environment = {**kept, "HOME": str(folder / "home"),
                              "PATH": f"{pathlib.Path(binary('kiln')).parent.absolute()}:{os.environ['PATH']}"}
         (folder / "home").mkdir()
@@ -165,13 +176,22 @@ class Shell:
         return printed
 
 
-@pytest.mark.parametrize("name", ["index", *sorted(pages.PAGES)])
-def test_examples_work_and_print_what_the_page_says(name, registry, tmp_path):
-    path = pages.PAGES.get(name, pages.INDEX)
-    shell = Shell(registry, name, tmp_path)
+def check_examples(path: pathlib.Path, shell: Shell) -> None:
     for example in pages.examples(path):
         printed = shell.run(example.script)
         if example.expected is not None:
             pattern = pages.as_pattern(example.expected)
             assert re.fullmatch(pattern, pages.one_spaced(printed)), (
                 f"{path.name}:{example.line} prints\n{printed}\nthe page says\n{example.expected}")
+
+
+@pytest.mark.parametrize("name", ["index", *sorted(pages.PAGES.keys() - FOR_A_PRIVATE_REGISTRY)])
+def test_examples_work_and_print_what_the_page_says(name, registry, tmp_path):
+    # Repositories of its own, so that pages may use the same names.
+    shell = Shell(f"{registry}/docs-{name}", f"{registry}/hub", tmp_path)
+    check_examples(pages.PAGES.get(name, pages.INDEX), shell)
+
+
+@pytest.mark.parametrize("name", sorted(FOR_A_PRIVATE_REGISTRY))
+def test_examples_with_a_private_registry_work(name, private_registry, tmp_path):
+    check_examples(page(name), Shell(private_registry, private_registry, tmp_path))
