@@ -157,6 +157,22 @@ int trust_of(AddressKind kind) {
   return kind == AddressKind::kPrivate ? 1 : 0;
 }
 
+bool is_name_or_below(std::string_view name, std::string_view domain) {
+  if (name == domain) return true;
+  return name.size() > domain.size() && name.ends_with(domain) &&
+         name[name.size() - domain.size() - 1] == '.';
+}
+
+/// Names that the public DNS does not have: single words, and the endings of RFC 6762 (and its
+/// appendix G), RFC 8375 and of clusters.
+bool is_private_name(std::string_view name) {
+  constexpr std::array<std::string_view, 9> kEndings = {
+      "local", "internal", "svc", "intranet", "private", "corp", "home", "lan", "home.arpa"};
+  return name.find('.') == name.npos ||
+         std::any_of(kEndings.begin(), kEndings.end(),
+                     [&](std::string_view ending) { return is_name_or_below(name, ending); });
+}
+
 }  // namespace
 
 Result<Cidr> Cidr::parse(std::string_view text) {
@@ -233,6 +249,26 @@ Result<AddressKind> EgressPolicy::check(const ip::address& address, std::uint16_
   if (named_by && trust_of(kind) > trust_of(*named_by))
     return denied(address, std::string("it is ") + name_of_kind(kind) +
                                ", and the server that named it is " + name_of_kind(*named_by));
+  return kind;
+}
+
+Result<AddressKind> EgressPolicy::check_name(const std::string& host, std::uint16_t port,
+                                             std::optional<AddressKind> named_by) const {
+  boost::system::error_code not_an_address;
+  const auto address = ip::make_address(host, not_an_address);
+  if (!not_an_address) return check(address, port, named_by);
+  const auto name = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
+  if (is_name_or_below(name, "localhost")) return check(ip::address_v4::loopback(), port, named_by);
+  for (const auto* metadata : {"metadata", "metadata.google.internal", "metadata.goog",
+                               "instance-data", "instance-data.ec2.internal"})
+    if (name == metadata)
+      return Error(Errc::kEgressDenied,
+                   "the egress policy forbids " + name + ": it is a cloud's metadata service");
+  const auto kind = is_private_name(name) ? AddressKind::kPrivate : AddressKind::kPublic;
+  if (named_by && trust_of(kind) > trust_of(*named_by))
+    return Error(Errc::kEgressDenied, "the egress policy forbids " + name +
+                                          ": it is the name of a private host, and " +
+                                          "the server that named it is " + name_of_kind(*named_by));
   return kind;
 }
 

@@ -70,6 +70,13 @@ class EgressPolicy {
                                           std::uint16_t port,
                                           std::optional<AddressKind> named_by) const;
 
+  /// The same where only the name is known, because a proxy looks it up. Addresses in text form are
+  /// checked as addresses. Names that stand for loopback or the clouds' metadata services count as
+  /// those, names that only a private network has ("vault", "db.svc", "nas.local") as private, all
+  /// others as public. What a name hides nobody can tell here. Errors: kEgressDenied.
+  [[nodiscard]] Result<AddressKind> check_name(const std::string& host, std::uint16_t port,
+                                               std::optional<AddressKind> named_by) const;
+
  private:
   Result<void> check_ranges(const boost::asio::ip::address& address) const;
   Rules rules_;

@@ -179,6 +179,29 @@ TEST(EgressPolicy, LetsAServerNameOnlyWhatItCouldReachItself) {
             "public");
 }
 
+TEST(EgressPolicy, JudgesByTheNameWhereAProxyLooksItUp) {
+  auto made = rules({}, {});
+  made.deny_loopback = true;
+  const EgressPolicy policy(made);
+  const auto by = [&](const char* host, std::optional<AddressKind> named_by) {
+    return policy.check_name(host, 443, named_by);
+  };
+  EXPECT_EQ(by("r.test", {}).value(), kPublic);
+  EXPECT_EQ(by("r.test", kPublic).value(), kPublic);
+  for (const auto* host : {"vault", "db.default.svc", "x.svc.cluster.local", "nas.home.arpa"}) {
+    EXPECT_EQ(by(host, {}).value(), kPrivate) << host;
+    EXPECT_TRUE(by(host, kPublic).has_error()) << host;
+    EXPECT_TRUE(by(host, kPrivate)) << host;
+  }
+  EXPECT_TRUE(by("notlocal.test", kPublic));
+  for (const auto* host : {"localhost", "a.localhost", "localhost.", "metadata.google.internal",
+                           "169.254.169.254", "127.0.0.1", "::ffff:169.254.169.254"})
+    EXPECT_EQ(by(host, {}).error().code, Errc::kEgressDenied) << host;
+  EXPECT_EQ(by("vault", kPublic).error().message,
+            "the egress policy forbids vault: it is the name of a private host, and the server "
+            "that named it is public");
+}
+
 TEST(Cidr, IsReadFromText) {
   for (const auto& [text, str] :
        {std::pair("10.0.0.0/8", "10.0.0.0/8"), std::pair("1.2.3.4", "1.2.3.4/32"),
