@@ -25,6 +25,7 @@ class ResponseStream {
 ///   kUnavailable   no connection, cut, refused, name not found, TLS not acceptable.
 ///   kTimeout       one of Request::timeouts passed.
 ///   kEgressDenied  the policy forbids the address the name resolved to; nothing was sent.
+///   kDenied        a proxy on the way does not let us through.
 ///   kInvalid       the response is larger than Request::response_limit_bytes (send only), or not
 ///   HTTP.
 /// Cancellation: at any point; the connection is closed, not reused.

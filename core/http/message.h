@@ -72,6 +72,8 @@ enum class AddressKind { kPublic, kPrivate, kLoopback };
 struct Timeouts {
   std::chrono::milliseconds connect{10'000};  ///< Name resolution and TCP, all addresses together.
   std::chrono::milliseconds handshake{10'000};  ///< TLS.
+  std::chrono::milliseconds leave{
+      1'000};  ///< For a server to say that it wants a large body; then the body goes anyway.
   std::chrono::milliseconds response{
       60'000};                             ///< From the last byte sent to the response's header.
   std::chrono::milliseconds idle{30'000};  ///< Without any progress while a body flows.

@@ -4,6 +4,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,12 +20,19 @@ namespace {
 /// by mistake meets a pool without a future instead of freed memory.
 struct Core {
   Core(const Executor& executor, const ClientOptions& options, std::string local_socket)
-      : user_agent(options.user_agent),
-        connector(executor, options.egress,
-                  Pool::Limits{options.max_idle_per_host, options.idle_limit, options.age_limit},
-                  options.resolver_threads, std::move(local_socket)) {}
+      : user_agent(options.user_agent), connector(executor, options, std::move(local_socket)) {}
+
+  LargeBody large_body(const Url& url) const {
+    return unasked.contains(url.origin()) ? LargeBody::kGoesAtOnce : LargeBody::kAsksFirst;
+  }
+  void ask_no_more(const Url& url) {
+    constexpr std::size_t kMaxOrigins = 1024;
+    if (unasked.size() >= kMaxOrigins) unasked.clear();
+    unasked.insert(url.origin());
+  }
   std::string user_agent;
   Connector connector;
+  std::set<std::string> unasked{};  ///< Origins that do not know "Expect: 100-continue".
 };
 
 Error cancelled() {
@@ -102,7 +110,7 @@ bool may_repeat(const Request& request, const Connection& connection) {
   constexpr std::uint64_t kSmallBody = 1024 * 1024;
   if (connection.received() > 0) return false;
   if (connection.sent() == 0) return true;
-  if (request.body.size_bytes() > kSmallBody) return false;
+  if (connection.body_begun() && request.body.size_bytes() > kSmallBody) return false;
   if (request.replayable) return true;
   return request.method != "POST" && request.method != "PATCH";
 }
@@ -114,11 +122,17 @@ Task<Result<std::unique_ptr<BodyStream>>> perform(std::shared_ptr<Core> core, Re
     if (!route) co_return std::move(route).error();
     ResponseParser parser(request.method == "HEAD");
     auto& connection = *route->connection;
-    auto sent = co_await exchange(connection, request, core->user_agent, parser);
+    const auto large = core->large_body(request.url);
+    auto sent = co_await exchange(connection, request, core->user_agent, large, parser);
     if (!sent) {
       const bool stale = route->reused && sent.error().code == Errc::kUnavailable;
       if (stale && may_repeat(request, connection)) continue;
       co_return std::move(sent).error();
+    }
+    if (sent->went_unasked) core->ask_no_more(request.url);
+    if (parser.status() == 417 && large == LargeBody::kAsksFirst && !connection.body_begun()) {
+      core->ask_no_more(request.url);
+      continue;
     }
     ResponseHead head(request.url);
     head.status = parser.status();

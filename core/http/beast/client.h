@@ -1,13 +1,18 @@
 #pragma once
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/base/task.h"
 #include "core/http/client.h"
 #include "core/http/egress_policy.h"
+#include "core/http/proxy.h"
 
 namespace kiln::http {
 
@@ -17,12 +22,17 @@ std::string default_user_agent();
 /// How the real client behaves; the defaults suit everybody but tests.
 struct ClientOptions {
   EgressPolicy egress{};
+  ProxyRules proxies{};  ///< From the environment, if that is wanted: ProxyRules says how.
   std::string user_agent = default_user_agent();  ///< Unless the request has one.
   std::size_t max_idle_per_host = 8;
   std::chrono::milliseconds idle_limit{
       60'000};  ///< A kept-alive connection unused for longer is closed.
   std::chrono::milliseconds age_limit{300'000};  ///< One older than this is not used again.
   std::size_t resolver_threads = 4;              ///< Name lookups that may hang at the same time.
+  /// For tests: the addresses of a name, on a thread of its own; and where a connection really
+  /// goes, after the egress policy was asked about where it should go.
+  std::function<Result<std::vector<boost::asio::ip::address>>(const std::string&)> lookup{};
+  std::function<boost::asio::ip::tcp::endpoint(boost::asio::ip::tcp::endpoint)> detour{};
 };
 
 /// An HTTP/1.1 client on real sockets: keep-alive pool, TLS 1.2 or newer, redirects, egress policy.
@@ -31,7 +41,10 @@ struct ClientOptions {
 ///   A kept-alive connection that dies before the first byte of an answer is replaced once,
 ///   silently, if the request may be sent twice (every method but POST and PATCH; those with
 ///   Request::replayable).
+///   A body above 1 MiB waits for "100 Continue" (Timeouts::leave) so that a server that does not
+///   want it can say so first; a server that says nothing to that is not asked again.
 ///   An answer that comes while the body is still being sent ends the sending.
+///   kDenied when a proxy refuses to pass a request on.
 ///   kInvalid also for TlsOptions that are no PEM and for redirects that are refused.
 ///   The fields Host, Content-Length, Transfer-Encoding and Connection are the client's own.
 ///

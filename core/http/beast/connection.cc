@@ -4,11 +4,17 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
+#include <array>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
+#include <tuple>
 #include <utility>
 
 #include "core/http/beast/io_words.h"
@@ -47,10 +53,11 @@ void Connection::tune() {
 }
 
 Task<Result<void>> Connection::connect(asio::ip::tcp::endpoint endpoint,
+                                       asio::ip::tcp::endpoint real,
                                        std::chrono::milliseconds limit) {
   boost::system::error_code error;
   stream_.expires_after(limit);
-  const Stream::endpoint_type where(endpoint);
+  const Stream::endpoint_type where(real);
   co_await stream_.async_connect(where, redirect_error(use_awaitable, error));
   if (error)
     co_return io_error(error, "connecting to " + peer_, "cannot connect to " + peer_, limit);
@@ -115,6 +122,35 @@ Task<Result<void>> Connection::write(std::string_view bytes, std::chrono::millis
     bytes.remove_prefix(count);
   }
   co_return Result<void>();
+}
+
+Task<Result<Connection::Arrival>> Connection::read_within(std::chrono::milliseconds limit) {
+  using asio::deferred;
+  const asio::mutable_buffer space =
+      buffer_.prepare(std::min(kReadBytes, buffer_.max_size() - buffer_.size()));
+  asio::steady_timer timer(stream_.get_executor(), limit);
+  stream_.expires_never();  // A deadline of the stream would close it.
+  boost::system::error_code error, timer_error;
+  std::size_t count = 0;
+  std::array<std::size_t, 2> order{};
+  if (tls_) {
+    auto both = asio::experimental::make_parallel_group(tls_->async_read_some(space, deferred),
+                                                        timer.async_wait(deferred));
+    std::tie(order, error, count, timer_error) =
+        co_await both.async_wait(asio::experimental::wait_for_one(), use_awaitable);
+  } else {
+    auto both = asio::experimental::make_parallel_group(stream_.async_read_some(space, deferred),
+                                                        timer.async_wait(deferred));
+    std::tie(order, error, count, timer_error) =
+        co_await both.async_wait(asio::experimental::wait_for_one(), use_awaitable);
+  }
+  buffer_.commit(count);
+  received_ += count;
+  if (count > 0) co_return Arrival::kBytes;
+  if (error == asio::error::eof) co_return Arrival::kEnd;
+  if (order[0] == 1 && !timer_error) co_return Arrival::kNothing;
+  co_return io_error(error, "waiting for the answer of " + peer_,
+                     "the connection to " + peer_ + " was cut", limit);
 }
 
 Task<Result<bool>> Connection::read_until(Clock::time_point deadline,

@@ -32,12 +32,16 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Errors: kUnavailable, kTimeout.
+  /// `real`: where the socket goes; the same as `endpoint` but in tests. Errors: kUnavailable,
+  /// kTimeout.
   [[nodiscard]] Task<Result<void>> connect(boost::asio::ip::tcp::endpoint endpoint,
+                                           boost::asio::ip::tcp::endpoint real,
                                            std::chrono::milliseconds limit);
   /// To the Unix-domain socket `path`. Errors: kInvalid for a path too long, kUnavailable,
   /// kTimeout.
   [[nodiscard]] Task<Result<void>> connect_local(std::string path, std::chrono::milliseconds limit);
+  /// Ends a connect() under way, which then answers an error.
+  void abort() { stream_.cancel(); }
   /// Lifetime: the context is shared with the pool's cache, which may forget it earlier.
   /// Errors: kUnavailable with what is wrong with the certificate, kTimeout.
   [[nodiscard]] Task<Result<void>> start_tls(std::shared_ptr<boost::asio::ssl::context> context,
@@ -46,18 +50,33 @@ class Connection {
   /// Sends everything; the limit starts anew with all progress. Lifetime: `bytes` outlives the
   /// task.
   [[nodiscard]] Task<Result<void>> write(std::string_view bytes, std::chrono::milliseconds idle);
+  /// What came within a time that may pass without harm.
+  enum class Arrival { kBytes, kEnd, kNothing };
+  /// Waits so long for the first bytes; they are in buffer().
+  [[nodiscard]] Task<Result<Arrival>> read_within(std::chrono::milliseconds limit);
   /// Reads something into buffer(); false = the server ended the connection in order.
   [[nodiscard]] Task<Result<bool>> read_until(Clock::time_point deadline,
                                               std::chrono::milliseconds limit, std::string what);
 
   boost::beast::flat_buffer& buffer() { return buffer_; }
   const std::string& peer() const { return peer_; }
+  /// From now on another server is spoken to: a tunnel through a proxy is open.
+  void set_peer(std::string peer) { peer_ = std::move(peer); }
+  /// Requests go to a proxy, which passes them on: with whole URLs, and with this value of
+  /// Proxy-Authorization unless it is "".
+  void forward_through_proxy(std::string authorization) { forwarded_ = std::move(authorization); }
+  const std::optional<std::string>& forwarded() const { return forwarded_; }
   /// Where it is connected to; of a Unix-domain socket none.
   boost::asio::ip::tcp::endpoint endpoint() const { return endpoint_; }
   Clock::time_point born() const { return born_; }
 
   /// Bytes since begin_exchange(): of a request, of its answer.
-  void begin_exchange() { sent_ = received_ = 0; }
+  void begin_exchange() {
+    sent_ = received_ = 0;
+    body_begun_ = false;
+  }
+  void begin_body() { body_begun_ = true; }
+  bool body_begun() const { return body_begun_; }
   std::uint64_t sent() const { return sent_; }
   std::uint64_t received() const { return received_; }
 
@@ -81,6 +100,8 @@ class Connection {
   Clock::time_point born_ = Clock::now();
   std::uint64_t sent_ = 0;
   std::uint64_t received_ = 0;
+  bool body_begun_ = false;
+  std::optional<std::string> forwarded_;
 };
 
 }  // namespace kiln::http

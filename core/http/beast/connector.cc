@@ -6,15 +6,14 @@
 #include <vector>
 
 #include "core/base/deadline.h"
+#include "core/http/beast/client.h"
+#include "core/http/beast/exchange.h"
 
 namespace kiln::http {
 namespace {
 
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
-
-/// The least time one of several addresses gets, so that the last ones are not tried in vain.
-constexpr milliseconds kLeastShare{2'000};
 
 milliseconds left_until(Clock::time_point deadline) {
   return std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
@@ -27,26 +26,35 @@ std::string peer_name(const Url& url) {
 
 }  // namespace
 
-Connector::Connector(Executor executor, EgressPolicy egress, Pool::Limits limits,
-                     std::size_t resolver_threads, std::string local_socket)
+Connector::Connector(Executor executor, const ClientOptions& options, std::string local_socket)
     : executor_(std::move(executor)),
-      egress_(std::move(egress)),
-      pool_(limits),
-      resolver_(std::max<std::size_t>(resolver_threads, 1)),
+      egress_(options.egress),
+      proxies_(options.proxies),
+      user_agent_(options.user_agent),
+      detour_(options.detour),
+      pool_(Pool::Limits{options.max_idle_per_host, options.idle_limit, options.age_limit}),
+      resolver_(std::max<std::size_t>(options.resolver_threads, 1), options.lookup),
       local_socket_(std::move(local_socket)) {}
+
+Result<AddressKind> Connector::judge(const Request& request, const Proxy* proxy,
+                                     const Connection& connection) const {
+  if (proxy) return egress_.check_name(request.url.host(), request.url.port(), request.named_by);
+  const auto endpoint = connection.endpoint();
+  return egress_.check(endpoint.address(), endpoint.port(), request.named_by);
+}
 
 Task<Result<Route>> Connector::route(
     const Request& request,  // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
     bool fresh) {
   if (!local_socket_.empty()) co_return co_await local_route(request, fresh);
   const auto& url = request.url;
+  const auto* proxy = proxies_.proxy_for(url);
   const auto identity = url.is_https() ? tls_identity(request.tls.get()) : std::string();
   Route route;
-  route.key = url.origin() + " " + identity;
+  route.key = (proxy ? proxy->url.origin() + " " : "") + url.origin() + " " + identity;
   if (!fresh) route.connection = pool_.take(route.key);
   if (route.connection) {
-    const auto endpoint = route.connection->endpoint();
-    const auto kind = egress_.check(endpoint.address(), endpoint.port(), request.named_by);
+    const auto kind = judge(request, proxy, *route.connection);
     if (kind) {
       route.peer = *kind;
       route.reused = true;
@@ -55,7 +63,11 @@ Task<Result<Route>> Connector::route(
     // Good for others, not for whoever named this URL; another address of the host may do.
     pool_.give(route.key, std::move(route.connection));
   }
-  auto connected = co_await connect_to_any(request, route);
+  Result<void> connected;
+  if (proxy)
+    connected = co_await connect_through(request, *proxy, route);
+  else
+    connected = co_await connect_directly(request, route);
   if (!connected) co_return std::move(connected).error();
   if (url.is_https()) {
     auto secured = co_await start_tls(request, identity, *route.connection);
@@ -83,40 +95,64 @@ Task<Result<Route>> Connector::local_route(
   co_return route;
 }
 
-Task<Result<void>> Connector::connect_to_any(
+Task<Result<void>> Connector::connect_directly(
     const Request& request,  // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
     Route& route) {          // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
   const auto limit = request.timeouts.connect;
   const auto deadline = Clock::now() + limit;
   const auto peer = peer_name(request.url);
-  auto addresses = co_await resolver_.resolve(request.url.host(), limit);
-  if (!addresses) co_return std::move(addresses).error();
+  const auto addresses = co_await resolver_.resolve(request.url.host(), limit);
+  if (!addresses) co_return addresses.error();
 
-  Error last(Errc::kUnavailable, "cannot connect to " + peer + ": the name has no address");
-  bool tried = false;
-  for (std::size_t i = 0; i < addresses->size(); ++i) {
-    const boost::asio::ip::tcp::endpoint endpoint((*addresses)[i], request.url.port());
-    const auto kind = egress_.check(endpoint.address(), endpoint.port(), request.named_by);
-    if (!kind) {
-      if (!tried) last = Error(kind.error()).while_doing("cannot connect to " + peer);
-      continue;
-    }
-    const auto left = left_until(deadline);
-    if (left <= milliseconds(0)) co_return deadline_error("connecting to " + peer, limit);
-    const auto others = static_cast<milliseconds::rep>(addresses->size() - i);
-    const auto share = std::min(left, std::max(left / others, kLeastShare));
-    auto connection = std::make_unique<Connection>(executor_, peer);
-    auto connected = co_await connection->connect(endpoint, share);
-    if (connected) {
-      route.connection = std::move(connection);
-      route.peer = *kind;
-      co_return Result<void>();
-    }
-    tried = true;
-    last = std::move(connected).error();
-    if (last.code == Errc::kCancelled) break;
+  Error refusal(Errc::kUnavailable, "cannot connect to " + peer + ": the name has no address");
+  std::vector<Candidate> candidates;
+  for (const auto& address : *addresses) {
+    const auto kind = egress_.check(address, request.url.port(), request.named_by);
+    if (kind)
+      candidates.push_back(Candidate{{address, request.url.port()}, *kind});
+    else
+      refusal = Error(kind.error()).while_doing("cannot connect to " + peer);
   }
-  co_return last;
+  if (candidates.empty()) co_return refusal;
+  const auto left = left_until(deadline);
+  if (left <= milliseconds(0)) co_return deadline_error("connecting to " + peer, limit);
+  auto dialed = co_await dial(executor_, peer, std::move(candidates), left, detour_);
+  if (!dialed) co_return std::move(dialed).error();
+  route.connection = std::move(dialed->connection);
+  route.peer = dialed->kind;
+  co_return Result<void>();
+}
+
+Task<Result<void>> Connector::connect_through(
+    const Request& request,  // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    const Proxy& proxy,      // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    Route& route) {          // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
+  const auto& url = request.url;
+  const auto kind = egress_.check_name(url.host(), url.port(), request.named_by);
+  if (!kind) co_return Error(kind.error()).while_doing("cannot connect to " + peer_name(url));
+  route.peer = *kind;
+
+  const auto limit = request.timeouts.connect;
+  const auto deadline = Clock::now() + limit;
+  const auto name = "the proxy " + peer_name(proxy.url);
+  const auto addresses = co_await resolver_.resolve(proxy.url.host(), limit);
+  if (!addresses) co_return Error(addresses.error()).while_doing(name);
+  std::vector<Candidate> candidates;
+  for (const auto& address : *addresses)
+    candidates.push_back(Candidate{{address, proxy.url.port()}, *kind});
+  if (candidates.empty()) co_return Error(Errc::kUnavailable, name + " has no address");
+  const auto left = std::max(left_until(deadline), milliseconds(1));
+  auto dialed = co_await dial(executor_, name, std::move(candidates), left, detour_);
+  if (!dialed) co_return std::move(dialed).error();
+  route.connection = std::move(dialed->connection);
+  auto& connection = *route.connection;
+  if (url.is_https()) {
+    KILN_CO_TRY(co_await open_tunnel(connection, url, proxy.authorization, user_agent_, limit));
+  } else {
+    connection.forward_through_proxy(proxy.authorization);
+  }
+  connection.set_peer(peer_name(url) + " (through " + name + ")");
+  co_return Result<void>();
 }
 
 Task<Result<void>> Connector::start_tls(

@@ -3,13 +3,17 @@
 #include <string>
 
 #include "core/http/beast/connection.h"
+#include "core/http/beast/dial.h"
 #include "core/http/beast/pool.h"
 #include "core/http/beast/resolver.h"
 #include "core/http/beast/tls.h"
 #include "core/http/client.h"
 #include "core/http/egress_policy.h"
+#include "core/http/proxy.h"
 
 namespace kiln::http {
+
+struct ClientOptions;
 
 /// A connection fit for a request, where it came from and where it goes.
 struct Route {
@@ -20,14 +24,14 @@ struct Route {
   Route() = default;  // Not an aggregate: may travel through co_await.
 };
 
-/// Finds a kept-alive connection or makes a new one: name, egress policy, TCP to each address in
-/// turn, TLS. The policy is asked about the very address that the socket goes to. Where there is a
-/// Unix-domain socket to use, all that is left out.
+/// Finds a kept-alive connection or makes a new one: name, egress policy, TCP, TLS. The policy is
+/// asked about the very address that the socket goes to. Through a proxy, which looks names up
+/// itself, it is asked about the name; the proxy's own address is the operator's word and is not
+/// judged. Where there is a Unix-domain socket to use, all that is left out.
 class Connector {
  public:
   /// `local_socket`: the path of a Unix-domain socket that all requests go to; "" = TCP.
-  Connector(Executor executor, EgressPolicy egress, Pool::Limits limits,
-            std::size_t resolver_threads, std::string local_socket);
+  Connector(Executor executor, const ClientOptions& options, std::string local_socket);
 
   /// Errors: as Client. Lifetime: `request` outlives the task.
   [[nodiscard]] Task<Result<Route>> route(const Request& request, bool fresh);
@@ -36,14 +40,20 @@ class Connector {
   }
 
  private:
-  using Address = boost::asio::ip::address;
   [[nodiscard]] Task<Result<Route>> local_route(const Request& request, bool fresh);
-  [[nodiscard]] Task<Result<void>> connect_to_any(const Request& request, Route& route);
+  [[nodiscard]] Result<AddressKind> judge(const Request& request, const Proxy* proxy,
+                                          const Connection& connection) const;
+  [[nodiscard]] Task<Result<void>> connect_directly(const Request& request, Route& route);
+  [[nodiscard]] Task<Result<void>> connect_through(const Request& request, const Proxy& proxy,
+                                                   Route& route);
   [[nodiscard]] Task<Result<void>> start_tls(const Request& request, std::string identity,
                                              Connection& connection);
 
   Executor executor_;
   EgressPolicy egress_;
+  ProxyRules proxies_;
+  std::string user_agent_;
+  Detour detour_;
   Pool pool_;
   Resolver resolver_;
   TlsContexts contexts_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <utility>
 
 // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters): see the header's "Lifetime".
@@ -12,6 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kBlockBytes = 64 * 1024;
+constexpr std::uint64_t kLargeBody = 1024 * 1024;
 /// How long a server that stopped reading us may take to say why.
 constexpr milliseconds kEarlyAnswerLimit{2'000};
 
@@ -47,11 +49,13 @@ Result<void> fill(std::string& block, ByteSource& source, std::uint64_t& left) {
   return {};
 }
 
-/// Header and body in blocks; the first block holds the header and as much of the body as fits.
-Task<Result<void>> send_request(Connection& connection, const Request& request, std::string block) {
+/// `block`, which may hold the header, then the body in blocks; the first one takes as much of the
+/// body as fits.
+Task<Result<void>> send_rest(Connection& connection, const Request& request, std::string block) {
   auto source = request.body.open();
   if (!source) co_return std::move(source).error();
   auto left = request.body.size_bytes();
+  connection.begin_body();
   do {
     KILN_CO_TRY(fill(block, **source, left));
     auto written = co_await connection.write(block, request.timeouts.idle);
@@ -76,28 +80,97 @@ Task<Result<void>> read_head(Connection& connection, ResponseParser& parser, mil
   }
 }
 
-}  // namespace
+void add_field(std::string& text, std::string_view name, std::string_view value) {
+  text.append(name).append(": ").append(value).append("\r\n");
+}
 
-std::string request_header(const Request& request, const std::string& user_agent) {
-  std::string text = request.method + " " + request.url.target() + " HTTP/1.1\r\n";
+/// The request line and header fields as they go over the wire. `forwarded`: see Connection.
+/// Source: RFC 9112.
+std::string request_header(const Request& request, const std::string& user_agent, bool asks_first,
+                           const std::optional<std::string>& forwarded) {
+  std::string text = request.method + " " + (forwarded ? request.url.str() : request.url.target()) +
+                     " HTTP/1.1\r\n";
   const auto add = [&text](std::string_view name, std::string_view value) {
-    text.append(name).append(": ").append(value).append("\r\n");
+    add_field(text, name, value);
   };
   add("Host", request.url.host_port());
+  if (forwarded && !forwarded->empty()) add("Proxy-Authorization", *forwarded);
   for (const auto& [name, value] : request.headers.fields())
     if (!is_ours(name)) add(name, value);
   if (!request.headers.has("User-Agent")) add("User-Agent", user_agent);
   if (!request.headers.has("Accept")) add("Accept", "*/*");
   if (wants_length(request)) add("Content-Length", std::to_string(request.body.size_bytes()));
+  if (asks_first) add("Expect", "100-continue");
   return text + "\r\n";
 }
 
+enum class Leave { kGranted, kAnswered, kNothingSaid };
+
+/// Waits for "100 Continue", or for an answer that makes the body superfluous.
+Task<Result<Leave>> ask_for_leave(Connection& connection, ResponseParser& parser,
+                                  milliseconds limit) {
+  const auto deadline = Connection::Clock::now() + limit;
+  for (;;) {
+    auto complete = parser.parse_head(connection.buffer());
+    if (!complete) co_return std::move(complete).error().while_doing(connection.peer());
+    if (*complete) co_return Leave::kAnswered;
+    if (parser.may_continue()) co_return Leave::kGranted;
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline - Connection::Clock::now());
+    const auto arrived = co_await connection.read_within(std::max(left, milliseconds(0)));
+    if (!arrived) co_return arrived.error();
+    if (*arrived == Connection::Arrival::kNothing) co_return Leave::kNothingSaid;
+    if (*arrived == Connection::Arrival::kEnd)
+      co_return Error(Errc::kUnavailable,
+                      connection.peer() + " closed the connection without an answer");
+  }
+}
+
+}  // namespace
+
+Task<Result<void>> open_tunnel(Connection& connection, const Url& target,
+                               const std::string& authorization, const std::string& user_agent,
+                               milliseconds limit) {
+  const auto host = target.origin().substr(target.scheme().size() + 3);
+  std::string text = "CONNECT " + host + " HTTP/1.1\r\n";
+  add_field(text, "Host", host);
+  if (!authorization.empty()) add_field(text, "Proxy-Authorization", authorization);
+  add_field(text, "User-Agent", user_agent);
+  text += "\r\n";
+  KILN_CO_TRY(co_await connection.write(text, limit));
+  ResponseParser parser(true);  // Whatever comes after the header belongs to the tunnel.
+  KILN_CO_TRY(co_await read_head(connection, parser, limit));
+  const auto status = parser.status();
+  if (status >= 200 && status < 300 && connection.buffer().size() == 0) co_return Result<void>();
+  if (status == 407)
+    co_return Error(Errc::kDenied, connection.peer() + (authorization.empty()
+                                                            ? " asks for credentials; write it as "
+                                                              "http://USER:PASSWORD@HOST:PORT"
+                                                            : " refused the credentials (407)"));
+  if (status == 403)
+    co_return Error(Errc::kDenied, connection.peer() + " does not let us reach " + host + " (403)");
+  co_return Error(Errc::kUnavailable, connection.peer() + " answered " + std::to_string(status) +
+                                          " when asked to reach " + host);
+}
+
 Task<Result<Sent>> exchange(Connection& connection, const Request& request,
-                            const std::string& user_agent, ResponseParser& parser) {
+                            const std::string& user_agent, LargeBody large,
+                            ResponseParser& parser) {
   Sent sent;
-  auto header = request_header(request, user_agent);
+  const bool asks = large == LargeBody::kAsksFirst && request.body.size_bytes() > kLargeBody;
+  auto header = request_header(request, user_agent, asks, connection.forwarded());
   connection.begin_exchange();
-  auto written = co_await send_request(connection, request, std::move(header));
+  if (asks) {
+    KILN_CO_TRY(co_await connection.write(header, request.timeouts.idle));
+    header.clear();
+    const auto leave = co_await ask_for_leave(connection, parser, request.timeouts.leave);
+    if (!leave) co_return leave.error();
+    if (*leave == Leave::kAnswered) {
+      sent.complete = false;
+      co_return sent;
+    }
+    sent.went_unasked = *leave == Leave::kNothingSaid;
+  }
+  auto written = co_await send_rest(connection, request, std::move(header));
   if (!written) {
     // A server that refuses a large body answers (401, 413) and stops reading: the answer counts.
     if (written.error().code != Errc::kUnavailable) co_return std::move(written).error();

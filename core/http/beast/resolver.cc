@@ -18,7 +18,7 @@ namespace kiln::http {
 namespace {
 
 namespace asio = boost::asio;
-using Addresses = std::vector<asio::ip::address>;
+using Addresses = Resolver::Addresses;
 
 constexpr std::size_t kMaxAddresses = 16;
 
@@ -66,8 +66,8 @@ Result<Addresses> look_up(const std::string& host) {
 }
 
 /// Shared by the waiting task and the lookup's thread, because either may go first.
-struct Lookup {
-  explicit Lookup(const Executor& executor, std::chrono::milliseconds limit)
+struct Question {
+  explicit Question(const Executor& executor, std::chrono::milliseconds limit)
       : done(executor, limit) {}
   asio::steady_timer done;  ///< Cancelled when `answer` is there. Executor's thread only.
   std::optional<Result<Addresses>> answer;
@@ -75,22 +75,23 @@ struct Lookup {
 
 }  // namespace
 
-Task<Result<Addresses>> Resolver::resolve(std::string host, std::chrono::milliseconds limit) {
+Task<Result<Resolver::Addresses>> Resolver::resolve(std::string host,
+                                                    std::chrono::milliseconds limit) {
   boost::system::error_code error;
   if (const auto address = asio::ip::make_address(host, error); !error)
     co_return Addresses(1, address);
 
   const auto executor = co_await asio::this_coro::executor;
-  auto lookup = std::make_shared<Lookup>(executor, limit);
-  asio::post(threads_, [lookup, host, executor] {
-    auto answer = look_up(host);
-    asio::post(executor, [lookup, answer = std::move(answer)]() mutable {
-      lookup->answer.emplace(std::move(answer));
-      lookup->done.cancel();
+  auto question = std::make_shared<Question>(executor, limit);
+  asio::post(threads_, [this, question, host, executor] {  // The destructor waits for this.
+    auto answer = lookup_ ? lookup_(host) : look_up(host);
+    asio::post(executor, [question, answer = std::move(answer)]() mutable {
+      question->answer.emplace(std::move(answer));
+      question->done.cancel();
     });
   });
-  co_await lookup->done.async_wait(asio::redirect_error(asio::use_awaitable, error));
-  if (lookup->answer) co_return std::move(*lookup->answer);
+  co_await question->done.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  if (question->answer) co_return std::move(*question->answer);
   if (error) co_return Error(Errc::kCancelled, "looking up " + host + " was cancelled");
   co_return deadline_error("looking up " + host, limit);
 }

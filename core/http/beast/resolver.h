@@ -3,7 +3,9 @@
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/error.h"
@@ -16,7 +18,11 @@ namespace kiln::http {
 /// the destructor waits for lookups under way.
 class Resolver {
  public:
-  explicit Resolver(std::size_t threads) : threads_(threads) {}
+  using Addresses = std::vector<boost::asio::ip::address>;
+  using Lookup = std::function<Result<Addresses>(const std::string&)>;
+
+  /// `lookup` replaces the system's resolver unless it is null; it is called on these threads.
+  Resolver(std::size_t threads, Lookup lookup) : lookup_(std::move(lookup)), threads_(threads) {}
   ~Resolver() {
     threads_.stop();  // What has not begun yet is dropped.
     threads_.join();
@@ -26,10 +32,10 @@ class Resolver {
 
   /// All addresses of `host` in the system's order; an address in text form is answered as it is.
   /// Errors: kUnavailable ("cannot find …"), kTimeout.
-  [[nodiscard]] Task<Result<std::vector<boost::asio::ip::address>>> resolve(
-      std::string host, std::chrono::milliseconds limit);
+  [[nodiscard]] Task<Result<Addresses>> resolve(std::string host, std::chrono::milliseconds limit);
 
  private:
+  const Lookup lookup_;
   boost::asio::thread_pool threads_;
 };
 

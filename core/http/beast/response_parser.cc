@@ -55,6 +55,7 @@ Result<bool> ResponseParser::parse_head(beast::flat_buffer& buffer) {
     if (++interim_ > kMaxInterim)
       return Error(Errc::kInvalid, "the server sent more than " + std::to_string(kMaxInterim) +
                                        " interim (1xx) responses");
+    may_continue_ = may_continue_ || status() == 100;
     start();
   }
 }

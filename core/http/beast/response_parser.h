@@ -36,6 +36,8 @@ class ResponseParser {
   [[nodiscard]] Result<void> end_of_stream();
 
   bool is_done() const { return parser_->is_done(); }
+  /// "100 Continue" came.
+  bool may_continue() const { return may_continue_; }
   /// After parse_head: may the connection carry another request once is_done()?
   bool keep_alive() const { return parser_->keep_alive() && !parser_->need_eof(); }
   int status() const { return static_cast<int>(parser_->get().result_int()); }
@@ -48,6 +50,7 @@ class ResponseParser {
 
   bool head_request_;
   int interim_ = 0;
+  bool may_continue_ = false;
   std::unique_ptr<Parser> parser_;  ///< By pointer: Beast's parsers do not move once begun.
 };
 
