@@ -21,7 +21,7 @@ struct Proxy {
 
 /// Which requests go through which proxy. A small immutable value.
 ///
-/// As Go's programs (docker, crane, kubectl) read the environment: HTTPS_PROXY for https URLs,
+/// As programs in Go (docker, crane, helm) read the environment: HTTPS_PROXY for https URLs,
 /// HTTP_PROXY for http, NO_PROXY for those that go directly; names in lower case come first.
 /// NO_PROXY lists, separated by commas: "*", an address, a range ("10.0.0.0/8"), "example.com" (it
 /// and all below it), ".example.com" or "*.example.com" (all below it); a port may follow.

@@ -69,6 +69,7 @@ TEST_F(ClientTest, StreamsBodiesBothWaysUnchanged) {
   std::iota(bytes.begin(), bytes.end(), '\0');
 
   Request request("PUT", server.url());
+  request.timeouts.leave = std::chrono::milliseconds(20);
   request.body = Body(bytes.size(), [&]() -> Result<std::unique_ptr<ByteSource>> {
     return std::unique_ptr<ByteSource>(std::make_unique<MemorySource>(bytes));
   });

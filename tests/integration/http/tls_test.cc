@@ -163,6 +163,7 @@ TEST_F(TlsTest, StreamsLargeBodiesBothWays) {
                         tls_of(Certificates::get()->server));
   Request request("PUT", server.url());
   request.tls = std::make_shared<const TlsOptions>(own_ca());
+  request.timeouts.leave = std::chrono::milliseconds(20);
   request.body = Body(std::string(3'000'000, 'k'));
 
   const auto response = send(request);
