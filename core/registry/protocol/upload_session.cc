@@ -8,6 +8,8 @@ namespace kiln::registry::protocol {
 namespace {
 
 constexpr std::uint64_t kMaxChunkBytes = std::uint64_t{1} << 30;
+constexpr std::size_t kMaxCookies = 16;
+constexpr std::size_t kMaxCookieBytes = 1024;
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t number = 0;
@@ -51,10 +53,25 @@ Result<UploadSession> UploadSession::begin(const http::ResponseHead& answer) {
   if (!session.at_registry()) session.named_by_ = answer.peer;
   const auto min = parse_number(answer.headers.get("OCI-Chunk-Min-Length"));
   session.chunk_min_bytes_ = std::min(min.value_or(0), kMaxChunkBytes);
+  session.take_cookies(answer);
   return session;
 }
 
+/// Names and values only: they live as long as the session and go where it began (RFC 6265, 5.4).
+void UploadSession::take_cookies(const http::ResponseHead& answer) {
+  if (answer.url.origin() != registry_.origin()) return;
+  for (const auto field : answer.headers.all("Set-Cookie")) {
+    const auto pair = field.substr(0, field.find(';'));
+    const auto equals = pair.find('=');
+    if (equals == pair.npos || equals == 0 || pair.size() > kMaxCookieBytes) continue;
+    if (cookies_.size() < kMaxCookies)
+      cookies_.insert_or_assign(std::string(pair.substr(0, equals)),
+                                std::string(pair.substr(equals + 1)));
+  }
+}
+
 Result<void> UploadSession::moved_by(const http::ResponseHead& answer) {
+  take_cookies(answer);
   if (!answer.headers.has("Location")) return {};
   auto location = next_location(answer);
   if (!location) return location.error();
@@ -69,6 +86,12 @@ Result<void> UploadSession::moved_by(const http::ResponseHead& answer) {
 http::Request UploadSession::request(std::string method, http::Url url) const {
   http::Request request(std::move(method), std::move(url));
   request.named_by = named_by_;
+  if (at_registry() && !cookies_.empty()) {
+    std::string cookies;
+    for (const auto& [name, value] : cookies_)
+      cookies += (cookies.empty() ? "" : "; ") + name + "=" + value;
+    request.headers.set("Cookie", cookies);
+  }
   return request;
 }
 
@@ -84,6 +107,15 @@ http::Request UploadSession::finish_from(const oci::Digest& digest, http::Body r
   auto put = finish(digest, std::move(rest));
   put.headers.set("Content-Range", std::to_string(offset) + "-" + std::to_string(total_bytes - 1));
   return put;
+}
+
+http::Request UploadSession::chunk(http::Body bytes, std::uint64_t offset) const {
+  auto patch = request("PATCH", location_);
+  patch.headers.set("Content-Type", "application/octet-stream");
+  patch.headers.set("Content-Range",
+                    std::to_string(offset) + "-" + std::to_string(offset + bytes.size_bytes() - 1));
+  patch.body = std::move(bytes);
+  return patch;
 }
 
 http::Request UploadSession::status() const {

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "core/http/message.h"
@@ -11,10 +13,12 @@ namespace kiln::registry::protocol {
 /// One upload of a blob, from the answer to POST on. Knows where to go next, never goes there.
 ///
 ///   POST → begin() → PUT finish() → 201
-///                  ↘ cut: GET status() → held_bytes() → PUT finish_from()
+///                  ↘ PATCH chunk(), as often as needed → PUT finish() without a body
+///                  ↘ cut: GET status() → held_bytes() → PUT finish_from(), or PATCH chunk()
 ///                  ↘ given up: DELETE cancel()
 ///
-/// Every answer may name a new place: hand each one that has a Location to moved_by().
+/// Every answer may name a new place: hand each one that has a Location to moved_by(). Cookies that
+/// the registry sets go back to it, so that a balancer leads to the replica that knows the session.
 /// Source: distribution-spec v1.1, "Pushing blobs".
 class UploadSession {
  public:
@@ -38,6 +42,8 @@ class UploadSession {
   /// The bytes from `offset` on; `rest` holds exactly these. Precondition: offset < total_bytes.
   http::Request finish_from(const oci::Digest& digest, http::Body rest, std::uint64_t offset,
                             std::uint64_t total_bytes) const;
+  /// A part of the bytes, from `offset` on, by PATCH. Precondition: `bytes` is not empty.
+  http::Request chunk(http::Body bytes, std::uint64_t offset) const;
   http::Request status() const;  ///< GET: how many bytes have arrived?
   http::Request cancel() const;  ///< DELETE.
 
@@ -49,11 +55,13 @@ class UploadSession {
   UploadSession(http::Url registry, http::Url location)
       : registry_(std::move(registry)), location_(std::move(location)) {}
   http::Request request(std::string method, http::Url url) const;
+  void take_cookies(const http::ResponseHead& answer);
 
   http::Url registry_;  // Where POST was answered.
   http::Url location_;
   std::optional<http::AddressKind> named_by_{};
   std::uint64_t chunk_min_bytes_ = 0;
+  std::map<std::string, std::string> cookies_{};
 };
 
 }  // namespace kiln::registry::protocol

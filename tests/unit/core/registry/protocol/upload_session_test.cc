@@ -141,5 +141,34 @@ TEST(UploadSession, ReadsHowMuchHasArrived) {
   }
 }
 
+TEST(UploadSession, SendsAChunkWithARangeThatIncludesItsEnd) {
+  const auto session = UploadSession::begin(accepted(kPost, "/up/1?_state=x"));
+  const auto patch = session->chunk(http::Body(std::string("45678")), 4);
+  EXPECT_EQ(patch.method, "PATCH");
+  EXPECT_EQ(patch.url.str(), "https://r.test/up/1?_state=x");
+  EXPECT_EQ(patch.headers.get("Content-Range"), "4-8");
+  EXPECT_EQ(patch.body.size_bytes(), 5u);
+}
+
+TEST(UploadSession, BringsCookiesBackToWhoSetThemAndToNobodyElse) {
+  auto begun = accepted(kPost, "/up/1");
+  begun.headers.add("Set-Cookie", "replica=2; Path=/; HttpOnly");
+  begun.headers.add("Set-Cookie", "a=b");
+  begun.headers.add("Set-Cookie", "=nameless");
+  begun.headers.add("Set-Cookie", "long=" + std::string(5000, 'x'));
+  auto session = UploadSession::begin(begun);
+  EXPECT_EQ(session->status().headers.get("Cookie"), "a=b; replica=2");
+
+  auto moved = accepted("https://r.test/up/1", "https://store.test/up/2");
+  moved.headers.add("Set-Cookie", "replica=3");
+  ASSERT_TRUE(session->moved_by(moved));
+  EXPECT_FALSE(session->status().headers.has("Cookie"));
+
+  auto back = accepted("https://store.test/up/2", "https://r.test/up/3");
+  back.headers.add("Set-Cookie", "replica=evil");
+  ASSERT_TRUE(session->moved_by(back));
+  EXPECT_EQ(session->status().headers.get("Cookie"), "a=b; replica=3");
+}
+
 }  // namespace
 }  // namespace kiln::registry::protocol
