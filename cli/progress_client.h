@@ -44,6 +44,17 @@ class ProgressClient final : public registry::Client {
   Task<Result<bool>> check_login(std::string registry, registry::Access access) override {
     return next_.check_login(std::move(registry), std::move(access));
   }
+  Task<Result<void>> put_manifest_tags(oci::Repository repository, std::vector<std::string> tags,
+                                       oci::RawManifest manifest,
+                                       registry::Access access) override {
+    return next_.put_manifest_tags(std::move(repository), std::move(tags), std::move(manifest),
+                                   std::move(access));
+  }
+  Task<Result<oci::Index>> referrers(oci::Repository repository, oci::Digest subject,
+                                     std::string artifact_type, registry::Access access) override {
+    return next_.referrers(std::move(repository), std::move(subject), std::move(artifact_type),
+                           std::move(access));
+  }
   Task<Result<void>> remove(oci::Reference reference, registry::Access access) override {
     return next_.remove(std::move(reference), std::move(access));
   }

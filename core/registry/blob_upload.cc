@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <utility>
 
 #include "core/registry/protocol/endpoint.h"
 #include "core/registry/protocol/error_body.h"
@@ -24,6 +26,37 @@ Result<std::unique_ptr<ByteSource>> open_at(const layer::Blob& blob, std::uint64
   return source;
 }
 
+/// Hands out at most `size_bytes` of another source and tells a listener how far it got.
+class PartSource final : public ByteSource {
+ public:
+  PartSource(std::unique_ptr<ByteSource> inner, std::uint64_t offset, std::uint64_t size_bytes,
+             std::function<void(std::uint64_t)> tell)
+      : inner_(std::move(inner)),
+        at_(offset),
+        end_(offset + size_bytes),
+        told_(offset),
+        tell_(std::move(tell)) {}
+
+  Result<std::size_t> read(std::span<char> buffer) override {
+    const auto want = std::min<std::uint64_t>(buffer.size(), end_ - at_);
+    if (want == 0) return std::size_t{0};
+    auto got = inner_->read(buffer.first(static_cast<std::size_t>(want)));
+    if (!got) return got;
+    at_ += *got;
+    if (tell_ && (at_ - told_ >= kTellEvery || at_ == end_)) {
+      told_ = at_;
+      tell_(at_);
+    }
+    return got;
+  }
+
+ private:
+  static constexpr std::uint64_t kTellEvery = 1024 * 1024;
+  std::unique_ptr<ByteSource> inner_;
+  std::uint64_t at_, end_, told_;
+  std::function<void(std::uint64_t)> tell_;
+};
+
 /// The registry has thrown the session away: another one must be begun.
 bool session_is_gone(const http::Response& answer) {
   const auto body = protocol::parse_error_body(answer.body);
@@ -31,13 +64,24 @@ bool session_is_gone(const http::Response& answer) {
          body.has("BLOB_UPLOAD_INVALID");
 }
 
+bool is_unknown_way(const http::Response& answer) {
+  const auto status = answer.status();
+  return status == 405 || status == 415 || status == 501 ||
+         protocol::parse_error_body(answer.body).has("UNSUPPORTED");
+}
+
+/// So much more at the registry than before counts as getting on.
+constexpr std::uint64_t kProgress = 256 * 1024;
+
 }  // namespace
 
 BlobUpload::BlobUpload(Transport& transport, const Clock& clock, http::RetryPolicy policy,
-                       oci::Repository repository, layer::Blob blob, Access access)
+                       std::shared_ptr<protocol::UploadPlan> plan, oci::Repository repository,
+                       layer::Blob blob, Access access)
     : transport_(transport),
       clock_(clock),
       policy_(std::move(policy)),
+      plan_(std::move(plan)),
       repository_(std::move(repository)),
       blob_(std::move(blob)),
       access_(std::move(access)) {}
@@ -61,21 +105,37 @@ Task<Result<PushResult>> BlobUpload::run(std::optional<oci::Repository> mount_fr
     if (mounted.has_error() && mounted.error().code == Errc::kCancelled) co_return mounted.error();
   }
   http::RetrySchedule schedule(policy_);
+  std::uint64_t best = 0;
   for (;;) {
+    turn_ = Turn::kRetry;
     auto done = session_ ? Result<void>() : co_await begin();
-    if (done) done = co_await put();
+    if (done) done = co_await send();
     if (done) co_return PushResult::kUploaded;
     if (done.error().code == Errc::kCancelled) co_return done.error();
-    const auto wait = schedule.after(done.error());
-    if (!wait) {
-      co_await give_up();
-      co_return done.error();
+    if (turn_ == Turn::kRetry) {
+      const auto wait = schedule.after(done.error());
+      if (!wait) {
+        co_await give_up();
+        co_return done.error();
+      }
+      KILN_CO_TRY(co_await policy_.sleep(*wait));
     }
-    KILN_CO_TRY(co_await policy_.sleep(*wait));
     if (!session_) continue;
+    const auto believed = held_bytes_;
     co_await find_out_where_it_stands();
     // Cut after the last byte: the answer was lost, not the blob.
     if (!session_ && co_await has_arrived()) co_return PushResult::kUploaded;
+    if (held_bytes_ >= best + kProgress) {
+      best = held_bytes_;
+      schedule = http::RetrySchedule(policy_);
+    }
+    // Its place was right, so it is the chunk itself that the registry does not want.
+    const auto chunk = std::exchange(misplaced_bytes_, 0);
+    if (chunk > 0 && session_ && held_bytes_ == believed && !plan_->no_chunks() &&
+        !plan_->too_large(chunk, session_->chunk_min_bytes())) {
+      co_await give_up();
+      co_return done.error();
+    }
   }
 }
 
@@ -115,19 +175,55 @@ Task<Result<void>> BlobUpload::begin() {
   co_return Result<void>();
 }
 
-http::Body BlobUpload::rest() const {
+/// The next bytes after those that the registry holds.
+http::Body BlobUpload::part(std::uint64_t size_bytes) const {
+  if (size_bytes == 0) return {};
+  std::function<void(std::uint64_t)> tell;
+  if (access_.listener)
+    tell = [listener = access_.listener, repository = repository_,
+            blob = blob_.descriptor()](std::uint64_t sent) {
+      listener->upload(repository, blob.digest, sent, blob.size_bytes);
+    };
+  const auto open = [blob = blob_, offset = held_bytes_, size_bytes,
+                     tell = std::move(tell)]() -> Result<std::unique_ptr<ByteSource>> {
+    auto source = open_at(blob, offset);
+    if (!source) return source;
+    return std::make_unique<PartSource>(*std::move(source), offset, size_bytes, tell);
+  };
+  return {size_bytes, open};
+}
+
+Task<Result<void>> BlobUpload::send() {
   const auto size = blob_.descriptor().size_bytes;
-  if (held_bytes_ >= size) return {};
-  return {size - held_bytes_,
-          [blob = blob_, offset = held_bytes_] { return open_at(blob, offset); }};
+  for (;;) {
+    const auto chunk = plan_->next_chunk(size, held_bytes_, session_->chunk_min_bytes());
+    if (chunk == 0) co_return co_await put();
+    auto sent = co_await patch(chunk);
+    if (!sent) co_return sent;
+  }
+}
+
+Task<Result<void>> BlobUpload::patch(std::uint64_t size_bytes) {
+  auto request = session_->chunk(part(size_bytes), held_bytes_);
+  auto answer = co_await transport_.send(call(std::move(request)));
+  if (!answer) co_return answer.error();
+  const auto status = answer->status();
+  if (status < 200 || status >= 300) {
+    if (status == 416) misplaced_bytes_ = size_bytes;
+    co_return refused(answer->response, size_bytes, false);
+  }
+  // The chunk was taken, whatever Range says: some registries' stays behind (Q3).
+  held_bytes_ += size_bytes;
+  co_return session_->moved_by(answer->response.head);
 }
 
 Task<Result<void>> BlobUpload::put() {
   const auto& descriptor = blob_.descriptor();
-  const bool resumed = held_bytes_ > 0 && held_bytes_ < descriptor.size_bytes;
-  auto request =
-      resumed ? session_->finish_from(descriptor.digest, rest(), held_bytes_, descriptor.size_bytes)
-              : session_->finish(descriptor.digest, rest());
+  const auto left = descriptor.size_bytes - held_bytes_;
+  const bool resumed = held_bytes_ > 0 && left > 0;
+  auto request = resumed ? session_->finish_from(descriptor.digest, part(left), held_bytes_,
+                                                 descriptor.size_bytes)
+                         : session_->finish(descriptor.digest, part(left));
   auto answer = co_await transport_.send(call(std::move(request)));
   if (!answer) co_return answer.error();
   const auto status = answer->status();
@@ -135,15 +231,30 @@ Task<Result<void>> BlobUpload::put() {
     session_.reset();
     co_return check_digest(*answer);
   }
-  auto error = protocol::error_from(answer->response, subject(), clock_.now());
-  if (session_is_gone(answer->response)) {
+  co_return refused(answer->response, left, true);
+}
+
+/// The error for a refusal, after what can be learnt from it. `whole`: in the closing PUT.
+Error BlobUpload::refused(const http::Response& answer, std::uint64_t body_bytes, bool whole) {
+  auto error = protocol::error_from(answer, subject(), clock_.now());
+  bool other_way = false;
+  if (answer.status() == 413 && body_bytes > 0)
+    other_way = plan_->too_large(body_bytes, session_->chunk_min_bytes());
+  else if (is_unknown_way(answer) && body_bytes > 0)
+    other_way = whole ? plan_->no_whole() : plan_->no_chunks();
+  if (other_way) {
+    turn_ = Turn::kOtherWay;
+    return error;
+  }
+  if (session_is_gone(answer)) {
     session_.reset();
+    held_bytes_ = 0;
     error.code = Errc::kUnavailable;
-  } else if (status == 416) {
+  } else if (answer.status() == 416) {
     // It holds other bytes than we thought, as after a cut that the connection pool hid from us.
     error.code = Errc::kUnavailable;
   }
-  co_return error;
+  return error;
 }
 
 /// After a cut: what arrived stays in the session (the same PUT again would be refused with 416).

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "core/layer/layer.h"
 #include "core/oci/manifest.h"
 #include "core/oci/reference.h"
+#include "core/registry/listener.h"
 
 namespace kiln::registry {
 
@@ -21,6 +23,11 @@ struct Access {
   std::shared_ptr<const auth::Keychain> keychain;  ///< Null = anonymous.
   std::shared_ptr<const http::TlsOptions> tls;     ///< Null = system CAs.
   bool insecure = false;  ///< Plain http or unverified TLS allowed, for this registry only.
+  /// Uploads go in chunks of this size; 0 = whole, and in chunks where that is refused.
+  std::uint64_t chunk_bytes = 0;
+  std::size_t parallel = 0;              ///< Blobs at a time to and from this registry; 0 = 4.
+  bool one_try = false;                  ///< No retries: somebody else can be asked instead.
+  std::shared_ptr<Listener> listener{};  ///< Null = nobody. Shared by all who work for one user.
 };
 
 enum class PushResult { kUploaded, kMounted, kAlreadyPresent };
@@ -94,6 +101,23 @@ class Client {
   /// are not accepted; kUnsupported for a server without this API. Source: distribution-spec v1.1,
   /// "Determining Support".
   [[nodiscard]] virtual Task<Result<bool>> check_login(std::string registry, Access access) = 0;
+
+  /// The same under several tags: in one request where the registry can do that, else one after
+  /// the other, in this order. Precondition: there is at least one, and none is "".
+  /// Source: distribution-spec, "Pushing Manifests" (the tag parameter and OCI-Tag).
+  [[nodiscard]] virtual Task<Result<void>> put_manifest_tags(oci::Repository repository,
+                                                             std::vector<std::string> tags,
+                                                             oci::RawManifest manifest,
+                                                             Access access) = 0;
+
+  /// What refers to a manifest: descriptors of signatures, SBOMs and the like, of one artifact type
+  /// or, with "", of any. Empty when there is nothing. Where the registry has no referrers API,
+  /// the index under the tag sha256-<hex> is read, which put_manifest() then keeps for manifests
+  /// with a subject. Source: distribution-spec v1.1, "Listing Referrers", "Referrers Tag Schema".
+  [[nodiscard]] virtual Task<Result<oci::Index>> referrers(oci::Repository repository,
+                                                           oci::Digest subject,
+                                                           std::string artifact_type,
+                                                           Access access) = 0;
 
   /// Deletes a manifest by digest, or a tag. Absent is success.
   [[nodiscard]] virtual Task<Result<void>> remove(oci::Reference reference, Access access) = 0;

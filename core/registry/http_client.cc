@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
-#include "core/base/sha256.h"
+#include "core/registry/blob_download.h"
 #include "core/registry/blob_upload.h"
 #include "core/registry/protocol/endpoint.h"
 #include "core/registry/protocol/error_body.h"
@@ -19,6 +20,7 @@ constexpr std::uint64_t kMaxManifestPush = 4 * 1024 * 1024;
 constexpr std::uint64_t kMaxSmallBlob = 8 * 1024 * 1024;
 constexpr std::size_t kTransfersPerRegistry = 4;
 constexpr int kMaxRedirects = 5;
+constexpr std::size_t kTagsAtOnce = 10;  // So many every registry takes that takes several.
 
 /// What the memory and the flights know a blob by. The way to the registry is part of it: what an
 /// unverified connection says about a blob is worth nothing to others.
@@ -48,34 +50,17 @@ Error wrong_digest(const std::string& subject, const oci::Digest& got, const oci
           subject + ": the registry answered with " + got.str() + " instead of " + wanted.str()};
 }
 
-/// Reads a blob's stream into `sink`, no byte more than its size, and compares the digest.
-/// Lifetime: all references outlive the task.
-Task<Result<void>> copy_verified(
-    http::ResponseStream& stream,  // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
-    oci::Descriptor blob, std::string subject,
-    ByteSink& sink) {  // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
-  std::vector<char> block(64 * 1024);
-  Sha256 hash;
-  std::uint64_t total = 0;
-  for (;;) {
-    const auto got = co_await stream.read(block);
-    if (!got) co_return got.error().while_doing(subject);
-    if (*got == 0) break;
-    total += *got;
-    if (total > blob.size_bytes)
-      co_return Error(Errc::kCorrupt, subject + " is larger than the " +
-                                          std::to_string(blob.size_bytes) +
-                                          " bytes it should have");
-    const std::string_view bytes(block.data(), *got);
-    hash.update(bytes);
-    KILN_CO_TRY(sink.write(bytes));
+/// The parts of comma-separated fields (RFC 9110, 5.6.1).
+std::vector<std::string> names_in(const std::vector<std::string_view>& fields) {
+  std::vector<std::string> names;
+  for (const auto field : fields) {
+    std::string name;
+    for (const char c : std::string(field) + ",") {
+      if (c == ',') names.push_back(std::exchange(name, {}));
+      if (c != ',' && c != ' ' && c != '\t') name += c;
+    }
   }
-  if (total != blob.size_bytes)
-    co_return Error(Errc::kCorrupt, subject + " has " + std::to_string(total) +
-                                        " bytes instead of " + std::to_string(blob.size_bytes));
-  if (hash.finish_hex() != blob.digest.hex())
-    co_return Error(Errc::kCorrupt, subject + ": the bytes do not match the digest");
-  co_return Result<void>();
+  return names;
 }
 
 std::string subject_of(const oci::Repository& repository, const oci::Digest& digest) {
@@ -110,14 +95,26 @@ struct HttpRegistryClient::Landing {
 
 HttpRegistryClient::HttpRegistryClient(http::Client& http, const Clock& clock,
                                        http::RetryPolicy policy)
-    : clock_(clock), policy_(policy), transport_(http, clock, std::move(policy)) {}
+    : clock_(clock),
+      policy_(policy),
+      transport_(http, clock, std::move(policy)),
+      referrers_(transport_, clock) {}
 
 HttpRegistryClient::~HttpRegistryClient() = default;
 
-std::shared_ptr<Gate> HttpRegistryClient::gate_of(const std::string& registry) {
+std::shared_ptr<Gate> HttpRegistryClient::gate_of(const std::string& registry,
+                                                  const Access& access) {
   auto& gate = gates_[registry];
-  if (!gate) gate = std::make_shared<Gate>(kTransfersPerRegistry);
+  if (!gate)
+    gate = std::make_shared<Gate>(access.parallel > 0 ? access.parallel : kTransfersPerRegistry);
   return gate;
+}
+
+std::shared_ptr<protocol::UploadPlan> HttpRegistryClient::plan_of(const std::string& registry,
+                                                                  const Access& access) {
+  auto& plan = plans_[registry];
+  if (!plan) plan = std::make_shared<protocol::UploadPlan>(access.chunk_bytes);
+  return plan;
 }
 
 // --- Manifests -----------------------------------------------------------------------------------
@@ -175,8 +172,20 @@ Task<Result<oci::RawManifest>> HttpRegistryClient::get_manifest(oci::Reference r
 
 Task<Result<void>> HttpRegistryClient::put_manifest(oci::Repository repository, std::string tag,
                                                     oci::RawManifest manifest, Access access) {
-  const auto identifier = tag.empty() ? manifest.digest.str() : tag;
-  const auto subject = repository.str() + (tag.empty() ? "@" : ":") + identifier;
+  auto identifier = tag.empty() ? manifest.digest.str() : std::move(tag);
+  auto stored = co_await store_manifest(std::move(repository), std::move(identifier),
+                                        std::move(manifest), std::move(access));
+  if (!stored) co_return std::move(stored).error();
+  co_return Result<void>();
+}
+
+/// PUTs under a tag or digest, which may have a query behind it; answers the response's fields.
+Task<Result<http::Headers>> HttpRegistryClient::store_manifest(oci::Repository repository,
+                                                               std::string identifier,
+                                                               oci::RawManifest manifest,
+                                                               Access access) {
+  const auto name = identifier.substr(0, identifier.find('?'));
+  const auto subject = repository.str() + (name.find(':') == name.npos ? ":" : "@") + name;
   if (manifest.bytes.size() > kMaxManifestPush)
     co_return Error(Errc::kInvalid,
                     subject + ": the manifest is larger than 4 MiB, which registries refuse");
@@ -192,7 +201,46 @@ Task<Result<void>> HttpRegistryClient::put_manifest(oci::Repository repository, 
   const auto stored = oci::Digest::parse(answer->headers().get("Docker-Content-Digest"));
   if (stored && *stored != manifest.digest)
     co_return wrong_digest(subject, *stored, manifest.digest);
+  if (auto referrer = protocol::referrer_of(manifest);
+      referrer && !answer->headers().has("OCI-Subject")) {
+    auto listed = co_await referrers_.add(repository, *std::move(referrer), access);
+    if (!listed) co_return std::move(listed).error().while_doing(subject);
+  }
+  co_return answer->headers();
+}
+
+Task<Result<void>> HttpRegistryClient::put_manifest_tags(oci::Repository repository,
+                                                         std::vector<std::string> tags,
+                                                         oci::RawManifest manifest, Access access) {
+  std::vector<std::string> left;
+  for (auto& tag : tags) {
+    left.push_back(std::move(tag));
+    if (left.size() < kTagsAtOnce && &tag != &tags.back()) continue;
+    if (left.size() > 1 && !one_tag_at_a_time_.contains(repository.registry)) {
+      std::string query;
+      for (const auto& name : left) query += (query.empty() ? "?tag=" : "&tag=") + name;
+      auto stored =
+          co_await store_manifest(repository, manifest.digest.str() + query, manifest, access);
+      if (stored) {
+        const auto before = left.size();
+        for (const auto& name : names_in(stored->all("OCI-Tag"))) std::erase(left, name);
+        if (left.size() == before) one_tag_at_a_time_.insert(repository.registry);
+      } else if (stored.error().code != Errc::kInvalid) {  // 414 and 431 are a matter of the query.
+        co_return std::move(stored).error();
+      }
+    }
+    for (const auto& name : left)
+      KILN_CO_TRY(co_await put_manifest(repository, name, manifest, access));
+    left.clear();
+  }
   co_return Result<void>();
+}
+
+Task<Result<oci::Index>> HttpRegistryClient::referrers(oci::Repository repository,
+                                                       oci::Digest subject,
+                                                       std::string artifact_type, Access access) {
+  return referrers_.list(std::move(repository), std::move(subject), std::move(artifact_type),
+                         std::move(access));
 }
 
 /// Where blobs are missing, the next ensure_blob() sends them whatever HEAD says (Q29, R8).
@@ -227,7 +275,7 @@ Task<Result<void>> HttpRegistryClient::remove(oci::Reference reference, Access a
   const auto status = answer->status();
   if ((status >= 200 && status < 300) || status == 404) co_return Result<void>();
   auto error = protocol::error_from(answer->response, reference.str(), clock_.now());
-  if (status == 405) error.code = Errc::kUnsupported;
+  if (status == 405 || status == 400) error.code = Errc::kUnsupported;  // Switched off (Q38).
   co_return error;
 }
 
@@ -245,47 +293,26 @@ Task<Result<bool>> HttpRegistryClient::check_login(std::string registry, Access 
 
 // --- Blobs, down ---------------------------------------------------------------------------------
 
-Task<Result<std::unique_ptr<http::ResponseStream>>> HttpRegistryClient::open_blob(
-    oci::Repository repository, oci::Descriptor blob, Access access) {
-  Call get(repository, access, Scopes::pull(repository.path), "GET",
-           protocol::blob_path(repository, blob.digest));
-  get.max_redirects = kMaxRedirects;
-  auto answer = co_await transport_.open(std::move(get));
-  if (!answer) co_return answer.error();
-  if (!answer->stream)
-    co_return protocol::error_from(answer->response, subject_of(repository, blob.digest),
-                                   clock_.now());
-  co_return std::move(answer->stream);
-}
-
 Task<Result<void>> HttpRegistryClient::fetch_blob_into(oci::Repository repository,
                                                        oci::Descriptor blob, Access access,
                                                        ByteSink& sink) {
-  const auto gate = gate_of(repository.registry);
+  const auto gate = gate_of(repository.registry, access);
   const auto permit = co_await gate->enter();
   if (!permit) co_return permit.error();
-  auto stream = co_await open_blob(repository, blob, access);
-  if (!stream) co_return stream.error();
-  co_return co_await copy_verified(**stream, blob, subject_of(repository, blob.digest), sink);
+  BlobDownload download(transport_, clock_, policy_, std::move(repository), std::move(blob),
+                        std::move(access));
+  co_return co_await download.into(sink);
 }
 
 Task<Result<std::string>> HttpRegistryClient::fetch_blob(oci::Repository repository,
                                                          oci::Descriptor blob, Access access) {
-  const auto subject = subject_of(repository, blob.digest);
   if (blob.size_bytes > kMaxSmallBlob)
-    co_return Error(Errc::kInvalid, subject + " is larger than 8 MiB");
-  const auto gate = gate_of(repository.registry);
-  const auto permit = co_await gate->enter();
-  if (!permit) co_return permit.error();
-  // open_blob() retries by itself; only a body that was cut is fetched again, once.
-  for (int last_try = 0;; ++last_try) {
-    auto stream = co_await open_blob(repository, blob, access);
-    if (!stream) co_return stream.error();
-    StringSink sink(kMaxSmallBlob);
-    const auto copied = co_await copy_verified(**stream, blob, subject, sink);
-    if (copied) co_return sink.take();
-    if (last_try == 1 || !http::is_retried_error(copied.error().code)) co_return copied.error();
-  }
+    co_return Error(Errc::kInvalid, subject_of(repository, blob.digest) + " is larger than 8 MiB");
+  StringSink sink(kMaxSmallBlob);
+  auto fetched =
+      co_await fetch_blob_into(std::move(repository), std::move(blob), std::move(access), sink);
+  if (!fetched) co_return std::move(fetched).error();
+  co_return sink.take();
 }
 
 // --- Blobs, up -----------------------------------------------------------------------------------
@@ -350,10 +377,11 @@ Task<Result<PushResult>> HttpRegistryClient::ensure_blob_alone(
   // What the registry lost it may also have lost where it would be mounted from.
   if (memory_.is_lost(key)) mount_from.reset();
 
-  const auto gate = gate_of(repository.registry);
+  const auto gate = gate_of(repository.registry, access);
   const auto permit = co_await gate->enter();
   if (!permit) co_return permit.error();
-  BlobUpload upload(transport_, clock_, policy_, repository, blob, access);
+  BlobUpload upload(transport_, clock_, policy_, plan_of(repository.registry, access), repository,
+                    blob, access);
   auto pushed = co_await upload.run(mount_from);
   if (pushed) {
     memory_.mark_found(key);
@@ -371,7 +399,8 @@ Task<Result<bool>> HttpRegistryClient::mount_blob(oci::Repository repository, oc
   layer::Blob named(blob, [] {
     return Result<std::unique_ptr<ByteSource>>(Error(Errc::kInternal, "a mount sends nothing"));
   });
-  BlobUpload upload(transport_, clock_, policy_, repository, named, access);
+  BlobUpload upload(transport_, clock_, policy_, plan_of(repository.registry, access), repository,
+                    named, access);
   auto mounted = co_await upload.mount(from);
   co_await upload.give_up();
   if (mounted && *mounted) memory_.remember(key, clock_.steady_now());

@@ -1,7 +1,9 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "core/base/clock.h"
 #include "core/http/client.h"
@@ -9,6 +11,8 @@
 #include "core/registry/blob_memory.h"
 #include "core/registry/client.h"
 #include "core/registry/gate.h"
+#include "core/registry/protocol/upload_plan.h"
+#include "core/registry/referrers.h"
 #include "core/registry/transport.h"
 
 namespace kiln::registry {
@@ -17,7 +21,7 @@ namespace kiln::registry {
 ///
 /// Keeps, for its life: tokens, what each registry asks for, which blobs were seen where (minutes).
 /// A blob that several builds want in one repository at once is sent once. At most 4 blobs at a
-/// time go to or come from one registry.
+/// time go to or come from one registry, or as many as the Access says that comes first.
 ///
 /// Threads: the I/O executor, single-threaded or a strand. Lifetime: `http` and `clock` must
 /// outlive it, and it must outlive its tasks.
@@ -42,6 +46,10 @@ class HttpRegistryClient final : public Client {
   Task<Result<void>> put_manifest(oci::Repository repository, std::string tag,
                                   oci::RawManifest manifest, Access access) override;
   Task<Result<bool>> check_login(std::string registry, Access access) override;
+  Task<Result<void>> put_manifest_tags(oci::Repository repository, std::vector<std::string> tags,
+                                       oci::RawManifest manifest, Access access) override;
+  Task<Result<oci::Index>> referrers(oci::Repository repository, oci::Digest subject,
+                                     std::string artifact_type, Access access) override;
   Task<Result<void>> remove(oci::Reference reference, Access access) override;
 
  private:
@@ -53,19 +61,23 @@ class HttpRegistryClient final : public Client {
   Task<Result<bool>> look_for_blob(oci::Repository repository, oci::Digest digest, Access access,
                                    protocol::Scopes scopes);
   Task<Result<oci::RawManifest>> get_manifest(oci::Reference reference, Access access);
-  Task<Result<std::unique_ptr<http::ResponseStream>>> open_blob(oci::Repository repository,
-                                                                oci::Descriptor blob,
-                                                                Access access);
+  Task<Result<http::Headers>> store_manifest(oci::Repository repository, std::string identifier,
+                                             oci::RawManifest manifest, Access access);
   Error refused_manifest(const http::Response& answer, const oci::Repository& repository,
                          const oci::RawManifest& manifest, const Access& access);
-  std::shared_ptr<Gate> gate_of(const std::string& registry);
+  std::shared_ptr<Gate> gate_of(const std::string& registry, const Access& access);
+  std::shared_ptr<protocol::UploadPlan> plan_of(const std::string& registry, const Access& access);
 
   const Clock& clock_;
   http::RetryPolicy policy_;
   Transport transport_;
+  Referrers referrers_;
   BlobMemory memory_;
   std::map<std::string, std::shared_ptr<Flight>> flights_;  // Uploads under way.
-  std::map<std::string, std::shared_ptr<Gate>> gates_;      // By registry; shared with their users.
+  // By registry; shared with their users.
+  std::map<std::string, std::shared_ptr<Gate>> gates_;
+  std::map<std::string, std::shared_ptr<protocol::UploadPlan>> plans_;
+  std::set<std::string> one_tag_at_a_time_;  // Registries that do not know OCI-Tag.
 };
 
 }  // namespace kiln::registry

@@ -66,6 +66,22 @@ Error refused(const oci::Repository& repository, bool anonymous, const std::stri
   return {Errc::kUnauthorized, std::move(message)};
 }
 
+/// Registries may repeat in their answers what they were given.
+void mask(std::string& text, std::string_view secret) {
+  constexpr std::size_t kShortest = 4;  // Less than that is found in any text.
+  if (secret.size() < kShortest) return;
+  for (auto at = text.find(secret); at != text.npos; at = text.find(secret, at + 3))
+    text.replace(at, secret.size(), "***");
+}
+
+void mask_secrets(std::string& text, const auth::Credential& credential,
+                  std::string_view authorization) {
+  mask(text, authorization.substr(authorization.find(' ') + 1));  // npos + 1 == 0
+  for (const auto* secret :
+       {&credential.password, &credential.identity_token, &credential.registry_token})
+    mask(text, *secret);
+}
+
 /// A 401, or a 403 that another credential may cure.
 bool may_try_another(const Result<Answer>& result) {
   if (result.has_error()) return result.error().code == Errc::kUnauthorized;
@@ -170,6 +186,7 @@ Task<Result<Answer>> Transport::with_session(std::shared_ptr<const Call> call,
     }
     auto answer = co_await deliver(call, session, ticket.authorization, streaming);
     if (!answer) co_return std::move(answer).error().while_doing(subject_of(call->repository));
+    heed(*call, *session, ticket, *answer);
     if (answer->status() != 401) {
       answer->authorized = !ticket.authorization.empty();
       co_return answer;
@@ -202,6 +219,23 @@ Task<Result<Answer>> Transport::with_session(std::shared_ptr<const Call> call,
     }
   }
   co_return refused(call->repository, session->credential.anonymous(), words);
+}
+
+/// What an answer says besides: limits and warnings for the listener, and no secret of ours.
+void Transport::heed(const Call& call, const Session& session, const Ticket& ticket,
+                     Answer& answer) {
+  const auto& head = answer.response.head;
+  if (head.status >= 400)
+    mask_secrets(answer.response.body, session.credential, ticket.authorization);
+  auto* listener = call.access.listener.get();
+  if (!listener || head.url.origin() != session.endpoint().base.origin()) return;
+  const auto& registry = call.repository.registry;
+  if (const auto limit = protocol::parse_rate_limit(head.headers))
+    listener->rate_limit(registry, *limit);
+  for (auto& words : protocol::parse_warnings(head.headers)) {
+    mask_secrets(words, session.credential, ticket.authorization);
+    listener->warning(registry, words);
+  }
 }
 
 Task<Result<Transport::Ticket>> Transport::ticket_for(std::shared_ptr<Session> session,
@@ -244,6 +278,7 @@ Task<Result<std::string>> Transport::fetch_token(std::shared_ptr<Session> sessio
     co_return std::move(response).error().while_doing("asking for a token for " +
                                                       repository.registry);
   const auto status = response->status();
+  if (status >= 400) mask_secrets(response->body, session->credential, "");
   const auto words = protocol::parse_error_body(response->body).words;
   if (status == 401 || status == 403)
     co_return refused(repository, session->credential.anonymous(), words);
@@ -293,7 +328,7 @@ Task<Result<Answer>> Transport::deliver(std::shared_ptr<const Call> call,
                                         std::shared_ptr<Session> session, std::string authorization,
                                         bool streaming) {
   auto policy = policy_;
-  if (!call->retried) policy.tries = 1;
+  if (!call->retried || call->access.one_try) policy.tries = 1;
   // Several endpoints: the first that answers at all is the one from then on.
   const bool choosing =
       !session->endpoint_known && session->endpoints.size() > 1 && !call->prepared;
@@ -348,7 +383,7 @@ Task<Result<Answer>> Transport::deliver_once(http::Request request, bool streami
   auto stream = co_await http_.open(std::move(request));
   if (!stream) co_return stream.error();
   Answer answer{http::Response((*stream)->head())};
-  if (answer.status() == 200) {
+  if (answer.status() == 200 || answer.status() == 206) {
     answer.stream = *std::move(stream);
     co_return answer;
   }

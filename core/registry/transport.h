@@ -38,7 +38,7 @@ struct Call {
         path(std::move(p)) {}
 };
 
-/// An answer, whole or, for open() and status 200, with its body still to come.
+/// An answer, whole or, for open() and the statuses 200 and 206, with its body still to come.
 struct Answer {
   http::Response response;
   std::unique_ptr<http::ResponseStream> stream{};
@@ -61,7 +61,7 @@ class Transport {
   ~Transport();
 
   [[nodiscard]] Task<Result<Answer>> send(Call call);
-  /// As send(), but a 200 comes with Answer::stream instead of a body.
+  /// As send(), but 200 and 206 come with Answer::stream instead of a body.
   [[nodiscard]] Task<Result<Answer>> open(Call call);
 
   /// Names who is who: the registry, how it is reached and the credential, as one hash.
@@ -85,6 +85,7 @@ class Transport {
   Task<Result<Answer>> deliver_with_retries(http::Request request, http::RetryPolicy policy,
                                             bool streaming);
   Task<Result<Answer>> deliver_once(http::Request request, bool streaming);
+  static void heed(const Call& call, const Session& session, const Ticket& ticket, Answer& answer);
   Result<std::shared_ptr<Session>> session_for(const Call& call,
                                                const auth::Credential& credential);
 

@@ -16,6 +16,7 @@
 
 #include "core/base/io.h"
 #include "core/registry/client.h"
+#include "core/registry/protocol/referrer.h"
 
 namespace kiln::fakes {
 
@@ -220,6 +221,27 @@ class FakeRegistry final : public registry::Client {
     oci::Repository whole{registry, ""};
     KILN_CO_TRY(co_await begin("check_login", registry, std::move(whole), access));
     co_return required_.contains(registry);
+  }
+  /// One call of put_manifest for each tag.
+  Task<Result<void>> put_manifest_tags(oci::Repository repository, std::vector<std::string> tags,
+                                       oci::RawManifest manifest,
+                                       registry::Access access) override {
+    for (const auto& tag : tags)
+      KILN_CO_TRY(co_await put_manifest(repository, tag, manifest, access));
+    co_return Result<void>();
+  }
+
+  Task<Result<oci::Index>> referrers(oci::Repository repository, oci::Digest subject,
+                                     std::string artifact_type, registry::Access access) override {
+    KILN_CO_TRY(co_await begin("referrers", target_of(repository, subject), repository, access));
+    oci::Index list{std::string(oci::media_type::kOciIndex)};
+    for (const auto& [digest, manifest] : at(repository.str()).manifests) {
+      const auto referrer = registry::protocol::referrer_of(manifest);
+      if (referrer && referrer->subject == subject &&
+          (artifact_type.empty() || referrer->entry.artifact_type == artifact_type))
+        list.manifests.push_back(referrer->entry);
+    }
+    co_return list;
   }
 
   Task<Result<void>> remove(oci::Reference reference, registry::Access access) override {
