@@ -54,13 +54,12 @@ Task<Result<PushReport>> push_content(std::shared_ptr<const image::ImageSet> ima
 Task<Result<void>> publish(std::shared_ptr<const image::ImageSet> images,
                            store::Destination& destination, std::vector<std::string> tags) {
   const auto top = images->top();
-  for (const auto& tag : tags) {
-    auto stored = co_await destination.put_manifest(top, tag);
-    if (!stored)
-      co_return std::move(stored).error().while_doing(
-          tag.empty() ? std::string("pushing the manifest") : "moving the tag " + tag);
+  if (std::erase(tags, "") > 0) {
+    auto stored = co_await destination.put_manifest(top, "");
+    if (!stored) co_return std::move(stored).error().while_doing("pushing the manifest");
   }
-  co_return Result<void>();
+  if (tags.empty()) co_return Result<void>();
+  co_return co_await destination.put_manifest_tags(top, std::move(tags));
 }
 
 }  // namespace kiln::build

@@ -1,4 +1,6 @@
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "core/build/pusher.h"
 
@@ -41,6 +43,19 @@ class RegistryDestination final : public store::Destination {
 
   Task<Result<void>> put_manifest(oci::RawManifest manifest, std::string tag) override {
     return registry_.put_manifest(repository_, std::move(tag), std::move(manifest), access_);
+  }
+
+  Task<Result<void>> put_manifest_tags(oci::RawManifest manifest,
+                                       std::vector<std::string> tags) override {
+    if (tags.size() == 1)
+      co_return co_await store::Destination::put_manifest_tags(std::move(manifest),
+                                                               std::move(tags));
+    std::string names;
+    for (const auto& tag : tags) names += (names.empty() ? "" : ", ") + tag;
+    auto stored = co_await registry_.put_manifest_tags(repository_, std::move(tags),
+                                                       std::move(manifest), access_);
+    if (!stored) co_return std::move(stored).error().while_doing("moving the tags " + names);
+    co_return stored;
   }
 
  private:

@@ -67,9 +67,15 @@ Task<Result<layer::Blob>> fetch_blob(registry::Client& registry, oci::Repository
                                      std::string spool_dir) {
   auto file = nameless_file(spool_dir);
   if (!file) co_return std::move(file).error();
-  FdSink sink(file->get());
-  auto fetched =
-      co_await registry.fetch_blob_into(std::move(repository), blob, std::move(access), sink);
+  auto sink = std::make_unique<FdSink>(file->get());
+  auto fetched = co_await registry.fetch_blob_into(repository, blob, access, *sink);
+  if (!fetched && fetched.error().code == Errc::kCorrupt) {
+    // If it was a mirror that sent other bytes, it is left alone now; the next try says for sure.
+    file = nameless_file(spool_dir);
+    if (!file) co_return std::move(file).error();
+    sink = std::make_unique<FdSink>(file->get());
+    fetched = co_await registry.fetch_blob_into(repository, blob, access, *sink);
+  }
   if (!fetched) co_return std::move(fetched).error();
   const auto shared = std::make_shared<const UniqueFd>(std::move(*file));  // Every reader's.
   co_return layer::Blob(std::move(blob), [shared]() -> Result<std::unique_ptr<ByteSource>> {

@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/task.h"
 #include "core/image/image.h"
@@ -31,6 +32,16 @@ class Destination {
   /// `tag` "" = by digest alone.
   [[nodiscard]] virtual Task<Result<void>> put_manifest(oci::RawManifest manifest,
                                                         std::string tag) = 0;
+  /// Under each of several tags, in this order; in one step where the place can do that. None is
+  /// "".
+  [[nodiscard]] virtual Task<Result<void>> put_manifest_tags(oci::RawManifest manifest,
+                                                             std::vector<std::string> tags) {
+    for (const auto& tag : tags) {
+      auto stored = co_await put_manifest(manifest, tag);
+      if (!stored) co_return std::move(stored).error().while_doing("moving the tag " + tag);
+    }
+    co_return Result<void>();
+  }
 };
 
 }  // namespace kiln::store
