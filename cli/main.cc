@@ -18,6 +18,7 @@
 #include "core/base/log.h"
 #include "core/http/beast/client.h"
 #include "core/registry/http_client.h"
+#include "core/registry/mirrored_client.h"
 
 namespace kiln::cli {
 namespace {
@@ -28,6 +29,7 @@ struct GlobalOptions {
   std::string progress = "auto";
   bool verbose = false;
   int jobs = 0;
+  std::string registries_config;
 };
 
 std::filesystem::path cache_directory(const GlobalOptions& options) {
@@ -40,6 +42,27 @@ std::filesystem::path cache_directory(const GlobalOptions& options) {
   return {};
 }
 
+/// What is said about the ways to registries outside the command line.
+struct Reaching {
+  http::ProxyRules proxies{};
+  registry::RegistriesConfig registries{};
+};
+
+Result<Reaching> read_reaching(const GlobalOptions& options) {
+  Reaching reaching;
+  auto proxies = http::ProxyRules::from_environment(&std::getenv);
+  if (!proxies) return std::move(proxies).error();
+  reaching.proxies = std::move(*proxies);
+  if (!reaching.proxies.empty())
+    log::debug("registries are reached through a proxy: addresses cannot be checked",
+               {{"proxy", reaching.proxies.str()}});
+  if (options.registries_config.empty()) return reaching;
+  auto registries = registry::RegistriesConfig::read(options.registries_config);
+  if (!registries) return std::move(registries).error().while_doing("--registries-config");
+  reaching.registries = std::move(*registries);
+  return reaching;
+}
+
 /// Wires the engine, runs one command to its end and answers the exit code. SIGINT and SIGTERM
 /// cancel it.
 int run_command(const GlobalOptions& options, const Action& action) {
@@ -48,8 +71,16 @@ int run_command(const GlobalOptions& options, const Action& action) {
   const auto threads =
       options.jobs > 0 ? static_cast<unsigned>(options.jobs) : std::thread::hardware_concurrency();
   WorkPool pool(threads);
-  auto http = http::make_client(io.get_executor(), {});
-  registry::HttpRegistryClient client(*http, clock);
+  auto reaching = read_reaching(options);
+  if (!reaching) {
+    fail(reaching.error().message);
+    return kWrongUsage;
+  }
+  http::ClientOptions http_options;
+  http_options.proxies = reaching->proxies;
+  auto http = http::make_client(io.get_executor(), http_options);
+  registry::HttpRegistryClient plain(*http, clock);
+  registry::MirroredClient client(plain, reaching->registries, clock);
   ProgressClient registry(client);
   build::Builder builder(registry, pool, build::Builder::Options{cache_directory(options), ""});
 
@@ -101,6 +132,9 @@ int run(int argc, char** argv) {
   app.add_option("--jobs", global.jobs, "Threads for compressing and hashing (default: all cores)")
       ->type_name("N")
       ->check(CLI::Range(1, 256));
+  app.add_option("--registries-config", global.registries_config,
+                 "registries.yaml: mirrors and settings of registries")
+      ->envname("KILN_REGISTRIES_CONFIG");
   app.add_flag("-v,--verbose", global.verbose, "Log what happens, on standard error");
   Chosen chosen;
   for (const auto add :

@@ -33,6 +33,7 @@
 #include "core/http/beast/server.h"
 #include "core/http/observed_client.h"
 #include "core/registry/http_client.h"
+#include "core/registry/mirrored_client.h"
 
 namespace kiln {
 namespace {
@@ -57,6 +58,7 @@ struct Flags {
   std::string cache_dir;
   std::vector<std::string> egress_allow;
   std::vector<std::string> egress_deny;
+  std::string registries_config;
 };
 
 void add_flags(CLI::App& app, Flags& flags) {
@@ -89,12 +91,17 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_option("--egress-allow", flags.egress_allow,
                  "CIDRs that content and registries may be at, besides the defaults");
   app.add_option("--egress-deny", flags.egress_deny, "CIDRs that they may not be at");
+  app.add_option("--registries-config", flags.registries_config,
+                 "registries.yaml: mirrors and settings of registries")
+      ->envname("KILN_REGISTRIES_CONFIG");
 }
 
 /// What can be wrong with flags is found before anything starts.
 struct Settings {
   runtime::RetryDelays delays{};
   http::EgressPolicy::Rules egress{};
+  http::ProxyRules proxies{};
+  registry::RegistriesConfig registries{};
   std::vector<std::string> namespaces{};
   log::Level log_level = log::Level::kInfo;
 };
@@ -114,6 +121,14 @@ Result<Settings> read_settings(const Flags& flags) {
   settings.egress.allow = std::move(*allow);
   settings.egress.deny = std::move(*deny);
   settings.egress.deny_loopback = std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
+  auto proxies = http::ProxyRules::from_environment(&std::getenv);
+  if (!proxies) return std::move(proxies).error();
+  settings.proxies = std::move(*proxies);
+  if (!flags.registries_config.empty()) {
+    auto registries = registry::RegistriesConfig::read(flags.registries_config);
+    if (!registries) return std::move(registries).error().while_doing("--registries-config");
+    settings.registries = std::move(*registries);
+  }
   auto namespaces = kube::check_namespaces(flags.watch_namespaces);
   if (!namespaces) return std::move(namespaces).error().while_doing("--watch-namespaces");
   settings.namespaces = std::move(*namespaces);
@@ -149,12 +164,14 @@ class Program {
  public:
   Program(const Flags& flags, const Settings& settings, kube::Config config)
       : flags_(flags),
+        proxies_(settings.proxies.str()),
         log_switch_(settings.log_level),
         pool_(std::max(std::thread::hardware_concurrency(), 1U)),
         kube_http_(http::make_client(io_.get_executor(), {})),
         kube_(kube::make_http_client(metered_kube_http_, std::move(config), clock_, {})),
         http_(http::make_client(io_.get_executor(), with_egress(settings))),
-        registry_(metered_http_, clock_),
+        plain_registry_(metered_http_, clock_),
+        registry_(plain_registry_, settings.registries, clock_),
         builder_(registry_, pool_, build::Builder::Options{flags.cache_dir, ""}),
         events_(*kube_, io_.get_executor(), clock_, {}),
         queue_(io_.get_executor(), clock_, settings.delays),
@@ -211,6 +228,9 @@ class Program {
                               cancel.emit(boost::asio::cancellation_type::terminal);
                           });
     log::info("kiln-controller starts", {{"version", KILN_VERSION}});
+    if (!proxies_.empty())
+      log::warning("registries are reached through a proxy: the egress policy sees names only",
+                   {{"proxy", proxies_}});
     io_.run();
     pool_.stop();
     return exit_code;
@@ -220,6 +240,7 @@ class Program {
   static http::ClientOptions with_egress(const Settings& settings) {
     http::ClientOptions options;
     options.egress = http::EgressPolicy(settings.egress);
+    options.proxies = settings.proxies;
     return options;
   }
   runtime::Controller::Options controlling(const Flags& flags) {
@@ -292,6 +313,7 @@ class Program {
   };
 
   Flags flags_;
+  std::string proxies_;
   obs::Metrics metrics_;
   obs::Health health_;
   obs::LogSwitch log_switch_;
@@ -315,7 +337,8 @@ class Program {
   std::unique_ptr<kube::Client> kube_;
   std::unique_ptr<http::Client> http_;
   http::ObservedClient metered_http_{*http_, registry_meter_};
-  registry::HttpRegistryClient registry_;
+  registry::HttpRegistryClient plain_registry_;
+  registry::MirroredClient registry_;
   build::Builder builder_;
   runtime::EventRecorder events_;
   runtime::KeyQueue queue_;

@@ -49,7 +49,7 @@ void mark(api::Status& status, std::string_view type, bool holds, std::int64_t g
 
 }  // namespace
 
-BuildPass::BuildPass(Ports ports, std::shared_ptr<const Seen> seen)
+BuildPass::BuildPass(Ports ports, std::shared_ptr<const Seen> seen, obs::Metrics* metrics)
     : ports_(ports),
       seen_(std::move(seen)),
       build_(seen_->build),
@@ -57,7 +57,14 @@ BuildPass::BuildPass(Ports ports, std::shared_ptr<const Seen> seen)
       status_(build_->status),
       resource_version_(seen_->meta.resource_version),
       content_(ports.kube, seen_->meta.namespace_),
-      requested_at_(imagebuild::requested_at(seen_->meta, build_->status)) {}
+      requested_at_(imagebuild::requested_at(seen_->meta, build_->status)),
+      notes_(std::make_shared<RegistryNotes>(metrics)) {}
+
+std::vector<std::string> BuildPass::warnings() const {
+  auto all = warnings_;
+  all.insert(all.end(), notes_->warnings().begin(), notes_->warnings().end());
+  return all;
+}
 
 Task<Result<Next>> BuildPass::run() {
   for (const auto& named : kSteps) {
@@ -93,6 +100,7 @@ Task<Result<Next>> BuildPass::read_credentials() {
   auto accesses = co_await plan::read_accesses(build_, content_, std::move(*keychains));
   if (!accesses) co_return std::move(accesses).error();
   accesses_ = std::move(*accesses);
+  accesses_.base.listener = accesses_.output.listener = notes_;
   co_return Next::kContinue;
 }
 

@@ -9,6 +9,7 @@
 #include "controller/imagebuild/cluster_content.h"
 #include "controller/imagebuild/cluster_view.h"
 #include "controller/imagebuild/outcome.h"
+#include "controller/imagebuild/registry_notes.h"
 #include "controller/kube/client.h"
 #include "controller/plan/plan.h"
 #include "controller/runtime/event_recorder.h"
@@ -56,7 +57,8 @@ class BuildPass {
     Task<Result<Next>> (BuildPass::*run)();
   };
 
-  BuildPass(Ports ports, std::shared_ptr<const Seen> seen);
+  /// `metrics` may be null. Lifetime: it is there as long.
+  BuildPass(Ports ports, std::shared_ptr<const Seen> seen, obs::Metrics* metrics = nullptr);
 
   Task<Result<Next>> check_spec();
   Task<Result<Next>> read_credentials();
@@ -85,7 +87,8 @@ class BuildPass {
   const api::ImageBuild& build() const { return *build_; }
   api::Status& status() { return status_; }
   const api::Status& status() const { return status_; }
-  const std::vector<std::string>& warnings() const { return warnings_; }
+  /// Of the build, and of registries.
+  std::vector<std::string> warnings() const;
 
   /// Writes `status_` if it differs from what the API server has. Errors: kConflict and others of
   /// the client.
@@ -117,6 +120,7 @@ class BuildPass {
   bool up_to_date_ = false;
   std::string requested_at_;
 
+  std::shared_ptr<RegistryNotes> notes_;  // Shared with the accesses.
   plan::Accesses accesses_;
   std::optional<plan::Plan> plan_;
   std::shared_ptr<const std::vector<build::FetchedContent>> fetched_;

@@ -129,6 +129,10 @@ class Metrics : public MetricRegistry {
                             "Requests to registries and their token servers, by method and class "
                             "of status code (2xx and so on; none: no answer).",
                             {"method", "code"}};
+  Gauge hub_pulls_left{*this, "kiln_docker_hub_pulls_remaining",
+                       "Pulls that Docker Hub still allows, as it last said."};
+  Gauge hub_pulls_allowed{*this, "kiln_docker_hub_pulls_limit",
+                          "Pulls that Docker Hub allows in its window (6 hours), as it last said."};
   Counter base_polls{*this, "kiln_base_polls_total",
                      "Times that a registry was asked what a base's tag holds."};
 

@@ -108,12 +108,17 @@ std::vector<MirroredClient::Source> MirroredClient::sources_of(const oci::Reposi
 }
 
 void MirroredClient::note_failure(const Source& source, const Error& error) {
-  log::debug("mirror cannot serve a pull", {{"mirror", source.mirror}, {"error", error.message}});
   if (source.access.listener) source.access.listener->mirror_failed(source.mirror, error.message);
   // It may well lack this image alone.
   const bool its_own = error.code == Errc::kNotFound || error.code == Errc::kUnauthorized ||
                        error.code == Errc::kDenied;
-  if (!its_own) left_alone_.insert_or_assign(source.mirror, clock_.steady_now() + kLeftAlone);
+  if (its_own) {
+    log::debug("mirror cannot serve a pull", {{"mirror", source.mirror}, {"error", error.message}});
+    return;
+  }
+  left_alone_.insert_or_assign(source.mirror, clock_.steady_now() + kLeftAlone);
+  log::warning("mirror failed and is left alone for some minutes",
+               {{"mirror", source.mirror}, {"error", error.message}});
 }
 
 template <class T>
