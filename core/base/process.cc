@@ -89,6 +89,9 @@ struct Process::Impl {
   Result<Ready> wait_for(bool want_input, bool want_output);
   Result<std::size_t> read_some(std::span<char> buffer);
   Result<Pipe> write_some(std::string_view& bytes);
+  Result<void> load(ByteSource& input, std::span<char> block, std::string_view& bytes);
+  Result<void> feed(std::string_view& bytes);
+  Result<void> pass_on(std::span<char> block, ByteSink& output);
   Result<ExitStatus> reap();
   Error fail(Error error);
   void read_errors();
@@ -200,6 +203,35 @@ Result<Pipe> Process::Impl::write_some(std::string_view& bytes) {
   return fail(errno_error(errno, "cannot write to", name));
 }
 
+/// Gets the next `bytes` to write, as long as there is somebody to write to.
+Result<void> Process::Impl::load(ByteSource& input, std::span<char> block,
+                                 std::string_view& bytes) {
+  if (!program.input.valid()) return {};
+  auto got = input.read(block);
+  if (!got) return fail(std::move(got).error());
+  bytes = std::string_view(block.data(), *got);
+  if (bytes.empty()) program.input = UniqueFd();
+  return {};
+}
+
+/// As write_some(); closes the pipe when nobody reads it any more.
+Result<void> Process::Impl::feed(std::string_view& bytes) {
+  auto pipe = write_some(bytes);
+  if (!pipe) return std::move(pipe).error();
+  if (*pipe == Pipe::kClosed) program.input = UniqueFd();
+  return {};
+}
+
+/// Gives `output` what there is to read now.
+Result<void> Process::Impl::pass_on(std::span<char> block, ByteSink& output) {
+  auto got = read_some(block);
+  if (!got) return std::move(got).error();
+  if (*got == 0) return {};
+  auto taken = output.write(std::string_view(block.data(), *got));
+  if (!taken) return fail(std::move(taken).error());
+  return {};
+}
+
 Result<ExitStatus> Process::Impl::reap() {
   if (failure) return *failure;  // It is reaped already: its number may be another's by now.
   read_errors();
@@ -262,25 +294,11 @@ Result<ExitStatus> Process::exchange(ByteSource& input, ByteSink& output) {
   std::vector<char> out_block(kBlockBytes);
   std::string_view pending;
   while (!self.exited || self.program.output.valid()) {
-    if (self.program.input.valid() && pending.empty()) {
-      auto got = input.read(in_block);
-      if (!got) return self.fail(std::move(got).error());
-      pending = std::string_view(in_block.data(), *got);
-      if (pending.empty()) close_input();
-    }
+    if (pending.empty()) KILN_TRY(self.load(input, in_block, pending));
     auto ready = self.wait_for(true, true);
     if (!ready) return std::move(ready).error();
-    if (ready->input) {
-      auto pipe = self.write_some(pending);
-      if (!pipe) return std::move(pipe).error();
-      if (*pipe == Pipe::kClosed) close_input();
-    }
-    if (!ready->output && !self.exited) continue;
-    auto got = self.read_some(out_block);
-    if (!got) return std::move(got).error();
-    if (*got == 0) continue;
-    auto taken = output.write(std::string_view(out_block.data(), *got));
-    if (!taken) return self.fail(std::move(taken).error());
+    if (ready->input) KILN_TRY(self.feed(pending));
+    if (ready->output || self.exited) KILN_TRY(self.pass_on(out_block, output));
   }
   return self.reap();
 }
