@@ -136,7 +136,7 @@ Task<Result<int>> login(std::shared_ptr<const LoginOptions> options, Engine engi
 
 /// Out of the file first: that works also when the helper does not. False = it was not there.
 Result<bool> forget(const LoginFile& file, const std::string& registry, std::stop_token stop) {
-  const auto removed = file.remove(registry);
+  auto removed = file.remove(registry);
   const auto name = file.helper_for(registry);
   if (!removed || name.empty()) return removed;
   const auto helper = helper_named(name, std::move(stop));
