@@ -216,6 +216,12 @@ Task<Result<oci::Index>> MirroredClient::referrers(oci::Repository repository, o
                           std::move(way));
 }
 
+Task<Result<bool>> MirroredClient::check_login(std::string registry, Access access) {
+  const oci::Repository whole{registry, ""};
+  auto way = settled(whole, std::move(access));
+  return inner_.check_login(std::move(registry), std::move(way));
+}
+
 Task<Result<void>> MirroredClient::remove(oci::Reference reference, Access access) {
   auto way = settled(reference.repository(), std::move(access));
   return inner_.remove(std::move(reference), std::move(way));

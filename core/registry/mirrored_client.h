@@ -43,6 +43,7 @@ class MirroredClient final : public Client {
                                        oci::RawManifest manifest, Access access) override;
   Task<Result<oci::Index>> referrers(oci::Repository repository, oci::Digest subject,
                                      std::string artifact_type, Access access) override;
+  Task<Result<bool>> check_login(std::string registry, Access access) override;
   Task<Result<void>> remove(oci::Reference reference, Access access) override;
 
  private:
