@@ -265,6 +265,18 @@ TEST_F(Tar, AHardLinkMayTakeTheNameOfAFileThatHasOthers) {
   EXPECT_THAT(lines_of(*content), ElementsAre("a=2", "b=1", "c==b"));
 }
 
+TEST_F(Tar, OfTheNamesOfAFileTheFirstByPathIsTheFileInWhateverOrderTheyCome) {
+  const auto later = [&] {
+    return fetch({file("c", "1"), hardlink_to("b", "c"), hardlink_to("a/x", "c"), directory("a")});
+  };
+  const auto first =
+      fetch({directory("a"), file("a/x", "1"), hardlink_to("b", "a/x"), hardlink_to("c", "b")});
+  ASSERT_THAT(later(), IsOk());
+  ASSERT_THAT(first, IsOk());
+  EXPECT_THAT(lines_of(*later()), ElementsAre("a", "a/x=1", "b==a/x", "c==a/x"));
+  EXPECT_EQ(later()->identity, first->identity);
+}
+
 TEST_F(Tar, AHardLinkToItselfChangesNothing) {
   const auto content = fetch({file("a", "1"), hardlink_to("b", "a"), hardlink_to("a", "a"),
                               hardlink_to("a", "b"), hardlink_to("b", "a")});
@@ -424,8 +436,8 @@ TEST_P(RandomTar, IsWhatUnpackingItLeaves) {
     if (content.has_error()) {
       // What goes through a symlink, or turns a directory into a file, is refused.
       EXPECT_EQ(content.error().code, Errc::kInvalid);
-      const bool through_link = content.error().message.find("is no file before it") !=
-                                std::string::npos;
+      const bool through_link =
+          content.error().message.find("is no file before it") != std::string::npos;
       EXPECT_TRUE((kinds.symlinks && through_link) ||
                   content.error().message.find("in the same layer") != std::string::npos)
           << content.error().message;
