@@ -167,3 +167,26 @@ def test_crane_rebase_does_not_see_that_a_folder_became_a_symlink(name, unpack):
     assert "bin/sh" not in unpack("buildah", name("crane")), "its folder replaced the link"
     with pytest.raises(tools.ToolFailed, match='"/bin" is a directory .* and a symlink to "usr/bin"'):
         kiln("rebase", app, "--old-base", old, "--new-base", new, "-t", name("kiln"))
+
+
+@pytest.mark.difference
+@pytest.mark.parametrize("command", ["mutate", "flatten", "rebase"])
+def test_crane_moves_the_tag_it_was_given_where_none_is_named(bases, name, command):
+    """Though its help says "push by digest"."""
+    old, new = bases("oci")
+    for who in ("kiln", "crane"):
+        images.push(name(who), RawLayer().folder("etc").file("etc/version", "1"),
+                    RawLayer().file("lib", "old"), config={"Env": ["PATH=/bin"], "Cmd": ["sh"]})
+    before = crane("digest", name("kiln"))
+
+    made = kiln(command, name("kiln"), *{
+        "mutate": ["--user", "5"], "flatten": [],
+        "rebase": ["--old-base", old, "--new-base", new]}[command])
+    crane(command, name("crane"), *{
+        "mutate": ["--user", "5"], "flatten": [],
+        "rebase": ["--old_base", old, "--new_base", new]}[command])
+
+    assert crane("digest", name("crane")) != before
+    assert crane("digest", name("kiln")) == before
+    assert made.rpartition("@")[2] not in (before.strip(), "")
+    kiln("validate", made)
