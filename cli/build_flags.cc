@@ -19,7 +19,8 @@ void BuildFlags::add_to(CLI::App& command) {
   command
       .add_option("--timestamps", timestamps,
                   "Times of files: by their bytes, one for all (2020-01-01 or "
-                  "$SOURCE_DATE_EPOCH), or the git commit's (default: content)")
+                  "$SOURCE_DATE_EPOCH), or the git commit's (default: content; what a tar or an "
+                  "image brings keeps its own)")
       ->check(CLI::IsMember({"content", "epoch", "source"}));
   command
       .add_option("--media-types", media_types,
