@@ -92,7 +92,7 @@ Result<Images> Images::create(const ImageFlags& flags, Engine engine) {
   if (!wanted) return std::move(wanted).error();
   auto registries = Registries::create(flags.registries);
   if (!registries) return std::move(registries).error();
-  return Images(engine, std::move(*registries), std::move(*wanted));
+  return Images(std::move(engine), std::move(*registries), std::move(*wanted));
 }
 
 Task<Result<void>> Images::prepare(std::string registry) {

@@ -143,7 +143,7 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
 Result<void> write_file_atomically(const std::filesystem::path& path, ByteSource& source,
                                    unsigned mode) {
   auto aside = path.string() + ".XXXXXX";
-  UniqueFd fd(::mkostemp(aside.data(), O_CLOEXEC));
+  const UniqueFd fd(::mkostemp(aside.data(), O_CLOEXEC));
   if (!fd.valid()) return errno_error(errno, "cannot create a file beside", path);
   FdSink sink(fd.get());
   auto written = copy_all(source, sink);
