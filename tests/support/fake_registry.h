@@ -78,6 +78,9 @@ class FakeRegistry final : public registry::Client {
     required_.insert_or_assign(std::move(registry), std::move(credential));
   }
 
+  /// From now on these words come with every answer, to whoever listens.
+  void warn(std::string words) { warning_ = std::move(words); }
+
   // --- Faults ----------------------------------------------------------------------------------
 
   /// The n-th call from now on, counted from 1 and over all kinds, fails; it has no effect.
@@ -282,6 +285,8 @@ class FakeRegistry final : public registry::Client {
     Call call{std::move(method), std::move(target)};
     if (access.keychain) call.credentials = access.keychain->find(repository);
     calls_.push_back(call);
+    if (!warning_.empty() && access.listener)
+      access.listener->warning(repository.registry, warning_);
     const auto number = calls_.size();
     co_await boost::asio::post(co_await boost::asio::this_coro::executor,
                                boost::asio::use_awaitable);
@@ -358,6 +363,7 @@ class FakeRegistry final : public registry::Client {
   std::map<std::size_t, Error> failures_;
   std::map<std::string, std::deque<Error>> next_failures_;
   Hook hook_;
+  std::string warning_;
   std::size_t uploads_ = 0;
 };
 

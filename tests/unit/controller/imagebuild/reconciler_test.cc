@@ -139,6 +139,15 @@ TEST_F(Reconcile, OfNewInputTakesAMovedTagWithAWarning) {
             std::string::npos);
 }
 
+TEST_F(Reconcile, PassesOnWhatARegistryWarnsOfOnce) {
+  put_build();
+  registry_.warn("moves to q.test");
+  reconcile();
+  const auto told = std::count(notes_.lines.begin(), notes_.lines.end(),
+                               "Warning Warning: r.test says: moves to q.test");
+  EXPECT_EQ(told, 1) << ::testing::PrintToString(notes_.lines);
+}
+
 TEST_F(Reconcile, WithoutAStatusAdoptsTheImageThatIsThere) {
   put_build();
   reconcile();
