@@ -35,6 +35,9 @@ Task<Result<int>> BlobPusher::copy(image::LayerSource source, std::string what) 
     tell(PushEvent::Kind::kReused, std::move(what), source.descriptor.size_bytes);
     co_return 0;
   }
+  if (!source.repository)
+    co_return Error(Errc::kNotFound, "pushing " + what + ": " + destination_.name() +
+                                         " does not have it, and nothing tells where it is");
   auto access = origins_(*source.repository);
   auto blob =
       co_await fetch_blob(registry_, *source.repository, source.descriptor, std::move(access), "");

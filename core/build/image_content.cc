@@ -1,6 +1,8 @@
 #include "core/build/image_content.h"
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 
 #include "core/base/file.h"
 #include "core/build/placement.h"
@@ -16,11 +18,32 @@ using layer::EntryKind;
 using layer::FileTree;
 
 constexpr const char* kTitle = "org.opencontainers.image.title";
+// `oras push` gives every file the type of a tar; with this it says which of them it packed.
+constexpr const char* kUnpack = "io.deis.oras.content.unpack";
 
-bool is_tar(const oci::Descriptor& blob) {
-  return oci::media_type::layer_compression(blob.media_type) !=
-             oci::media_type::LayerCompression::kUnknown ||
-         blob.media_type.find("tar") != std::string::npos;
+/// True if "tar" is a word of the type: "application/vnd.acme.v1.tar+gzip", "application/x-tar".
+bool is_tar_type(std::string_view type) {
+  constexpr std::string_view kWord = "tar";
+  const auto is_letter = [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; };
+  for (auto at = type.find(kWord); at != type.npos; at = type.find(kWord, at + 1)) {
+    const auto end = at + kWord.size();
+    if ((at == 0 || !is_letter(type[at - 1])) && (end == type.size() || !is_letter(type[end])))
+      return true;
+  }
+  return false;
+}
+
+bool is_image(const oci::Manifest& manifest) {
+  return manifest.config.media_type == oci::media_type::kOciConfig ||
+         manifest.config.media_type == oci::media_type::kDockerConfig;
+}
+
+/// Of an artifact; an image's layers are tars.
+bool is_file(const oci::Descriptor& layer) {
+  if (!is_tar_type(layer.media_type)) return true;
+  const auto unpack = layer.annotations.find(kUnpack);
+  const bool packed = unpack != layer.annotations.end() && unpack->second == "true";
+  return layer.annotations.contains(kTitle) && !packed;
 }
 
 Result<oci::Descriptor> choose(const oci::RawManifest& raw) {
@@ -43,35 +66,60 @@ Result<std::string> resolve(const FileTree& tree, const std::string& path) {
   return base.resolve(path, true);
 }
 
-/// What is at `path` of the tree, as a tree of its own.
+/// Moves what is at one path of a tree into a tree of its own.
+class Part {
+ public:
+  /// `root`: where `path` leads; "" is not for us. `name`: what a file there is called.
+  Part(const FileTree& whole, std::string root, std::string name)
+      : whole_(whole), root_(std::move(root)), prefix_(root_ + "/"), name_(std::move(name)) {}
+
+  Result<FileTree> take() {
+    for (const auto& [path, entry] : whole_.entries()) {
+      const bool itself = path == root_ && entry.kind != EntryKind::kDirectory;
+      if (!itself && !path.starts_with(prefix_)) continue;
+      auto moved = entry;
+      moved.path = itself ? name_ : path.substr(prefix_.size());
+      if (entry.kind == EntryKind::kHardlink) point_at_its_file(moved);
+      KILN_TRY(part_.add(std::move(moved)));
+    }
+    return std::move(part_);
+  }
+
+ private:
+  /// Where its file stays behind, the first link becomes the file.
+  void point_at_its_file(Entry& link) {
+    const auto target = link.link_target;
+    if (target.starts_with(prefix_)) {
+      link.link_target = target.substr(prefix_.size());
+      return;
+    }
+    const auto [first, added] = files_.emplace(target, link.path);
+    const auto* file = whole_.find(target);
+    if (added && file != nullptr) {
+      link = *file;
+      link.path = first->second;
+    } else {
+      link.link_target = first->second;
+    }
+  }
+
+  const FileTree& whole_;
+  std::string root_;
+  std::string prefix_;
+  std::string name_;
+  std::map<std::string, std::string> files_;  ///< Left behind, to the first link here.
+  FileTree part_;
+};
+
+/// What is at `path` (clean) of the tree, as a tree of its own.
 Result<FileTree> part_of(const FileTree& whole, const std::string& path) {
-  auto clean = layer::clean_absolute_path(path);
-  if (!clean) return std::move(clean).error();
-  auto root = resolve(whole, *clean);
+  auto root = resolve(whole, path);
   if (!root) return std::move(root).error();
   if (root->empty()) return whole;
   const auto* top = whole.find(*root);
-  FileTree part;
-  const auto prefix = *root + "/";
-  for (const auto& [name, entry] : whole.entries()) {
-    const bool itself = name == *root && entry.kind != EntryKind::kDirectory;
-    if (!itself && !name.starts_with(prefix)) continue;
-    Entry moved = entry;
-    moved.path = itself ? std::string(layer::name_of_path(name)) : name.substr(prefix.size());
-    if (entry.kind == EntryKind::kHardlink) {
-      const auto* file = whole.find(entry.link_target);
-      const bool inside = entry.link_target.starts_with(prefix);
-      if (inside) {
-        moved.link_target = entry.link_target.substr(prefix.size());
-      } else if (file != nullptr) {  // Its file stays behind, so the link becomes the file.
-        moved = *file;
-        moved.path = itself ? std::string(layer::name_of_path(name)) : name.substr(prefix.size());
-      }
-    }
-    KILN_TRY(part.add(std::move(moved)));
-  }
-  if (part.empty() && (top == nullptr || top->kind != EntryKind::kDirectory))
-    return Error(Errc::kNotFound, "there is no " + path + " in it");
+  auto part = Part(whole, *root, std::string(layer::name_of_path(path))).take();
+  if (part && part->empty() && (top == nullptr || top->kind != EntryKind::kDirectory))
+    return Error(Errc::kNotFound, "there is no /" + path + " in it");
   return part;
 }
 
@@ -103,6 +151,8 @@ Result<Entry> titled_file(const layer::Blob& blob) {
 }  // namespace
 
 Task<Result<source::Content>> ImageContent::fetch() {
+  auto path = layer::clean_absolute_path(path_);
+  if (!path) co_return std::move(path).error().while_doing(reader_->name());
   auto raw = co_await reader_->top();
   if (!raw) co_return std::move(raw).error();
   const auto revision = raw->digest.str();
@@ -112,6 +162,9 @@ Task<Result<source::Content>> ImageContent::fetch() {
     raw = co_await reader_->manifest(std::move(*entry));
     if (!raw) co_return std::move(raw).error();
   }
+  if (!oci::media_type::is_manifest(raw->media_type))
+    co_return Error(Errc::kUnsupported,
+                    reader_->name() + ": indexes within indexes are not supported");
   auto manifest = oci::Manifest::parse(raw->bytes);
   if (!manifest) co_return std::move(manifest).error().while_doing(reader_->name());
   std::vector<layer::Blob> tars;
@@ -119,7 +172,8 @@ Task<Result<source::Content>> ImageContent::fetch() {
   for (const auto& layer : manifest->layers) {
     auto blob = co_await reader_->fetch(layer);
     if (!blob) co_return std::move(blob).error().while_doing(reader_->name());
-    (is_tar(layer) ? tars : files).push_back(std::move(*blob));
+    const bool file = !is_image(*manifest) && is_file(layer);
+    (file ? files : tars).push_back(std::move(*blob));
   }
 
   auto flatten = [tars, spool = spool_dir_] { return flat_file(tars, spool); };
@@ -130,13 +184,17 @@ Task<Result<source::Content>> ImageContent::fetch() {
   };
   source::TarSource whole(reader_->name(), std::move(open), layer::ReadLimits(), spool_dir_, pool_);
   auto content = co_await whole.fetch();
-  if (!content) co_return std::move(content).error().while_doing(reader_->name());
+  if (!content) co_return std::move(content).error();
   for (const auto& blob : files) {
     auto entry = titled_file(blob);
     if (!entry) co_return std::move(entry).error().while_doing(reader_->name());
-    KILN_CO_TRY(content->tree.add(std::move(*entry)));
+    auto added = content->tree.add(std::move(*entry));
+    if (!added) co_return std::move(added).error().while_doing(reader_->name());
   }
-  auto part = part_of(content->tree, path_);
+  auto cut = [tree = std::make_shared<const FileTree>(std::move(content->tree)), path = *path] {
+    return part_of(*tree, path);
+  };
+  auto part = co_await pool_.run(std::move(cut));
   if (!part) co_return std::move(part).error().while_doing(reader_->name());
   content->tree = std::move(*part);
   content->revision = revision;

@@ -11,10 +11,12 @@ namespace kiln::build {
 /// Content that is copied out of another image or artifact.
 ///
 /// Of an image: the folder or file at `path` of its file system as a container would see it (upper
-/// layers' whiteouts applied, symlinks on the way followed inside its root); a file comes under its
-/// own name. Of an index: linux/amd64, or else its first entry, as content is the same for all
-/// platforms of the result. Of an artifact: its layers that are tars, one on the other, and every
-/// other layer as a file with the name that its "org.opencontainers.image.title" annotation gives.
+/// layers' whiteouts applied, symlinks on the way followed inside its root); a file comes under the
+/// name that `path` ends with. Of an index: linux/amd64, or else its first entry, as content is the
+/// same for all platforms of the result. Of an artifact: its layers that are tars, one on the
+/// other, and every other layer as a file with the name that its "org.opencontainers.image.title"
+/// annotation gives. A tar that has such a title is a file too, unless it is annotated to be
+/// unpacked, as `oras push` does it.
 ///
 /// Modes, owners and times are those of the image. Devices and FIFOs are refused by name.
 class ImageContent final : public source::Source {
@@ -30,7 +32,9 @@ class ImageContent final : public source::Source {
 
   std::string description() const override { return "image " + reader_->name(); }
   /// The revision is the digest of what the image's name stands for.
-  /// Errors: those of the reader; kNotFound where the image has no such path.
+  /// Errors: those of the reader; kNotFound where the image has no such path; kInvalid for titles
+  /// and files that no content may have; kUnsupported for an index within an index and for what
+  /// has neither a tar's type nor a title.
   Task<Result<source::Content>> fetch() override;
 
  private:

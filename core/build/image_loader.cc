@@ -37,7 +37,11 @@ Task<Result<PlatformImage>> read_child(store::ImageReader& reader,  // NOLINT: a
                                        oci::Descriptor entry) {
   auto raw = co_await reader.manifest(entry);
   if (!raw) co_return std::move(raw).error();
-  co_return co_await read_platform(reader, std::move(*raw));
+  auto one = co_await read_platform(reader, std::move(*raw));
+  if (!one || !entry.platform || entry.platform->architecture.empty()) co_return one;
+  one->image = one->image.with_platform(*entry.platform);
+  one->platform = *entry.platform;
+  co_return one;
 }
 
 /// Of an index: the entries that are wanted, in the index's order; for each platform that was asked
@@ -48,14 +52,25 @@ struct Choice {
   std::vector<std::string> warnings{};
 };
 
+/// What an entry is for that does not say it.
+const oci::Platform kUsual{"linux", "amd64"};
+
+bool same_platform(const oci::Platform& a, const oci::Platform& b) {
+  return a.matches(b) && b.matches(a) && a.os_version == b.os_version &&
+         a.os_features == b.os_features;
+}
+
 Choice choose_all_linux(const oci::Index& index) {
   Choice choice;
   for (const auto& entry : index.manifests) {
     if (oci::is_attestation(entry)) continue;
-    const auto platform = entry.platform.value_or(oci::Platform{"linux", "amd64"});
+    const auto platform = entry.platform.value_or(kUsual);
+    const auto same = [&](const auto& chosen) {
+      return same_platform(chosen.platform.value_or(kUsual), platform);
+    };
     if (platform.os != "linux")
       choice.warnings.push_back("skipped " + platform.str() + ": only Linux images are worked on");
-    else
+    else if (std::none_of(choice.entries.begin(), choice.entries.end(), same))
       choice.entries.push_back(entry);
   }
   return choice;
@@ -90,7 +105,7 @@ Task<Result<ResolvedImage>> read_index(store::ImageReader& reader,  // NOLINT: a
   image.missing_platforms = std::move(choice.missing);
   image.warnings = std::move(choice.warnings);
   if (choice.entries.empty() && image.missing_platforms.empty())
-    image.missing_platforms.push_back(oci::Platform{"linux", "amd64"});
+    image.missing_platforms.push_back(kUsual);
   std::vector<Task<Result<PlatformImage>>> reads;
   for (const auto& entry : choice.entries) reads.push_back(read_child(reader, entry));
   auto platforms = co_await gather(std::move(reads), kParallelManifests);

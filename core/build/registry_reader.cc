@@ -11,11 +11,12 @@ class RegistryReader final : public store::ImageReader {
                  registry::Access access, std::string spool_dir)
       : cache_(cache),
         registry_(registry),
+        name_(reference.str()),
         reference_(std::move(reference)),
         access_(std::move(access)),
         spool_dir_(std::move(spool_dir)) {}
 
-  std::string name() const override { return reference_.str(); }
+  std::string name() const override { return name_; }
 
   Task<Result<oci::RawManifest>> top() override {
     if (!reference_.digest()) {
@@ -27,7 +28,15 @@ class RegistryReader final : public store::ImageReader {
   }
 
   Task<Result<oci::RawManifest>> manifest(oci::Descriptor descriptor) override {
-    return cache_.manifest(reference_.with_digest(descriptor.digest), access_);
+    const auto reference = reference_.with_digest(descriptor.digest);
+    auto raw = co_await cache_.manifest(reference, access_);
+    if (!raw) co_return std::move(raw).error();
+    if (raw->bytes.size() != descriptor.size_bytes)
+      co_return Error(Errc::kCorrupt, name_ + ": manifest " + descriptor.digest.str() + " has " +
+                                          std::to_string(raw->bytes.size()) +
+                                          " bytes, the index says " +
+                                          std::to_string(descriptor.size_bytes));
+    co_return raw;
   }
 
   Task<Result<std::string>> small_blob(oci::Descriptor blob) override {
@@ -47,6 +56,7 @@ class RegistryReader final : public store::ImageReader {
  private:
   BaseCache& cache_;
   registry::Client& registry_;
+  const std::string name_;  ///< Stays as it was when the tag is resolved.
   oci::Reference reference_;
   registry::Access access_;
   std::string spool_dir_;
