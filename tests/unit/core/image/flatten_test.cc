@@ -355,7 +355,8 @@ std::set<std::set<std::string>> hard_links_on_disk(const std::filesystem::path& 
 std::set<std::set<std::string>> hard_links_in(const std::string& tar) {
   std::map<std::string, std::set<std::string>> files;
   std::set<std::string> regular;
-  for (const auto& back : *read_tar(tar)) {
+  const auto entries = read_tar(tar);
+  for (const auto& back : *entries) {
     const auto& entry = back.found.entry;
     if (entry.kind == EntryKind::kFile) regular.insert(entry.path);
     if (entry.kind == EntryKind::kHardlink && regular.contains(entry.link_target))

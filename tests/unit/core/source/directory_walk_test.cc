@@ -59,7 +59,8 @@ TEST(Walk, FilesOfTwoFileSystemsAreNoHardLinksOfEachOther) {
       folder.make_hardlink(std::string(place) + "/two", std::string(place) + "/one");
     }
     std::string text;
-    for (const auto& entry : *walk_directory(folder.path(), {}))
+    const auto entries = walk_directory(folder.path(), {});
+    for (const auto& entry : *entries)
       if (entry.kind == layer::EntryKind::kHardlink)
         text += entry.path + ">" + entry.link_target + " ";
     return text;
