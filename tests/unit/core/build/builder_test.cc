@@ -58,7 +58,8 @@ TEST_F(Build, AllAtOnceIsTheSameAsStepByStep) {
 TEST_F(Build, AllAtOnceFailsWithTheErrorOfItsStep) {
   auto no_such_base = site();
   no_such_base->base.reference = *oci::Reference::parse("r.test/none:1");
-  EXPECT_THAT(run(builder_.assemble_all(no_such_base)), FailsWith(Errc::kNotFound, "r.test/none:1"));
+  EXPECT_THAT(run(builder_.assemble_all(no_such_base)),
+              FailsWith(Errc::kNotFound, "r.test/none:1"));
   auto bad_name = site();
   bad_name->content.emplace_back(files({{".wh.index.html", "x"}}), "/srv");
   EXPECT_THAT(run(builder_.assemble_all(bad_name)), FailsWith(Errc::kInvalid, "content[1]"));
