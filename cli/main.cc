@@ -134,7 +134,8 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(1, 256));
   app.add_option("--registries-config", global.registries_config,
                  "registries.yaml: mirrors and settings of registries")
-      ->envname("KILN_REGISTRIES_CONFIG");
+      ->envname("KILN_REGISTRIES_CONFIG")
+      ->type_name("FILE");
   app.add_flag("-v,--verbose", global.verbose, "Log what happens, on standard error");
   Chosen chosen;
   for (const auto add :

@@ -146,8 +146,13 @@ class Server:
         self._signal(signal.SIGTERM)
 
     def freeze(self) -> None:
-        """SIGSTOP: connections stay open and nothing answers."""
+        """SIGSTOP: connections stay open and nothing answers. Waits until it stands still."""
         self._signal(signal.SIGSTOP)
+        deadline = time.monotonic() + STOP_DEADLINE_S
+        while self.state() != "frozen":
+            if time.monotonic() > deadline:
+                raise ServerError(f"{self.name} (pid {self._pid}) does not stand still on SIGSTOP")
+            time.sleep(0.01)
 
     def thaw(self) -> None:
         """SIGCONT."""
