@@ -126,7 +126,7 @@ Task<Result<int>> list(std::shared_ptr<const FilesOptions> options, Engine engin
   for (std::size_t i = 0; i < layers.count(); ++i) {
     auto index = co_await layers.index(i);
     if (!index) co_return std::move(index).error();
-    tree.apply(**index);
+    KILN_CO_TRY(tree.apply(**index));
   }
   auto entries = image::list_files(tree, options->path, options->recursive);
   if (!entries) co_return std::move(entries).error().while_doing(options->image);

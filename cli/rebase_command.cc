@@ -68,7 +68,7 @@ class Rebaser {
     for (const auto& source : image.layers()) {
       auto index = co_await index_of(source);
       if (!index) co_return std::move(index).error();
-      tree.apply(**index);
+      KILN_CO_TRY(tree.apply(**index));
     }
     co_return tree;
   }

@@ -38,9 +38,16 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-/// How a key is called in an error: never with what stands before an '@'.
+/// How a key is called in an error: never with what stands before an '@', which may be a password
+/// with whatever characters in it.
 std::string shown(std::string_view key) {
-  return "\"" + sanitize_server_text(redact_url(key), 200) + "\"";
+  const std::string_view scheme = key.starts_with("https://")  ? "https://"
+                                  : key.starts_with("http://") ? "http://"
+                                                               : "";
+  const auto at = key.rfind('@');
+  const auto rest = key.substr(at == key.npos ? scheme.size() : at + 1);
+  return "\"" + sanitize_server_text(redact_url(std::string(scheme) + std::string(rest)), 200) +
+         "\"";
 }
 
 /// "https://index.docker.io/v1/" → index.docker.io, ""; "ghcr.io/team/" → ghcr.io, team.

@@ -52,7 +52,7 @@ Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
         place_content(content[i].content.tree, wanted.path, wanted.ownership, below, *tree);
     if (!placed) return in_content(std::move(placed).error(), i, content[i]);
     if (request.layers != LayerPolicy::kPerContent || tree->empty()) continue;
-    below.apply(index_of(*tree));
+    KILN_TRY(below.apply(index_of(*tree)));
     planned.push_back(PlannedLayer{tree, "kiln content " + wanted.path});
     tree = std::make_shared<layer::FileTree>();
   }
@@ -107,7 +107,7 @@ Result<std::vector<PlannedLayer>> plan_layers(const BuildRequest& request,
   // lose a directory's whiteout when the same layer makes the directory again.
   std::vector<PlannedLayer> planned;
   if (!whiteouts->empty()) {
-    below.apply(index_of(*whiteouts));
+    KILN_TRY(below.apply(index_of(*whiteouts)));
     planned.push_back(PlannedLayer{std::make_shared<layer::FileTree>(std::move(*whiteouts)),
                                    "kiln remove" + listed(*remove)});
   }
@@ -123,7 +123,7 @@ Task<Result<layer::BaseTree>> read_base_tree(BaseCache& cache, image::Image imag
   for (const auto& source : image.layers()) {
     auto index = co_await cache.layer_index(source, access);
     if (!index) co_return std::move(index).error();
-    tree.apply(**index);
+    KILN_CO_TRY(tree.apply(**index));
   }
   co_return tree;
 }

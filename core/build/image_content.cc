@@ -62,7 +62,7 @@ Result<oci::Descriptor> choose(const oci::RawManifest& raw) {
 /// Where `path` leads inside the tree, its symlinks followed.
 Result<std::string> resolve(const FileTree& tree, const std::string& path) {
   layer::BaseTree base;
-  base.apply(index_of(tree));
+  KILN_TRY(base.apply(index_of(tree)));
   return base.resolve(path, true);
 }
 

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kMaxLength = 16 * 1024;
 constexpr std::size_t kMaxHostLength = 253;
 constexpr std::size_t kMaxLabelLength = 63;
+constexpr std::size_t kShownPathBytes = 500;
 
 Error invalid(std::string message) {
   return {Errc::kInvalid, std::move(message)};
@@ -156,8 +157,12 @@ PathAndQuery split_target(std::string_view text) {
   return {text.substr(0, mark), text.substr(mark + 1), true};
 }
 
+Error too_long() {
+  return invalid("the URL is longer than 16 KiB");
+}
+
 Result<void> check_characters(std::string_view text) {
-  if (text.size() > kMaxLength) return invalid("the URL is longer than 16 KiB");
+  if (text.size() > kMaxLength) return too_long();
   if (std::all_of(text.begin(), text.end(), is_url_char)) return {};
   return invalid(
       "the URL holds a space, control character, quote, backslash or non-ASCII character; "
@@ -206,12 +211,14 @@ Result<Url> Url::resolve(std::string_view reference) const {
   Url url = *this;
   if (path.empty()) {
     if (has_query) url.query_ = query;
+    if (url.str().size() > kMaxLength) return too_long();
     return url;
   }
   url.path_ = remove_dot_segments(path[0] == '/'
                                       ? std::string(path)
                                       : path_.substr(0, path_.rfind('/') + 1) + std::string(path));
   url.query_ = query;
+  if (url.str().size() > kMaxLength) return too_long();
   return url;
 }
 
@@ -234,7 +241,8 @@ std::string Url::str() const {
 }
 
 std::string Url::redacted() const {
-  return scheme_ + "://" + host_port() + path_;
+  const auto path = path_.substr(0, kShownPathBytes) + (path_.size() > kShownPathBytes ? "…" : "");
+  return scheme_ + "://" + host_port() + path;
 }
 
 Url Url::with_path(std::string path) const {

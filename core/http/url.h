@@ -18,6 +18,7 @@ class Url {
   [[nodiscard]] static Result<Url> parse(std::string_view text);
 
   /// Resolves `reference` (absolute, "//host/…", "/path" or "relative?query") against this URL.
+  /// Errors: as parse(), also when both together are too long.
   [[nodiscard]] Result<Url> resolve(std::string_view reference) const;
 
   const std::string& scheme() const { return scheme_; }
@@ -32,7 +33,8 @@ class Url {
       const;  ///< For the Host header: the port only when it is not the scheme's own.
   std::string origin() const;  ///< "https://host:port", always with the port: the pool's key.
   std::string str() const;
-  std::string redacted() const;  ///< Without query: for logs and errors.
+  /// For logs and errors: without query, and of a path its first 500 bytes.
+  std::string redacted() const;
 
   /// The same origin, this path (already percent-encoded), no query. What a path must not hold is
   /// percent-encoded, so that the result is well formed whatever comes in.

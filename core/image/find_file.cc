@@ -44,10 +44,11 @@ void add_parts(std::set<std::string, std::less<>>& parts, std::string_view path)
 class Upper {
  public:
   /// Puts one more layer below those that are here.
-  void add_below(Index index) {
+  Result<void> add_below(Index index) {
     layers_.insert(layers_.begin(), std::move(index));
     tree_ = BaseTree();
-    for (const auto& layer : layers_) tree_.apply(*layer);
+    for (const auto& layer : layers_) KILN_TRY(tree_.apply(*layer));
+    return {};
   }
 
   /// What is at `path`, symlinks followed, if no lower layer can change the answer.
@@ -96,7 +97,7 @@ Task<Result<Found>> locate(LayerAccess& layers, std::size_t count,  // NOLINT: s
   while (upper.count() < count) {
     auto index = co_await layers.index(count - upper.count() - 1);
     if (index.has_error()) co_return std::move(index).error();
-    upper.add_below(std::move(*index));
+    KILN_CO_TRY(upper.add_below(std::move(*index)));
     auto settled = upper.settled(path);
     if (settled.has_error()) co_return std::move(settled).error();
     if (!*settled && upper.count() < count) continue;

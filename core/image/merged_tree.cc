@@ -1,5 +1,7 @@
 #include "core/image/merged_tree.h"
 
+#include "core/base/redact.h"
+
 namespace kiln::image {
 namespace {
 
@@ -49,15 +51,17 @@ MergedTree::Item MergedTree::Item::implied_directory(const std::string& path) {
 Result<void> MergedTree::apply(const layer::Blob& layer) {
   auto entries = read_headers(layer);
   if (entries.has_error()) return std::move(entries).error();
-  hide(*entries);
-  for (std::size_t i = 0; i < entries->size(); ++i)
+  KILN_TRY(hide(*entries));
+  for (std::size_t i = 0; i < entries->size(); ++i) {
     if ((*entries)[i].entry.kind != EntryKind::kWhiteout)
       KILN_TRY(put(std::move((*entries)[i]), i));
+    KILN_TRY(tree_.check_cost());
+  }
   ++layers_;
   return {};
 }
 
-void MergedTree::hide(const std::vector<TarEntry>& entries) {
+Result<void> MergedTree::hide(const std::vector<TarEntry>& entries) {
   std::set<std::string_view> own_directories;
   for (const auto& [entry, size, opaque] : entries)
     if (entry.kind == EntryKind::kDirectory) own_directories.insert(entry.path);
@@ -70,7 +74,9 @@ void MergedTree::hide(const std::vector<TarEntry>& entries) {
       tree_.remove_below(tree_.real_path(entry.path));
     else
       tree_.remove_below(tree_.real_directory(entry.path));
+    KILN_TRY(tree_.check_cost());
   }
+  return {};
 }
 
 Result<void> MergedTree::put(TarEntry entry, std::uint64_t number) {
@@ -79,9 +85,9 @@ Result<void> MergedTree::put(TarEntry entry, std::uint64_t number) {
     const auto target = tree_.real_path(entry.entry.link_target);
     const auto* found = tree_.find(target);
     if (found == nullptr || found->kind() == EntryKind::kDirectory)
-      return Error(Errc::kCorrupt, "\"/" + path + "\" is a hard link to \"/" +
-                                       entry.entry.link_target +
-                                       "\", which is no file of this layer or a lower one");
+      return Error(Errc::kCorrupt, quoted_name("/" + path) + " is a hard link to " +
+                                       quoted_name("/" + entry.entry.link_target) +
+                                       ", which is no file of this layer or a lower one");
     auto same = *found;
     const auto real = tree_.make_way(path);
     if (real != target) tree_.put(real, std::move(same));

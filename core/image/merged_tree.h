@@ -44,7 +44,7 @@ class MergedTree {
   using File = std::shared_ptr<const MergedFile>;  ///< Shared: one file has several names.
 
   /// Puts one more layer on top. Blocking. Errors: those of TarReader; kCorrupt for a hard link to
-  /// something that is not there, or a directory.
+  /// something that is not there, or a directory; kInvalid for paths that cost too much (PathTree).
   [[nodiscard]] Result<void> apply(const layer::Blob& layer);
 
   /// What is at a real path (relative; "" is the root), or nullptr.
@@ -60,7 +60,7 @@ class MergedTree {
     static Item implied_directory(const std::string& path);
   };
 
-  void hide(const std::vector<layer::TarEntry>& entries);
+  Result<void> hide(const std::vector<layer::TarEntry>& entries);
   Result<void> put(layer::TarEntry entry, std::uint64_t number);
 
   layer::PathTree<Item> tree_;

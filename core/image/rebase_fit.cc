@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/base/redact.h"
 #include "core/image/rebase.h"
 #include "core/layer/entry_path.h"
 #include "core/layer/path_walk.h"
@@ -53,8 +54,8 @@ class FitCheck {
   Result<void> take(const layer::LayerIndex& own) {
     old_after_ = old_;
     new_after_ = new_;
-    old_after_.apply(own);
-    new_after_.apply(own);
+    KILN_TRY(old_after_.apply(own));
+    KILN_TRY(new_after_.apply(own));
     parent_.reset();
     for (const auto& entry : own.entries) {
       auto path = real_path(entry.path);
@@ -130,18 +131,18 @@ class FitCheck {
     const auto target = new_after_.resolve(entry.link_target, false);
     const auto* file = target.has_error() ? nullptr : new_after_.find(*target);
     if (file != nullptr && file->kind != EntryKind::kDirectory) return {};
-    return Error(Errc::kInvalid, "\"/" + entry.path + "\" is a hard link to \"/" +
-                                     entry.link_target +
-                                     "\", which is no file of the new base; build the image again "
+    return Error(Errc::kInvalid, quoted_name("/" + entry.path) + " is a hard link to " +
+                                     quoted_name("/" + entry.link_target) +
+                                     ", which is no file of the new base; build the image again "
                                      "on the new base");
   }
 
   static Error misfit(const std::string& path, const IndexedEntry* before,
                       const IndexedEntry* after) {
-    return {Errc::kInvalid, "the image's own layers do not fit the new base: \"/" + path +
-                                "\" is " + described(before) + " in the old base and " +
-                                described(after) +
-                                " in the new one; build the image again on the new base"};
+    return {Errc::kInvalid,
+            "the image's own layers do not fit the new base: " + quoted_name("/" + path) + " is " +
+                described(before) + " in the old base and " + described(after) +
+                " in the new one; build the image again on the new base"};
   }
 
   BaseTree old_, new_;                                         // Below the layer that is looked at.

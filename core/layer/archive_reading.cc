@@ -1,48 +1,95 @@
 #include "core/layer/archive_reading.h"
 
-#include <algorithm>
 #include <cerrno>
+#include <span>
 #include <utility>
+
+#include "core/base/redact.h"
 
 namespace kiln::layer {
 namespace {
 
 constexpr std::size_t kReadBytes = 64 * 1024;
 
-}  // namespace
+// PAX records and long names have 1 MiB each at most. What has no limit in libarchive is the map of
+// a sparse file, of which it keeps 48 bytes for every 4 that it reads.
+constexpr std::size_t kMaxHeaderBytes = 8 * 1024 * 1024;
 
-std::string shown(std::string_view text) {
-  constexpr std::size_t kShown = 120;
-  std::string safe(text.substr(0, kShown));
-  std::replace_if(
-      safe.begin(), safe.end(), [](char c) { return c >= 0 && (c < 0x20 || c == 0x7f); }, '?');
-  return "\"" + safe + (text.size() > kShown ? "…\"" : "\"");
+constexpr std::size_t kMagicBytes = 4;
+
+/// gzip (RFC 1952), or zstd (RFC 8878) with a frame that says something or one to be skipped.
+bool is_packed(std::string_view bytes) {
+  return bytes.starts_with("\x1f\x8b") || bytes.starts_with("\x28\xb5\x2f\xfd") ||
+         (bytes.size() >= kMagicBytes && (bytes[0] & 0xf0) == 0x50 &&
+          bytes.substr(1).starts_with("\x2a\x4d\x18"));
 }
+
+Error unreadable(std::string_view why) {
+  return {Errc::kCorrupt, "this is not a readable tar: " + quoted_name(why)};
+}
+
+}  // namespace
 
 ArchiveInput::ArchiveInput(ByteSource& source) : source_(source), buffer_(kReadBytes) {}
 
 Result<void> ArchiveInput::open(int (*support_format)(archive*)) {
   archive_.reset(archive_read_new());
   if (!archive_) return Error(Errc::kInternal, "libarchive could not be set up");
-  support_format(get());
-  archive_read_support_filter_gzip(get());
-  archive_read_support_filter_zstd(get());
-  archive_read_set_skip_callback(get(), &pass_over);
-  return check(archive_read_open(get(), this, nullptr, &feed, nullptr));
+  KILN_TRY(read_beginning());
+  if (is_packed(beginning_)) {
+    KILN_TRY(open_unpacker());
+  } else {
+    archive_read_set_skip_callback(get(), &pass_over);
+  }
+  support_format(archive_.get());
+  return check(archive_read_open(archive_.get(), this, nullptr, &feed, nullptr));
 }
 
-/// libarchive cannot carry the source's error, so it is kept aside.
-la_ssize_t ArchiveInput::feed(archive* a, void* self, const void** out) {
-  auto& input = *static_cast<ArchiveInput*>(self);
-  auto count = input.source_.read(input.buffer_);
-  if (count.has_error()) {
-    input.source_error_ = std::move(count).error();
-    input.source_failed_ = true;
-    archive_set_error(a, EIO, "the source failed");
-    return ARCHIVE_FATAL;
+Result<void> ArchiveInput::read_beginning() {
+  std::size_t count = 0;
+  while (count < kMagicBytes) {
+    auto more = source_.read(std::span(buffer_).subspan(count));
+    if (more.has_error()) return std::move(more).error();
+    if (*more == 0) break;
+    count += *more;
   }
-  input.bytes_in_ += *count;
+  bytes_in_ = count;
+  beginning_ = std::string_view(buffer_.data(), count);
+  return {};
+}
+
+Result<void> ArchiveInput::open_unpacker() {
+  unpacker_.reset(archive_read_new());
+  auto* unpacker = unpacker_.get();
+  if (unpacker == nullptr) return Error(Errc::kInternal, "libarchive could not be set up");
+  archive_read_support_format_raw(unpacker);
+  archive_read_support_format_empty(unpacker);
+  archive_read_support_filter_gzip(unpacker);
+  archive_read_support_filter_zstd(unpacker);
+  KILN_TRY(check_unpacker(archive_read_open(unpacker, this, nullptr, &feed_packed, nullptr)));
+  // The source itself is one, what unpacks it another.
+  if (archive_filter_count(unpacker) > 2) return unreadable("it is compressed more than once");
+  archive_entry* whole = nullptr;
+  const int code = archive_read_next_header(unpacker, &whole);
+  return code == ARCHIVE_EOF ? Result<void>() : check_unpacker(code);
+}
+
+/// libarchive cannot carry an error of ours, so it is kept aside.
+la_ssize_t ArchiveInput::fail(archive* a, Error error) {
+  error_ = std::move(error);
+  failed_ = true;
+  archive_set_error(a, EIO, "the source failed");
+  return ARCHIVE_FATAL;
+}
+
+la_ssize_t ArchiveInput::feed_packed(archive* a, void* self, const void** out) {
+  auto& input = *static_cast<ArchiveInput*>(self);
   *out = input.buffer_.data();
+  if (!input.beginning_.empty())
+    return static_cast<la_ssize_t>(std::exchange(input.beginning_, {}).size());
+  auto count = input.source_.read(input.buffer_);
+  if (count.has_error()) return input.fail(a, std::move(count).error());
+  input.bytes_in_ += *count;
   return static_cast<la_ssize_t>(*count);
 }
 
@@ -53,21 +100,50 @@ la_int64_t ArchiveInput::pass_over(archive*, void* self, la_int64_t bytes) {
   return static_cast<la_int64_t>(count);
 }
 
+la_ssize_t ArchiveInput::feed_unpacked(archive* a, const void** out) {
+  std::size_t count = 0;
+  la_int64_t offset = 0;
+  const int code = archive_read_data_block(unpacker_.get(), out, &count, &offset);
+  if (code == ARCHIVE_EOF) return 0;
+  auto fine = check_unpacker(code);
+  return fine.has_error() ? fail(a, std::move(fine).error()) : static_cast<la_ssize_t>(count);
+}
+
+la_ssize_t ArchiveInput::feed(archive* a, void* self, const void** out) {
+  auto& input = *static_cast<ArchiveInput*>(self);
+  if (input.in_header_ && input.header_bytes_ > kMaxHeaderBytes)
+    return input.fail(a, Error(Errc::kInvalid, "the tar has a header of more than 8 MiB"));
+  const auto count = input.unpacker_ ? input.feed_unpacked(a, out) : feed_packed(a, self, out);
+  if (count > 0) input.header_bytes_ += static_cast<std::size_t>(count);
+  return count;
+}
+
+int ArchiveInput::next_header(archive_entry** header) {
+  header_bytes_ = 0;
+  in_header_ = true;
+  const int code = archive_read_next_header(archive_.get(), header);
+  in_header_ = false;
+  return code;
+}
+
+Result<void> ArchiveInput::check_unpacker(int code) {
+  if (failed_) return error_;
+  if (code == ARCHIVE_OK) return {};
+  const char* text = archive_error_string(unpacker_.get());
+  return unreadable(text != nullptr ? text : "it cannot be unpacked");
+}
+
 Result<void> ArchiveInput::check(int code) {
-  if (source_failed_) return source_error_;
+  if (failed_) return error_;
   if (code == ARCHIVE_OK) return {};
   const char* text = archive_error_string(get());
   const std::string_view why = text != nullptr ? text : "unknown format";
   if (code == ARCHIVE_WARN && why.find("can't be converted") != why.npos) return {};
-  return Error(Errc::kCorrupt, "this is not a readable tar: " + shown(why));
+  return unreadable(why);
 }
 
 std::uint64_t ArchiveInput::bytes_out() const {
   return static_cast<std::uint64_t>(archive_filter_bytes(archive_.get(), 0));
-}
-
-bool ArchiveInput::is_plain() const {
-  return archive_filter_code(archive_.get(), 0) == ARCHIVE_FILTER_NONE;
 }
 
 Result<void> ArchiveInput::drain(std::uint64_t limit_bytes) {

@@ -35,10 +35,9 @@ class PlainLocale {
   locale_t before_;
 };
 
-/// `text` of a hostile archive in quotes, for an error: no control characters, not too long.
-std::string shown(std::string_view text);
-
-/// One libarchive reader on a source, plain, gzip or zstd. Every call into it wants a PlainLocale.
+/// A libarchive reader on a source, plain, gzip or zstd. Another one unpacks before it, so that
+/// what goes into the reader of headers can be counted, and what is compressed twice is refused.
+/// Every call into it wants a PlainLocale.
 class ArchiveInput {
  public:
   /// Lifetime: `source` must outlive this object.
@@ -51,14 +50,18 @@ class ArchiveInput {
 
   /// What a code of libarchive means. Warnings are refused too (a malformed PAX record must not be
   /// skipped), but for the one about character sets, after which the name is there as it stands.
-  /// Errors: the source's own; kCorrupt.
+  /// Errors: the source's own; kCorrupt; kInvalid for a header that is too large.
   [[nodiscard]] Result<void> check(int code);
+
+  /// archive_read_next_header on get(); ends with an error when that takes more than 8 MiB of the
+  /// archive, since what libarchive makes of them stays in memory.
+  int next_header(archive_entry** header);
 
   archive* get() { return archive_.get(); }
   std::uint64_t bytes_in() const { return bytes_in_; }  ///< Read from the source, or passed over.
   std::uint64_t bytes_out() const;                      ///< Unpacked of it.
   /// Once something was read: is the source neither gzip nor zstd?
-  bool is_plain() const;
+  bool is_plain() const { return !unpacker_; }
 
   /// Reads what is left of the source, but no more than `limit_bytes` in all. Errors: the source's
   /// own; kInvalid.
@@ -67,13 +70,23 @@ class ArchiveInput {
  private:
   static la_ssize_t feed(archive* a, void* self, const void** out);
   static la_int64_t pass_over(archive* a, void* self, la_int64_t bytes);
+  static la_ssize_t feed_packed(archive* a, void* self, const void** out);
+  la_ssize_t feed_unpacked(archive* a, const void** out);
+  la_ssize_t fail(archive* a, Error error);
+  Result<void> read_beginning();
+  Result<void> open_unpacker();
+  Result<void> check_unpacker(int code);
 
   ByteSource& source_;
   std::vector<char> buffer_;
+  std::string_view beginning_;  ///< What was read to see what it is, until it is fed.
   std::uint64_t bytes_in_ = 0;
-  Error source_error_{};
-  bool source_failed_ = false;
-  ArchivePtr archive_;  // Last: goes first, as it reads from the rest.
+  bool in_header_ = false;
+  std::size_t header_bytes_ = 0;  ///< Fed to archive_ since the header began.
+  Error error_{};                 ///< Of the source, of what unpacks it, or a limit.
+  bool failed_ = false;
+  ArchivePtr unpacker_;  ///< Null for a plain archive.
+  ArchivePtr archive_;   // Last: goes first, as it reads from the rest.
 };
 
 }  // namespace kiln::layer

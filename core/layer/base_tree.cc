@@ -28,9 +28,9 @@ std::string fact(const std::string& path, const IndexedEntry* entry) {
 
 }  // namespace
 
-BaseTree BaseTree::merge(const std::vector<LayerIndex>& layers) {
+Result<BaseTree> BaseTree::merge(const std::vector<LayerIndex>& layers) {
   BaseTree tree;
-  for (const auto& layer : layers) tree.apply(layer);
+  for (const auto& layer : layers) KILN_TRY(tree.apply(layer));
   return tree;
 }
 
@@ -42,7 +42,7 @@ BaseTree::Placed BaseTree::Placed::implied_directory(const std::string& path) {
   return made;
 }
 
-void BaseTree::apply(const LayerIndex& layer) {
+Result<void> BaseTree::apply(const LayerIndex& layer) {
   // First what the layer hides of the lower ones, then what it adds: whiteouts do not hide
   // siblings.
   for (const auto& entry : layer.entries) {
@@ -53,6 +53,7 @@ void BaseTree::apply(const LayerIndex& layer) {
     else if (entry.opaque)
       // The layer's own directory: it takes the place of a link, so that is not followed.
       tree_.remove_below(tree_.real_path(entry.path));
+    KILN_TRY(tree_.check_cost());
   }
   std::vector<std::string> hard_links;
   for (const auto& entry : layer.entries) {
@@ -64,9 +65,11 @@ void BaseTree::apply(const LayerIndex& layer) {
     const auto path = placed.entry.path;
     if (entry.kind == EntryKind::kHardlink) hard_links.push_back(path);
     tree_.put(path, std::move(placed));
+    KILN_TRY(tree_.check_cost());
   }
   for (const auto& path : hard_links) take_facts_of_file(path);
   ++layers_;
+  return {};
 }
 
 void BaseTree::take_facts_of_file(const std::string& path) {

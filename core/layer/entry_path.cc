@@ -3,26 +3,19 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "core/base/redact.h"
+
 namespace kiln::layer {
 namespace {
 
-constexpr std::size_t kMaxPathBytes = 4095;  // PATH_MAX without its NUL.
-constexpr std::size_t kMaxPartBytes = 255;   // NAME_MAX.
+constexpr std::size_t kShownBytes = 160;
 
 bool is_control(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 }
 
-/// `path` in quotes, for an error: control characters become "?", long ones are cut.
-std::string quoted(std::string_view path) {
-  constexpr std::size_t kShown = 160;
-  std::string text(path.substr(0, kShown));
-  std::replace_if(text.begin(), text.end(), is_control, '?');
-  return "\"" + text + (path.size() > kShown ? "…\"" : "\"");
-}
-
 Error bad_path(std::string_view path, std::string_view why) {
-  return {Errc::kInvalid, "path " + quoted(path) + " " + std::string(why)};
+  return {Errc::kInvalid, "path " + quoted_name(path, kShownBytes) + " " + std::string(why)};
 }
 
 /// "usr/share" checked part by part. `whole` is what the user wrote.
@@ -53,7 +46,8 @@ Result<std::string> clean_absolute_path(std::string_view path) {
   KILN_TRY(check_characters(path));
   if (path.empty()) return bad_path(path, "is empty; write \"/\" for the root");
   if (!path.starts_with('/'))
-    return bad_path(path, "must be absolute; write " + quoted("/" + std::string(path)));
+    return bad_path(path,
+                    "must be absolute; write " + quoted_name("/" + std::string(path), kShownBytes));
   auto clean = path.substr(1);
   if (clean.ends_with('/')) {
     clean.remove_suffix(1);

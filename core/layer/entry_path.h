@@ -1,10 +1,14 @@
 #pragma once
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 #include "core/base/error.h"
 
 namespace kiln::layer {
+
+inline constexpr std::size_t kMaxPathBytes = 4095;  ///< PATH_MAX without its NUL.
+inline constexpr std::size_t kMaxPartBytes = 255;   ///< NAME_MAX.
 
 /// Makes a path inside an image from what a user wrote: "/usr/share/" → "usr/share", "/" → "".
 /// Errors: kInvalid for "..", ".", "//", NUL, other control characters, more than 4095 bytes, a

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/base/redact.h"
 #include "core/layer/entry_path.h"
 
 namespace kiln::layer {
@@ -40,9 +41,9 @@ bool may_replace(EntryKind earlier, EntryKind later) {
 }
 
 Error conflict(const Entry& entry, const std::string& other, std::string_view what) {
-  return {Errc::kInvalid, "\"/" + entry.path + "\" cannot be " + std::string(noun(entry.kind)) +
-                              ": \"/" + other + "\" is " + std::string(what) +
-                              " in the same layer"};
+  return {Errc::kInvalid, quoted_name("/" + entry.path) + " cannot be " +
+                              std::string(noun(entry.kind)) + ": " + quoted_name("/" + other) +
+                              " is " + std::string(what) + " in the same layer"};
 }
 
 Result<void> check_entry(const Entry& entry) {
@@ -52,14 +53,13 @@ Result<void> check_entry(const Entry& entry) {
     return Error(Errc::kInvalid, "path \"" + entry.path + "\" must not end with \"/\"");
   KILN_TRY(refuse_whiteout_names(entry.path));
   if (entry.kind == EntryKind::kSpecial)
-    return Error(
-        Errc::kInvalid,
-        "\"/" + entry.path + "\" is a device node or FIFO; those cannot be put into a layer");
+    return Error(Errc::kInvalid, quoted_name("/" + entry.path) +
+                                     " is a device node or FIFO; those cannot be put into a layer");
   if (entry.kind == EntryKind::kSymlink || entry.kind == EntryKind::kHardlink) {
     const auto& target = entry.link_target;
     if (target.empty() || target.size() > kMaxLinkBytes || target.find('\0') != target.npos)
       return Error(Errc::kInvalid,
-                   "\"/" + entry.path + "\" is " + std::string(noun(entry.kind)) +
+                   quoted_name("/" + entry.path) + " is " + std::string(noun(entry.kind)) +
                        " whose target is empty, longer than 4095 bytes or has a NUL");
   }
   return {};

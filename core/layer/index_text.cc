@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/sha256.h"
+#include "core/layer/entry_path.h"
 #include "core/layer/layer_index.h"
 
 namespace kiln::layer {
@@ -78,6 +79,8 @@ bool take_entry(std::string_view& rest, const std::string& before, IndexedEntry&
   const auto own = take_until(rest, '\0');
   const auto target = own ? take_until(rest, '\0') : std::nullopt;
   if (!target) return false;
+  // Or else a short text could unfold to long paths without end.
+  if (shared + own->size() > kMaxPathBytes) return false;
   entry.path = before.substr(0, shared) + std::string(*own);
   entry.link_target = *target;
   return true;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/file.h"
+#include "core/base/redact.h"
 #include "core/base/sha256.h"
 #include "core/layer/entry_path.h"
 
@@ -123,8 +124,9 @@ std::vector<const Entry*> in_tar_order(const FileTree& tree) {
 Result<Entry> like_its_file(const Entry& link, const FileTree& tree, TimestampPolicy timestamps) {
   const auto* file = tree.find(link.link_target);
   if (file == nullptr || file->kind != EntryKind::kFile)
-    return Error(Errc::kInvalid, "\"/" + link.path + "\" is a hard link to \"/" + link.link_target +
-                                     "\", which is not a file of the same layer");
+    return Error(Errc::kInvalid, quoted_name("/" + link.path) + " is a hard link to " +
+                                     quoted_name("/" + link.link_target) +
+                                     ", which is not a file of the same layer");
   auto time = entry_time(*file, timestamps);
   if (time.has_error()) return std::move(time).error();
   Entry same = link;

@@ -52,10 +52,12 @@ class BaseTree {
  public:
   /// Lower layers first. A layer's whiteouts hide only what lower layers have. Directories that no
   /// layer names but that hold something are 0755 0:0, as runtimes make them.
-  static BaseTree merge(const std::vector<LayerIndex>& layers);
+  /// Errors: see apply().
+  [[nodiscard]] static Result<BaseTree> merge(const std::vector<LayerIndex>& layers);
 
-  /// Puts one more layer on top.
-  void apply(const LayerIndex& layer);
+  /// Puts one more layer on top. Errors: kInvalid for paths that cost too much, see PathTree; then
+  /// the tree must not be used any more.
+  [[nodiscard]] Result<void> apply(const LayerIndex& layer);
 
   /// A hard link has the mode, owner, size and time that its file had when it was made.
   const IndexedEntry* find(std::string_view path) const;

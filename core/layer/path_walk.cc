@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/redact.h"
 #include "core/layer/entry_path.h"
 
 namespace kiln::layer {
@@ -13,6 +14,10 @@ namespace {
 
 constexpr int kMaxLinks = 40;                // As Linux: path_resolution(7).
 constexpr std::size_t kMaxLinkParts = 1024;  // Of all links together: a layer has many entries.
+
+Error cannot_use(std::string_view path, std::string_view why) {
+  return {Errc::kInvalid, quoted_name("/" + std::string(path)) + " " + std::string(why)};
+}
 
 /// Puts the parts of `path` in front of what is still to be walked; answers how many.
 std::size_t push_parts(std::deque<std::string>& todo, std::string_view path) {
@@ -49,14 +54,16 @@ Result<std::string> walk_path(std::string_view path, bool follow_last, const Loo
       if (step->link_target.starts_with('/')) done.clear();
       link_parts += push_parts(todo, step->link_target);
       if (++links > kMaxLinks || link_parts > kMaxLinkParts)
-        return Error(
-            Errc::kInvalid,
-            "\"/" + std::string(path) + "\" leads through more than 40 symlinks of the base image");
+        return cannot_use(path, "leads through more than 40 symlinks of the base image");
       continue;
     }
     if (step && step->kind != EntryKind::kDirectory && !last)
-      return Error(Errc::kInvalid, "\"/" + std::string(path) + "\" cannot be used: \"/" + next +
-                                       "\" is not a directory in the base image");
+      return cannot_use(path, "cannot be used: " + quoted_name("/" + next) +
+                                  " is not a directory in the base image");
+    // Only links lead there: of what is asked for neither is too long.
+    if (part.size() > kMaxPartBytes || next.size() > kMaxPathBytes)
+      return cannot_use(path,
+                        "leads through symlinks of the base image to a name that is too long");
     done = std::move(next);
   }
   return done;

@@ -22,7 +22,8 @@ using LookUp = std::function<std::optional<PathStep>(const std::string& path)>;
 /// Follows the symlinks in `path`'s directories inside a root, as the kernel would after chroot;
 /// the last part only if `follow_last`. Parts that do not exist are kept as they stand. `path` is
 /// clean and relative; ".." is allowed only in the links. Errors: kInvalid for more than 40 links
-/// (or such as have more than 1024 parts together), or when a part above the last is no directory.
+/// (or such as have more than 1024 parts together), when a part above the last is no directory, and
+/// for a result of more than 4095 bytes or with a part of more than 255.
 [[nodiscard]] Result<std::string> walk_path(std::string_view path, bool follow_last,
                                             const LookUp& look_up);
 

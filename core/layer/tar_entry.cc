@@ -1,17 +1,17 @@
 #include "core/layer/tar_entry.h"
 
+#include <archive.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <utility>
 
-#include "core/layer/archive_reading.h"
+#include "core/base/redact.h"
 #include "core/layer/entry_path.h"
 
 namespace kiln::layer {
 namespace {
 
-constexpr std::size_t kMaxPathBytes = 4095;
-constexpr std::size_t kMaxPartBytes = 255;
 constexpr std::string_view kWhiteoutPrefix = ".wh.";
 constexpr std::size_t kPrefixBytes = kWhiteoutPrefix.size();
 constexpr std::string_view kOpaqueName = ".wh..wh..opq";
@@ -22,22 +22,23 @@ Error corrupt(const std::string& what) {
 
 /// "./usr//share/" → "usr/share". Errors: kCorrupt for what would leave the root.
 Result<std::string> clean_tar_name(std::string_view name) {
-  if (name.starts_with('/')) return corrupt("the absolute name " + shown(name));
+  if (name.starts_with('/')) return corrupt("the absolute name " + quoted_name(name));
   std::string clean;
   for (auto rest = name; !rest.empty();) {
     const auto end = std::min(rest.find('/'), rest.size());
     const auto part = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (part == "..") return corrupt("a name with \"..\": " + shown(name));
+    if (part == "..") return corrupt("a name with \"..\": " + quoted_name(name));
     // A whiteout of the longest name is longer by its prefix.
     if (part.size() > kMaxPartBytes + (part.starts_with(kWhiteoutPrefix) ? kPrefixBytes : 0))
-      return corrupt("a name part of more than 255 bytes: " + shown(name));
+      return corrupt("a name part of more than 255 bytes: " + quoted_name(name));
     if (part.empty() || part == ".") continue;
     if (!clean.empty()) clean += '/';
     clean += part;
   }
-  if (clean.size() > kMaxPathBytes + kPrefixBytes)
-    return corrupt("a name of more than 4095 bytes: " + shown(name));
+  const bool whiteout = name_of_path(clean).starts_with(kWhiteoutPrefix);
+  if (clean.size() > kMaxPathBytes + (whiteout ? kPrefixBytes : 0))
+    return corrupt("a name of more than 4095 bytes: " + quoted_name(name));
   return clean;
 }
 
@@ -52,7 +53,8 @@ bool is_aufs_metadata(std::string_view path) {
 
 Result<TarEntry> whiteout_of(const std::string& path) {
   const std::string directory(parent_of(path));
-  if (has_whiteout_part(directory)) return corrupt("something below a whiteout: " + shown(path));
+  if (has_whiteout_part(directory))
+    return corrupt("something below a whiteout: " + quoted_name(path));
   if (name_of_path(path) == kOpaqueName) {
     TarEntry mark(Entry(directory, EntryKind::kWhiteout));
     mark.opaque = true;
@@ -60,7 +62,7 @@ Result<TarEntry> whiteout_of(const std::string& path) {
   }
   const auto name = name_of_path(path).substr(kPrefixBytes);
   if (name.empty() || name == "." || name == "..")
-    return corrupt("a whiteout of nothing: " + shown(path));
+    return corrupt("a whiteout of nothing: " + quoted_name(path));
   return TarEntry(Entry(join_path(directory, name), EntryKind::kWhiteout));
 }
 
@@ -81,7 +83,7 @@ Result<void> take_owner(Entry& entry, archive_entry* header) {
   const auto uid = archive_entry_uid(header);
   const auto gid = archive_entry_gid(header);
   if (uid < 0 || uid > UINT32_MAX || gid < 0 || gid > UINT32_MAX)
-    return corrupt("an owner out of range at " + shown(entry.path));
+    return corrupt("an owner out of range at " + quoted_name(entry.path));
   entry.uid = static_cast<std::uint32_t>(uid);
   entry.gid = static_cast<std::uint32_t>(gid);
   return {};
@@ -89,9 +91,11 @@ Result<void> take_owner(Entry& entry, archive_entry* header) {
 
 /// Whole seconds, rounded down: of -1.5 libarchive makes -1 second and half of one.
 std::int64_t floored_mtime(archive_entry* header) {
-  const std::int64_t seconds = archive_entry_mtime(header);
-  return seconds < 0 && seconds > INT64_MIN && archive_entry_mtime_nsec(header) > 0 ? seconds - 1
-                                                                                    : seconds;
+  // What libarchive reads in a PAX record is never less, and a time must survive being written.
+  constexpr std::int64_t kFirst = INT64_MIN + 1;
+  const std::int64_t seconds = std::max(std::int64_t{archive_entry_mtime(header)}, kFirst);
+  return seconds < 0 && seconds > kFirst && archive_entry_mtime_nsec(header) > 0 ? seconds - 1
+                                                                                 : seconds;
 }
 
 void take_xattrs(Entry& entry, archive_entry* header) {
@@ -114,7 +118,7 @@ Result<void> take_device(Entry& entry, archive_entry* header) {
     const auto major = archive_entry_rdevmajor(header);
     const auto minor = archive_entry_rdevminor(header);
     if (major > UINT32_MAX || minor > UINT32_MAX)
-      return corrupt("a device number out of range at " + shown(entry.path));
+      return corrupt("a device number out of range at " + quoted_name(entry.path));
     device.major = static_cast<std::uint32_t>(major);
     device.minor = static_cast<std::uint32_t>(minor);
   }
@@ -126,7 +130,7 @@ Result<void> take_symlink(Entry& entry, archive_entry* header) {
   const char* target = archive_entry_symlink(header);
   entry.link_target = target != nullptr ? target : "";
   if (entry.link_target.empty() || entry.link_target.size() > kMaxPathBytes)
-    return corrupt("a symlink without a usable target at " + shown(entry.path));
+    return corrupt("a symlink without a usable target at " + quoted_name(entry.path));
   return {};
 }
 
@@ -134,7 +138,7 @@ Result<void> take_hardlink(Entry& entry, const char* target) {
   auto clean = clean_tar_name(target);
   if (clean.has_error()) return std::move(clean).error().while_doing("a hard link");
   if (clean->empty() || has_whiteout_part(*clean))
-    return corrupt("a hard link to no file at " + shown(entry.path));
+    return corrupt("a hard link to no file at " + quoted_name(entry.path));
   entry.kind = EntryKind::kHardlink;
   entry.link_target = std::move(*clean);
   return {};
@@ -154,14 +158,18 @@ Result<void> fill(TarEntry& found, archive_entry* header) {
   KILN_TRY(take_owner(entry, header));
   entry.mtime = floored_mtime(header);
   take_xattrs(entry, header);
-  const auto size = archive_entry_size(header);
-  if (size < 0) return corrupt("a negative size at " + shown(entry.path));
-  found.size_bytes = static_cast<std::uint64_t>(size);
+  found.size_bytes = static_cast<std::uint64_t>(archive_entry_size(header));
+  return fill_by_kind(entry, header);
+}
 
-  KILN_TRY(fill_by_kind(entry, header));
+/// Whatever its name is, also one that means a whiteout.
+Result<void> check_size(archive_entry* header, std::string_view path) {
+  const auto size = archive_entry_size(header);
+  if (size < 0) return corrupt("a negative size at " + quoted_name(path));
+  const bool file =
+      kind_of(header) == EntryKind::kFile && archive_entry_hardlink(header) == nullptr;
   // Readers do not agree whether such content is there, so one of them would see other entries.
-  if (entry.kind != EntryKind::kFile && size > 0)
-    return corrupt("content where there can be none, at " + shown(entry.path));
+  if (!file && size > 0) return corrupt("content where there can be none, at " + quoted_name(path));
   return {};
 }
 
@@ -172,13 +180,14 @@ Result<std::optional<TarEntry>> tar_entry_of(archive_entry* header) {
   if (raw == nullptr || *raw == '\0') return corrupt("an entry without a name");
   auto path = clean_tar_name(raw);
   if (path.has_error()) return std::move(path).error();
+  KILN_TRY(check_size(header, *path));
   if (is_aufs_metadata(*path)) return std::optional<TarEntry>();
   if (name_of_path(*path).starts_with(kWhiteoutPrefix)) {
     auto mark = whiteout_of(*path);
     if (mark.has_error()) return std::move(mark).error();
     return std::optional(std::move(*mark));
   }
-  if (has_whiteout_part(*path)) return corrupt("something below a whiteout: " + shown(*path));
+  if (has_whiteout_part(*path)) return corrupt("something below a whiteout: " + quoted_name(*path));
 
   TarEntry found(Entry(std::move(*path), kind_of(header)));
   KILN_TRY(fill(found, header));

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/base/redact.h"
 #include "core/layer/archive_reading.h"
 #include "core/layer/tar_entry.h"
 
@@ -39,7 +40,7 @@ class ArchiveTarReader final : public TarReader {
     while (!at_end_) {
       KILN_TRY(skip_content());
       archive_entry* header = nullptr;
-      const int code = archive_read_next_header(input_.get(), &header);
+      const int code = input_.next_header(&header);
       if (code == ARCHIVE_EOF) {
         // What follows the tar's end still belongs to the blob: whoever hashes it must see it.
         KILN_TRY(input_.drain(limits_.max_uncompressed_bytes));
@@ -59,7 +60,7 @@ class ArchiveTarReader final : public TarReader {
 
   Result<std::size_t> read(std::span<char> buffer) override {
     const PlainLocale locale;
-    while (position_ < size_ && !buffer.empty()) {
+    while (readable_ && position_ < size_ && !buffer.empty()) {
       if (position_ < block_offset_) return read_hole(buffer);
       if (!block_.empty()) return read_block(buffer);
       KILN_TRY(next_block());
@@ -91,6 +92,7 @@ class ArchiveTarReader final : public TarReader {
     path_ = entry ? entry->entry.path : "";
     size_ = size > 0 ? static_cast<std::uint64_t>(size) : 0;
     sparse_ = archive_entry_sparse_count(header) > 0;
+    readable_ = entry && entry->entry.kind == EntryKind::kFile;  // A whiteout may have bytes, too.
     content_offset_.reset();
     if (input_.is_plain() && !sparse_) content_offset_ = input_.bytes_out();
     position_ = block_offset_ = 0;
@@ -117,9 +119,10 @@ class ArchiveTarReader final : public TarReader {
       block_offset_ = offset < 0 ? size_ : static_cast<std::uint64_t>(offset);
     }
     if (block_offset_ < position_ || block_offset_ > size_ || block_.size() > size_ - block_offset_)
-      return Error(Errc::kCorrupt, "the tar has a sparse file out of order: " + shown(path_));
+      return Error(Errc::kCorrupt, "the tar has a sparse file out of order: " + quoted_name(path_));
     if (block_offset_ > position_ && !sparse_)
-      return Error(Errc::kCorrupt, "the tar has less content than it says at " + shown(path_));
+      return Error(Errc::kCorrupt,
+                   "the tar has less content than it says at " + quoted_name(path_));
     hole_bytes_ += block_offset_ - position_;
     return check_unpacked();
   }
@@ -173,6 +176,7 @@ class ArchiveTarReader final : public TarReader {
   std::uint64_t block_offset_ = 0;  // Where block_ stands in the file; before it is a hole.
   std::string_view block_;
   bool sparse_ = false;
+  bool readable_ = false;
   bool content_ended_ = false;
   std::optional<std::uint64_t> content_offset_;
 };

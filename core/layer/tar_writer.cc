@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/redact.h"
 #include "core/base/sha256.h"
 
 namespace kiln::layer {
@@ -20,12 +21,13 @@ constexpr std::uint32_t kMaxDeviceNumber = 07777777;  // 7 octal digits; PAX has
 constexpr std::uint64_t kMaxXattrBytes = 900'000;     // Readers refuse PAX headers beyond 1 MiB.
 
 Error content_error(Error error, const Entry& entry) {
-  return std::move(error).while_doing("reading \"/" + entry.path + "\"");
+  return std::move(error).while_doing("reading " + quoted_name("/" + entry.path));
 }
 
 Error too_short(const Entry& entry, std::uint64_t got) {
-  return {Errc::kCorrupt, "reading \"/" + entry.path + "\": it ended after " + std::to_string(got) +
-                              " of " + std::to_string(entry.content.size_bytes()) + " bytes"};
+  return {Errc::kCorrupt, "reading " + quoted_name("/" + entry.path) + ": it ended after " +
+                              std::to_string(got) + " of " +
+                              std::to_string(entry.content.size_bytes()) + " bytes"};
 }
 
 /// Hands exactly the announced bytes of `entry` to `take(std::string_view) -> Result<void>`.
@@ -75,10 +77,11 @@ std::int64_t time_without_content(const Entry& entry, TimestampPolicy policy) {
 Result<void> check_device(const Entry& entry) {
   if (entry.kind != EntryKind::kSpecial) return {};
   if (!entry.device)
-    return Error(Errc::kInvalid, "\"/" + entry.path + "\" is a device, but it is not known which");
+    return Error(Errc::kInvalid,
+                 quoted_name("/" + entry.path) + " is a device, but it is not known which");
   if (std::max(entry.device->major, entry.device->minor) > kMaxDeviceNumber)
     return Error(Errc::kInvalid,
-                 "\"/" + entry.path + "\" has a device number that no tar can hold");
+                 quoted_name("/" + entry.path) + " has a device number that no tar can hold");
   return {};
 }
 
@@ -86,14 +89,14 @@ Result<void> check_xattrs(const Entry& entry) {
   std::uint64_t sum = 0;
   for (const auto& [name, value] : entry.xattrs) {
     if (name.empty() || name.find_first_of(std::string_view("=\0", 2)) != name.npos)
-      return Error(Errc::kInvalid, "\"/" + entry.path +
-                                       "\" has an extended attribute whose name is empty or has "
+      return Error(Errc::kInvalid, quoted_name("/" + entry.path) +
+                                       " has an extended attribute whose name is empty or has "
                                        "\"=\" or NUL in it");
     sum += name.size() + value.size();
   }
   if (sum > kMaxXattrBytes)
     return Error(Errc::kInvalid,
-                 "\"/" + entry.path + "\" has more than 900 KB of extended attributes");
+                 quoted_name("/" + entry.path) + " has more than 900 KB of extended attributes");
   return {};
 }
 
@@ -151,7 +154,8 @@ Result<void> TarWriter::add_large_file(const Entry& entry) {
     return out_.write(bytes);
   }));
   if (hash.finish() != *first)
-    return Error(Errc::kCorrupt, "reading \"/" + entry.path + "\": it changed while it was read");
+    return Error(Errc::kCorrupt,
+                 "reading " + quoted_name("/" + entry.path) + ": it changed while it was read");
   return {};
 }
 

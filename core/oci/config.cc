@@ -88,10 +88,17 @@ std::string with_protocol(const std::string& port) {
   return port.find('/') == std::string::npos ? port + "/tcp" : port;
 }
 
+/// The set of names at `key`, made when it is missing or something else.
+Json& set_of(Json& runtime, const char* key) {
+  auto& set = runtime[key];
+  if (!set.is_object()) set = Json::object();
+  return set;
+}
+
 void patch_sets(Json& runtime, const ConfigPatch& patch) {
   for (const auto& port : patch.exposed_ports)
-    runtime["ExposedPorts"][with_protocol(port)] = Json::object();
-  for (const auto& volume : patch.volumes) runtime["Volumes"][volume] = Json::object();
+    set_of(runtime, "ExposedPorts")[with_protocol(port)] = Json::object();
+  for (const auto& volume : patch.volumes) set_of(runtime, "Volumes")[volume] = Json::object();
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/base/redact.h"
+
 namespace kiln::oci {
 namespace {
 
@@ -32,8 +34,8 @@ Result<Platform> Platform::parse(std::string_view text) {
   const bool fine = (words.size() == 2 || words.size() == 3) &&
                     std::all_of(words.begin(), words.end(), valid_word);
   if (!fine)
-    return Error(Errc::kInvalid, "platform \"" + std::string(text.substr(0, 64)) +
-                                     "\" is not valid; write it like linux/amd64 or linux/arm/v7");
+    return Error(Errc::kInvalid, "platform " + quoted_name(text, 64) +
+                                     " is not valid; write it like linux/amd64 or linux/arm/v7");
   Platform platform{words[0], words[1]};
   if (words.size() == 3) platform.variant = words[2];
   return platform;

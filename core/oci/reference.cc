@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/base/redact.h"
+
 namespace kiln::oci {
 namespace {
 
@@ -23,21 +25,15 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-/// What may be shown of a bad reference in an error: printable ASCII, cut.
-std::string shown(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, 128)) out += c > 0x20 && c < 0x7f ? c : '?';
-  return "\"" + out + "\"";
-}
-
 Error bad(std::string_view text, std::string why) {
-  return {Errc::kInvalid, "image reference " + shown(text) + ": " + std::move(why)};
+  return {Errc::kInvalid, "image reference " + quoted_name(text) + ": " + std::move(why)};
 }
 
-/// The first part names a registry if it could not be part of a Docker Hub name.
+/// The first part names a registry if it could not be part of a Docker Hub name. To Docker "Foo" of
+/// "Foo/bar" is a registry as well; but in lower case, as registries are written, it is none, and
+/// one name must not mean two images.
 bool looks_like_registry(std::string_view part) {
-  return part == "localhost" || part.find_first_of(".:[") != part.npos ||
-         std::any_of(part.begin(), part.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+  return part.find_first_of(".:[") != part.npos || lower(part) == "localhost";
 }
 
 bool valid_port(std::string_view port) {
@@ -106,10 +102,10 @@ Result<void> check_path(std::string_view whole, std::string_view path) {
     const auto slash = std::min(rest.find('/'), rest.size());
     const auto part = rest.substr(0, slash);
     if (std::any_of(part.begin(), part.end(), [](char c) { return c >= 'A' && c <= 'Z'; }))
-      return bad(whole, "repository names are lower case; write " + shown(lower(path)));
+      return bad(whole, "repository names are lower case; write " + quoted_name(lower(path)));
     if (!valid_path_part(part))
       return bad(whole,
-                 "the repository part " + shown(part) +
+                 "the repository part " + quoted_name(part) +
                      " is not valid; use lower-case letters, digits and single . _ - between them");
     if (slash == rest.size()) return {};
     rest.remove_prefix(slash + 1);
@@ -132,7 +128,7 @@ Result<Repository> split_repository(std::string_view whole, std::string_view nam
     registry = name.substr(0, slash);
     path = name.substr(slash + 1);
     if (!valid_registry(registry))
-      return bad(whole, "the registry " + shown(registry) + " is not a host or host:port");
+      return bad(whole, "the registry " + quoted_name(registry) + " is not a host or host:port");
   }
   KILN_TRY(check_path(whole, path));
   Repository repository{canonical_registry(registry), std::string(path)};
@@ -151,7 +147,7 @@ Result<std::string> Reference::parse_tag(std::string_view text) {
   if (text.size() > 128) return Error(Errc::kInvalid, "the tag is longer than 128 characters");
   if (text.front() == '.' || text.front() == '-' || !std::all_of(text.begin(), text.end(), fits))
     return Error(Errc::kInvalid,
-                 "the tag " + shown(text) +
+                 "the tag " + quoted_name(text) +
                      " is not valid; use letters, digits, _ . - and begin with none of . -");
   return std::string(text);
 }

@@ -39,7 +39,7 @@ void Scopes::add(std::string_view scope) {
     return;
   const auto resource = scope.substr(0, last);
   auto actions = scope.substr(last + 1);
-  if (actions.empty()) return;
+  if (actions.find_first_not_of(',') == actions.npos) return;
 
   auto it = std::find_if(items_.begin(), items_.end(),
                          [&](const Item& item) { return item.resource == resource; });

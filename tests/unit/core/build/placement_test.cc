@@ -21,7 +21,7 @@ layer::FileTree tree_of(std::vector<layer::Entry> entries) {
 }
 
 layer::BaseTree base() {
-  return layer::BaseTree::merge({index_of(tree_of(testing::nginx_like_entries()))});
+  return *layer::BaseTree::merge({index_of(tree_of(testing::nginx_like_entries()))});
 }
 
 Paths paths_of(const layer::FileTree& tree) {

@@ -162,6 +162,20 @@ TEST(Url, LeavesTheQueryOutOfLogs) {
   EXPECT_EQ(Url::parse("https://h/p?token=secret")->redacted(), "https://h/p");
 }
 
+TEST(Url, LeavesTheRestOfALongPathOutOfLogs) {
+  const auto shown = Url::parse("https://h/" + std::string(2000, 'p'))->redacted();
+  EXPECT_EQ(shown, "https://h/" + std::string(499, 'p') + "…");
+}
+
+TEST(Url, HasItsLimitAlsoWhereTwoAreJoined) {
+  const auto base = *Url::parse("https://h/" + std::string(9000, 'p') + "/");
+  for (const auto& reference : {std::string(9000, 'q'), "?" + std::string(9000, 'q')}) {
+    const auto joined = base.resolve(reference);
+    ASSERT_TRUE(joined.has_error());
+    EXPECT_EQ(joined.error().message, "the URL is longer than 16 KiB");
+  }
+}
+
 TEST(Url, TakesAnotherPathAndStaysWellFormed) {
   const auto url = *Url::parse("https://h:444/p?q=1");
   EXPECT_EQ(url.with_path("/v2/%41").str(), "https://h:444/v2/%41");

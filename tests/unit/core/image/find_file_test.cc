@@ -318,7 +318,7 @@ TEST(Cat, PassesOnTheErrorOfWhereItWrites) {
 
 layer::BaseTree tree_from(const std::vector<std::string>& tars) {
   layer::BaseTree tree;
-  for (const auto& tar : tars) tree.apply(*index_bytes(tar));
+  for (const auto& tar : tars) EXPECT_THAT(tree.apply(*index_bytes(tar)), IsOk());
   return tree;
 }
 

@@ -193,7 +193,7 @@ layer::LayerIndex index_of(const Entries& entries) {
 }
 
 layer::BaseTree tree_of_layer(const Entries& entries) {
-  return layer::BaseTree::merge({index_of(entries)});
+  return *layer::BaseTree::merge({index_of(entries)});
 }
 
 layer::Entry owned(layer::Entry entry, std::uint32_t owner) {

@@ -18,7 +18,7 @@ LayerIndex layer_of(const std::vector<Entry>& entries) {
 BaseTree merged(const std::vector<std::vector<Entry>>& layers) {
   std::vector<LayerIndex> indexes;
   for (const auto& entries : layers) indexes.push_back(layer_of(entries));
-  return BaseTree::merge(indexes);
+  return *BaseTree::merge(indexes);
 }
 
 Entry opaque(const std::string& path) {
@@ -179,6 +179,65 @@ TEST(BaseTree, RefusesLoops) {
     EXPECT_EQ(tree.resolve(path, false).error().code, Errc::kInvalid) << path;
   EXPECT_EQ(*tree.resolve("me", false), "me");
   EXPECT_EQ(tree.resolve("me", true).error().code, Errc::kInvalid);
+}
+
+TEST(BaseTree, RefusesLinksToNamesThatNoSystemHas) {
+  std::string deep;
+  while (deep.size() < 4000) deep += "deep/";
+  const auto tree = merged({{symlink_to("part", std::string(256, 'x')), symlink_to("path", deep)}});
+  for (const auto& path : {std::string("part/x"), "path/" + std::string(100, 'x')}) {
+    const auto resolved = tree.resolve(path, true);
+    ASSERT_TRUE(resolved.has_error()) << path;
+    EXPECT_EQ(resolved.error().code, Errc::kInvalid);
+    EXPECT_EQ(resolved.error().message, "\"/" + path +
+                                            "\" leads through symlinks of the base image to a name "
+                                            "that is too long");
+  }
+}
+
+TEST(BaseTree, ShowsHostileNamesOnOneShortLine) {
+  const auto tree = merged({{file("\x1b[2J" + std::string(200, 'x'))}});
+  const auto path = tree.resolve("\x1b[2J" + std::string(200, 'x') + "/y", false);
+  ASSERT_TRUE(path.has_error());
+  EXPECT_EQ(path.error().message.find('\x1b'), std::string::npos);
+  EXPECT_LT(path.error().message.size(), 400U);
+}
+
+struct Place {
+  EntryKind is = EntryKind::kFile;
+  std::string target{};
+  EntryKind kind() const { return is; }
+  std::string_view link_target() const { return target; }
+  static Place implied_directory(const std::string&) { return {EntryKind::kDirectory, ""}; }
+};
+
+TEST(PathTree, LimitsTheMemoryOfDirectoriesThatNobodyNamed) {
+  PathTree<Place> tree(TreeLimits{1 << 20, UINT64_MAX});
+  std::string deep;
+  while (deep.size() < 400) deep += "/d";
+  int put = 0;
+  for (; tree.check_cost().has_value(); ++put)
+    tree.put(tree.make_way(std::to_string(put) + deep), Place());
+  EXPECT_LT(put, 20);
+  EXPECT_EQ(tree.check_cost().error().code, Errc::kInvalid);
+  EXPECT_EQ(tree.check_cost().error().message,
+            "the layers' paths take more than the allowed 1048576 bytes of memory");
+
+  tree.remove_below("");
+  EXPECT_EQ(tree.cost_bytes(), 0U);
+}
+
+TEST(PathTree, LimitsTheStepsThroughLinks) {
+  PathTree<Place> tree(TreeLimits{UINT64_MAX, 100'000});
+  std::string there_and_back;
+  while (there_and_back.size() < 2000) there_and_back += "x/../";
+  tree.put("link", Place{EntryKind::kSymlink, there_and_back});
+  int put = 0;
+  for (; put < 1000 && tree.check_cost().has_value(); ++put)
+    tree.put(tree.make_way("link/" + std::to_string(put)), Place());
+  ASSERT_LT(put, 500);
+  EXPECT_EQ(tree.check_cost().error().message,
+            "the layers' paths take more than the allowed 100000 steps to follow");
 }
 
 TEST(BaseTree, UnfoldsLinksThatDoubleInBoundedTime) {

@@ -172,8 +172,29 @@ INSTANTIATE_TEST_SUITE_P(
            return path + "x";
          }())}),
          "name of more than 4095 bytes"},
+        {"LongestNameOfAWhiteoutForAFile", archive_of({raw([] {
+           std::string path;
+           while (path.size() < 4095) path += "dir/";
+           return path.substr(0, 4095) + "x";
+         }())}),
+         "name of more than 4095 bytes"},
+        {"TerminalControls", archive_of({raw("../\xc2\x9b" "2J\xff")}), "\"../?2J?\""},
+        {"GzipInGzip", compress(Compression::kGzip, compress(Compression::kGzip, tar_of({file("a")}))),
+         "not a readable tar: \"it is compressed more than once\""},
+        {"GzipInZstd", compress(Compression::kZstd, compress(Compression::kGzip, tar_of({file("a")}))),
+         "not a readable tar: \"it is compressed more than once\""},
         {"EmptySymlink", archive_of({tar_header(symlink_to("a", ""), 0, 0)}),
          "symlink without a usable target"},
+        {"DirectoryWithContent",
+         archive_of({pax({{"size", "512"}}), raw_directory("d"), raw("smuggled")}),
+         "content where there can be none, at \"d\""},
+        {"WhiteoutDirectoryWithContent",
+         archive_of({pax({{"size", "512"}}), raw_directory("d/.wh.x"), raw("smuggled")}),
+         "content where there can be none, at \"d/.wh.x\""},
+        {"HardLinkOfAufsWithContent",
+         archive_of({pax({{"size", "512"}}), tar_header(hardlink_to(".wh..wh.plnk/1", "a"), 0, 0),
+                     raw("smuggled")}),
+         "content where there can be none, at \".wh..wh.plnk/1\""},
         {"WhiteoutOfNothing", archive_of({raw("a/.wh.")}), "a whiteout of nothing"},
         {"WhiteoutOfDotDot", archive_of({raw("a/.wh...")}), "a whiteout of nothing"},
         {"BelowAWhiteout", archive_of({raw(".wh.a/b")}), "something below a whiteout"},
@@ -343,10 +364,11 @@ TEST(LayerIndexBytes, AreRefusedWhenOnlyTheChecksumIsRight) {
            "0 d 755 0 0 0 -" + z + "b" + z + z + "0 d 755 0 0 0 -" + z + "a" + z +
                z,                                                                // Out of order.
            "0 d 755 0 0 0 -" + z + "a" + z + z + "1 d 755 0 0 0 -" + z + z + z,  // Twice.
-           "0 d 755 0 0" + z + "a" + z + z,        // As version 1 had it.
-           "0 d 755 0 0 -1 -" + z + "a" + z + z,   // Negative size.
-           "0 d 755 0 0 0 " + z + "a" + z + z,     // No time.
-           "0 d 755 0 0 0 1.5" + z + "a" + z + z,  // No whole second.
+           "0 d 755 0 0" + z + "a" + z + z,                         // As version 1 had it.
+           "0 d 755 0 0 -1 -" + z + "a" + z + z,                    // Negative size.
+           "0 d 755 0 0 0 " + z + "a" + z + z,                      // No time.
+           "0 d 755 0 0 0 1.5" + z + "a" + z + z,                   // No whole second.
+           "0 d 755 0 0 0 -" + z + std::string(4096, 'a') + z + z,  // No path is so long.
            " d 755 0 0 0 -" + z + "a" + z + z, "x"}) {
     const auto index = LayerIndex::from_bytes(sealed(body));
     ASSERT_TRUE(index.has_error()) << body;

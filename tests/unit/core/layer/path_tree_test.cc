@@ -167,7 +167,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& test) { return test.param.name; });
 
 TEST(PathTree, FollowsTheLastPartOfADirectory) {
-  const auto tree =
+  auto tree =
       tree_of({{"usr", directory()}, {"bin", symlink("usr/bin")}, {"loop", symlink("loop")}});
   EXPECT_EQ(tree.real_directory("bin"), "usr/bin");
   EXPECT_EQ(tree.real_directory(""), "");

@@ -215,7 +215,7 @@ TEST_P(RandomTree, MergesAsThePlainWayDoes) {
     indexes.push_back(*index_layer(*source, {}));
   }
 
-  const auto tree = BaseTree::merge(indexes);
+  const auto tree = *BaseTree::merge(indexes);
 
   const auto plain = merged_plainly(trees);
   EXPECT_EQ(tree.size(), plain.size());

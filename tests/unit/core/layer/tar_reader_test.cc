@@ -189,6 +189,14 @@ TEST(TarReader, TellsWhiteoutsOpaqueDirectoriesAndLeavesOutAufsFiles) {
             (std::vector<std::string>{"etc/old gone", "srv gone opaque", " gone opaque", ""}));
 }
 
+TEST(TarReader, GivesNoBytesOfAWhiteout) {
+  const auto got = read_tar(archive_of({raw_file("a/.wh.b", "bytes"), raw_file("c", "x")}));
+  ASSERT_TRUE(got.has_value()) << got.error().message;
+  ASSERT_EQ(got->size(), 2U);
+  EXPECT_EQ((*got)[0].text, "");
+  EXPECT_EQ((*got)[1].text, "x");
+}
+
 struct TimeCase {
   std::string name, text;
   std::int64_t seconds;
@@ -211,6 +219,7 @@ INSTANTIATE_TEST_SUITE_P(Table, PaxTime,
                              {"NegativeFraction", "-1.5", -2},
                              {"NegativeZeroFraction", "-3.000", -3},
                              {"BeyondUstar", "8589934592", 8589934592},
+                             {"LongAgo", "-99999999999999999999", INT64_MIN + 1},
                          }),
                          [](const auto& test) { return test.param.name; });
 
@@ -253,6 +262,24 @@ TEST(TarReader, FillsTheHolesOfSparseFilesWithZeros) {
     EXPECT_EQ((*got)[0].text, want);
     EXPECT_EQ((*got)[1].text, std::string(700, '\0'));
     EXPECT_EQ((*got)[2].text, "x");
+  }
+}
+
+/// libarchive keeps all pieces of a sparse file in memory: 48 bytes for "0\n0\n", and 1 KB for each
+/// block of the older form; some 100 KB of gzip can hold what takes gigabytes.
+TEST(TarReader, LimitsTheMapOfASparseFile) {
+  std::string map = "9999999999\n";
+  while (map.size() < (32 << 20)) map += "0\n0\n";
+  const auto newer = archive_of({sparse("s", "0", map, "")});
+  auto older = patched(with_type("s", 'S'), 257, std::string_view("ustar  \0", 8));
+  older = patched(patched(older, 386, "00000000000"), 482, "\1");
+  const auto block = "00000000000" + std::string(493, '\0') + "\1" + std::string(7, '\0');
+  for (int i = 0; i < 64 * 1024; ++i) older += block;
+  for (const auto& tar : {newer, archive_of({older}), compress(Compression::kGzip, newer)}) {
+    const auto got = read_tar(tar);
+    ASSERT_TRUE(got.has_error());
+    EXPECT_EQ(got.error().code, Errc::kInvalid);
+    EXPECT_EQ(got.error().message, "the tar has a header of more than 8 MiB");
   }
 }
 

@@ -80,6 +80,19 @@ TEST(ConfigPatch, AddsPortsVolumesAndLabelsToTheBases) {
   EXPECT_EQ(config.labels(), (std::map<std::string, std::string>{{"a", "1"}, {"b", "2"}}));
 }
 
+TEST(ConfigPatch, ReplacesPortsAndVolumesOfABaseThatAreNoSets) {
+  const auto base = Config::parse(R"({"rootfs":{"type":"layers","diff_ids":[]},
+      "config":{"ExposedPorts":"80","Volumes":["/old"]}})");
+  ASSERT_THAT(base, testing::IsOk());
+  ConfigPatch patch;
+  patch.exposed_ports = {"8080"};
+  patch.volumes = {"/data"};
+  const auto json = base->with_patch(patch).to_json();
+  EXPECT_NE(json.find(R"("ExposedPorts":{"8080/tcp":{}},"Volumes":{"/data":{}})"),
+            std::string::npos)
+      << json;
+}
+
 TEST(Config, OfAnEmptyPatchIsTheSameBytes) {
   EXPECT_EQ(base().with_patch({}).to_json(), base().to_json());
 }

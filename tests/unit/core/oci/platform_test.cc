@@ -25,6 +25,11 @@ TEST(Platform, RefusesWhatIsNone) {
         << text;
 }
 
+TEST(Platform, ShowsWhatIsNoneWithoutItsControlCharacters) {
+  EXPECT_THAT(Platform::parse("linux/\x1b[2J\n"),
+              FailsWith(Errc::kInvalid, "platform \"linux/?[2J?\" is not valid"));
+}
+
 TEST(Platform, MatchesItsDefaultVariantsWhetherNamedOrNot) {
   EXPECT_TRUE(platform("linux/arm64").matches(platform("linux/arm64/v8")));
   EXPECT_TRUE(platform("linux/arm64/v8").matches(platform("linux/arm64")));

@@ -38,6 +38,7 @@ INSTANTIATE_TEST_SUITE_P(
         Good{"LoopbackWithPort", "127.0.0.1:5000/team/app:x", "127.0.0.1:5000/team/app:x"},
         Good{"IpV6", "[::1]:5000/app:x", "[::1]:5000/app:x"},
         Good{"UpperCaseHost", "GHCR.io/team/app", "ghcr.io/team/app:latest"},
+        Good{"UpperCaseLocalhost", "LOCALHOST/app:x", "localhost/app:x"},
         Good{"DeepPath", "r.io/a/b/c/d:1", "r.io/a/b/c/d:1"},
         Good{"Separators", "r.io/a__b/c---d/e.f:1", "r.io/a__b/c---d/e.f:1"},
         Good{"Digest", "nginx@" + kDigest, "index.docker.io/library/nginx@" + kDigest},
@@ -59,6 +60,8 @@ INSTANTIATE_TEST_SUITE_P(
     Table, ReferenceRefuses,
     ::testing::Values(
         Bad{"Empty", "", "empty"}, Bad{"UpperCase", "r.io/Team/App", "write \"team/app\""},
+        // To Docker a registry "Foo"; in lower case it would be a Docker Hub user.
+        Bad{"UpperCaseWord", "Foo/bar", "repository names are lower case; write \"foo/bar\""},
         Bad{"Scheme", "https://r.io/a", "without a scheme"},
         Bad{"EmptyTag", "r.io/a:", "the tag is empty"},
         Bad{"TagWithSlash", "r.io/a:b/c", "not valid"},

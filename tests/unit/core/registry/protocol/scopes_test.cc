@@ -47,8 +47,8 @@ TEST(Scopes, NamesMayHaveColons) {
 
 TEST(Scopes, DropWhatIsNotAScopeAndAFlood) {
   Scopes scopes;
-  for (const auto text :
-       {"", "pull", "repository:pull", "repository:shop:", "a b:c:d", "a:\r\nb:c"})
+  for (const auto text : {"", "pull", "repository:pull", "repository:shop:", "repository:shop:,",
+                          "a b:c:d", "a:\r\nb:c"})
     scopes.add(text);
   EXPECT_THAT(scopes.list(), IsEmpty());
   scopes.add("repository:" + std::string(1000, 'x') + ":pull");
