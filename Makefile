@@ -57,6 +57,14 @@ asan tsan:
 	@ninja -C build/$@ -j$(JOBS) $$(ninja -C build/$@ -t targets all | sed -n 's/^\(unit_[a-z_0-9]*\): phony$$/\1/p')
 	@$(PYTHON) tools/run_tests.py --build build/$@ --label unit --no-cluster --no-python
 
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz: ## Every fuzzer for FUZZ_SECONDS (60), with clang: build/fuzz. See tests/fuzz/README.md
+	@tools/setup.sh build test fuzz
+	@$(MAKE) --no-print-directory build/fuzz/build.ninja
+	@ninja -C build/fuzz -j$(JOBS) fuzzers
+	@tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --jobs $(JOBS)
+
 .PHONY: determinism
 determinism: dev ## 256 MiB of content on other processors (qemu), threads, sizes of writes: the same bytes?
 	@KILN_BIN_DIR=$(CURDIR)/build/dev/bin KILN_DETERMINISM_MB=256 $(PYTHON) -m pytest -q -p no:cacheprovider \

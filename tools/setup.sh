@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes sure that this machine has what a group of targets needs: setup.sh GROUP…
 #
-# Groups: build, test, demo, lint. On Debian 12 missing packages are installed with apt-get if we are
+# Groups: build, test, demo, lint, fuzz. On Debian 12 missing packages are installed with apt-get if we are
 # root; otherwise the one line to run is printed and the exit code is 1. Nothing is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,6 +18,7 @@ test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml
   qemu-user faketime
   docker.io buildah libarchive-tools)
 lint=(python3 clang-format-16 clang-tidy-16)
+fuzz=(python3 clang-16 libclang-rt-16-dev)
 
 wanted=()
 needs_go=
@@ -27,10 +28,11 @@ for group in "$@"; do
     demo) wanted+=("${demo[@]}") needs_go=yes ;;
     test) wanted+=("${test[@]}") needs_go=yes ;;
     lint) wanted+=("${lint[@]}") ;;
-    *) echo "setup: there is no group '$group'; there are build, test, demo and lint" >&2; exit 2 ;;
+    fuzz) wanted+=("${fuzz[@]}") ;;
+    *) echo "setup: there is no group '$group'; there are build, test, demo, lint and fuzz" >&2; exit 2 ;;
   esac
 done
-[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, test, demo, lint)" >&2; exit 2; }
+[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, test, demo, lint, fuzz)" >&2; exit 2; }
 
 # Prints the packages of `wanted` that are not installed.
 missing() {
