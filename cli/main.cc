@@ -133,9 +133,9 @@ int run(int argc, char** argv) {
       ->type_name("N")
       ->check(CLI::Range(1, 256));
   app.add_option("--registries-config", global.registries_config,
-                 "registries.yaml: mirrors and settings of registries")
-      ->envname("KILN_REGISTRIES_CONFIG")
-      ->type_name("FILE");
+                 "Mirrors and settings of registries (default: $KILN_REGISTRIES_CONFIG)")
+      ->type_name("FILE")
+      ->envname("KILN_REGISTRIES_CONFIG");
   app.add_flag("-v,--verbose", global.verbose, "Log what happens, on standard error");
   Chosen chosen;
   for (const auto add :

@@ -159,7 +159,7 @@ class Shell:
         self._folder = folder
         kept = {name: value for name, value in os.environ.items()
                 if name not in ("SOURCE_DATE_EPOCH", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_CACHE_HOME",
-                            "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")}
+                            "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "KILN_REGISTRIES_CONFIG")}
         self._environment = {**kept, "HOME": str(folder / "home"),
                              "PATH": f"{pathlib.Path(binary('kiln')).parent.absolute()}:{os.environ['PATH']}"}
         (folder / "home").mkdir()
