@@ -10,29 +10,30 @@
 
 #include "core/base/error.h"
 #include "core/base/task.h"
+#include "core/http/host_resolver.h"
 
 namespace kiln::http {
 
 /// Names to addresses by the system's resolver, on threads of its own: getaddrinfo() blocks and
 /// cannot be stopped, so a lookup that hangs is left behind and its late answer dropped. Lifetime:
 /// the destructor waits for lookups under way.
-class Resolver {
+class Resolver final : public HostResolver {
  public:
   using Addresses = std::vector<boost::asio::ip::address>;
   using Lookup = std::function<Result<Addresses>(const std::string&)>;
 
   /// `lookup` replaces the system's resolver unless it is null; it is called on these threads.
-  Resolver(std::size_t threads, Lookup lookup) : lookup_(std::move(lookup)), threads_(threads) {}
-  ~Resolver() {
+  explicit Resolver(std::size_t threads, Lookup lookup = nullptr)
+      : lookup_(std::move(lookup)), threads_(threads) {}
+  ~Resolver() override {
     threads_.stop();  // What has not begun yet is dropped.
     threads_.join();
   }
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
-  /// All addresses of `host` in the system's order; an address in text form is answered as it is.
-  /// Errors: kUnavailable ("cannot find …"), kTimeout.
-  [[nodiscard]] Task<Result<Addresses>> resolve(std::string host, std::chrono::milliseconds limit);
+  [[nodiscard]] Task<Result<Addresses>> resolve(std::string host,
+                                                std::chrono::milliseconds limit) override;
 
  private:
   const Lookup lookup_;
