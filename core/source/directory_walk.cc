@@ -23,7 +23,6 @@
 namespace kiln::source {
 namespace {
 
-constexpr std::string_view kIgnoreFile = ".kilnignore";
 constexpr std::uint64_t kMaxIgnoreFileBytes = 1 << 20;
 
 using Names = std::vector<std::string>;

@@ -8,6 +8,9 @@
 
 namespace kiln::source {
 
+/// Files of rules in a tree, at any level: left out of the content themselves.
+inline constexpr std::string_view kIgnoreFile = ".kilnignore";
+
 /// Patterns in gitignore syntax: which paths of a tree to leave out. A value, cheap to copy.
 ///
 /// Means what git means by the same lines in a .gitignore with core.ignoreCase off (tested against

@@ -1,5 +1,7 @@
 #pragma once
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +12,14 @@
 
 namespace kiln::source {
 
+/// Which commit content is of, for tags and timestamps.
+struct CommitFacts {
+  std::string commit{};   ///< Its object id.
+  std::string branch{};   ///< The branch that was followed, "" = none.
+  std::string tag{};      ///< The tag that was followed, "" = none.
+  std::int64_t time = 0;  ///< When it was committed, in seconds since 1970.
+};
+
 /// Content that was fetched: a tree relative to where it will be put, and what exactly it is.
 struct Content {
   layer::FileTree tree{};
@@ -19,6 +29,7 @@ struct Content {
   std::vector<std::string> removed{};
   /// Directories whose content below it deletes (a tar's opaque directories); "" = all of it.
   std::vector<std::string> emptied{};
+  std::optional<CommitFacts> commit{};  ///< Of content from git.
 };
 
 /// Somewhere content comes from. Fetching has no effect on the source.

@@ -1,0 +1,97 @@
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/file.h"
+#include "core/base/task.h"
+#include "core/base/work_pool.h"
+#include "core/http/client.h"
+#include "core/http/egress_policy.h"
+#include "core/http/host_resolver.h"
+#include "core/source/git_limits.h"
+#include "core/source/git_ref.h"
+#include "core/source/git_session.h"
+#include "core/source/source.h"
+
+namespace kiln::source {
+
+class GitCache;
+
+/// What is wanted from a repository.
+struct GitRequest {
+  GitUrl url;
+  GitCredentials credentials{};
+  GitRef ref{};
+  std::string sub_path{};              ///< A directory of the repository, clean; "" = all of it.
+  std::vector<std::string> include{};  ///< Globs over whole paths below sub_path; empty = all.
+  std::vector<std::string> exclude{};  ///< Win over `include`.
+  bool submodules = false;
+  bool lfs = false;
+  /// How old an answer of the server about its refs may be; 0 = it is asked now.
+  std::chrono::milliseconds max_age{0};
+
+  explicit GitRequest(GitUrl u) : url(std::move(u)) {}
+};
+
+/// What all content from git goes through: asks servers, keeps repositories in a cache folder that
+/// other processes may share, and holds to limits and egress policy.
+///
+/// Threads: the I/O executor; programs are waited for on `pool`. A server can make that last, so
+/// give it a pool of its own; its threads are also how many git programs talk to servers at a time.
+/// Lifetime: everything referred to outlives the client, and the client its tasks. Contents may
+/// outlive it, but not `pool`.
+class GitClient {
+ public:
+  struct Options {
+    std::filesystem::path cache_dir{};  ///< "" = a folder that goes with the client.
+    GitLimits limits{};
+    http::EgressPolicy egress{};
+    Options() = default;
+  };
+  GitClient(Options options, http::HostResolver& resolver, http::Client& http, WorkPool& pool,
+            const Clock& clock);
+  ~GitClient();
+
+  /// What a ref stands for now, by `git ls-remote`: nothing is fetched. Those who ask one server
+  /// for the same kind of ref at the same time share one answer; see GitRequest::max_age.
+  /// Errors: kNotFound: the server has no such branch, tag, … (a commit is not asked for);
+  /// kEgressDenied; those of GitSession::run(). Cancellation: at any point.
+  [[nodiscard]] Task<Result<GitRevision>> resolve(GitRequest request);
+
+  /// Fetches what is not in the cache and reads the tree. The contents of files are read when they
+  /// are wanted, and keep the repository in the cache. Errors: see GitSource::fetch().
+  [[nodiscard]] Task<Result<Content>> fetch(GitRequest request);
+
+ private:
+  friend class GitFetch;
+  using Refs = std::shared_ptr<const RemoteRefs>;
+  struct Flight;
+  struct Asked;
+
+  /// `named_by`: where the server that named this URL was reached; unset: a person did.
+  Task<Result<std::shared_ptr<const GitServer>>> find_server(
+      GitUrl url, GitCredentials credentials, std::optional<http::AddressKind> named_by);
+  Task<Result<Refs>> list_refs(GitRequest request);
+  Task<Result<Refs>> ask(GitRequest request);
+  Result<GitCache*> cache();
+
+  Options options_;
+  http::HostResolver& resolver_;
+  http::Client& http_;
+  WorkPool& pool_;
+  const Clock& clock_;
+  GitProgram program_;
+  std::map<std::string, std::shared_ptr<Asked>> asked_;
+  std::mutex cache_mutex_;
+  std::optional<TempDir> own_cache_dir_;  ///< Guarded by cache_mutex_, as is cache_.
+  std::unique_ptr<GitCache> cache_;
+};
+
+}  // namespace kiln::source

@@ -1,0 +1,306 @@
+#include "core/source/git_fetch.h"
+
+#include <algorithm>
+
+#include "core/base/redact.h"
+#include "core/base/stoppable.h"
+#include "core/layer/entry_path.h"
+#include "core/source/directory_source.h"
+#include "core/source/git_cache.h"
+#include "core/source/git_objects.h"
+
+namespace kiln::source {
+namespace {
+
+using Kind = GitTreeEntry::Kind;
+
+std::string shown(const std::string& path) {
+  return "\"" + sanitize_server_text(path, 256) + "\"";
+}
+
+std::vector<Glob> globs(const std::vector<std::string>& patterns) {
+  std::vector<Glob> made;
+  for (const auto& pattern : patterns) made.emplace_back(pattern);
+  return made;
+}
+
+bool matches_any(const std::vector<Glob>& globs, std::string_view path) {
+  return std::any_of(globs.begin(), globs.end(),
+                     [&](const Glob& glob) { return glob.matches(path); });
+}
+
+/// What git itself refuses to take into a repository: whoever unpacks it would be given a
+/// repository's insides.
+bool is_git_folder(std::string_view name) {
+  constexpr std::string_view kName = ".git";
+  return name.size() == kName.size() &&
+         std::equal(name.begin(), name.end(), kName.begin(),
+                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+}
+
+/// That a layer can hold it, and that nobody is led astray by it.
+Result<void> check_path(const std::string& path) {
+  const auto clean = layer::clean_relative_path(path);
+  if (!clean) return clean.error();
+  KILN_TRY(layer::refuse_whiteout_names(path));
+  for (std::string_view rest = path; !rest.empty();) {
+    const auto name = rest.substr(0, rest.find('/'));
+    rest.remove_prefix(std::min(name.size() + 1, rest.size()));
+    if (is_git_folder(name))
+      return Error(Errc::kInvalid, "no file of a repository may be called or lie in .git");
+  }
+  return {};
+}
+
+layer::Entry entry_of(GitFile file) {
+  const auto kind =
+      file.kind == Kind::kSymlink ? layer::EntryKind::kSymlink : layer::EntryKind::kFile;
+  layer::Entry entry(std::move(file.path), kind);
+  entry.mode = file.kind == Kind::kFile ? 0644 : 0755;
+  if (file.kind == Kind::kSymlink) entry.mode = 0777;  // What Linux has for all of them.
+  entry.link_target = std::move(file.link_target);
+  // Not "sha256:": such an id is not that of the bytes alone.
+  entry.identity = (file.object.size() == 64 ? "git-sha256:" : "sha1:") + file.object;
+  if (file.lfs) entry.identity = "sha256:" + file.lfs->id;
+  return entry;
+}
+
+}  // namespace
+
+GitFetch::GitFetch(GitClient& client, GitRequest request)
+    : client_(client),
+      request_(std::move(request)),
+      include_(globs(request_.include)),
+      exclude_(globs(request_.exclude)) {}
+
+bool GitFetch::takes(const std::string& path) const {
+  return (include_.empty() || matches_any(include_, path)) && !matches_any(exclude_, path) &&
+         !ignore_.ignores(path, false);
+}
+
+/// False when nothing below can be taken: a name that nobody has in a pattern stands for all.
+bool GitFetch::takes_submodule(const std::string& path) const {
+  return !matches_any(exclude_, path) && !matches_any(exclude_, path + "/\x01kiln\x01") &&
+         !ignore_.ignores(path, true);
+}
+
+/// Is so much left out that files are better fetched once it is known which?
+bool GitFetch::is_narrow() const {
+  return !request_.sub_path.empty() || !include_.empty() || !exclude_.empty();
+}
+
+Task<Result<Content>> GitFetch::run() {
+  auto cache = client_.cache();
+  if (!cache) co_return std::move(cache).error().while_doing("git's cache");
+  cache_ = *cache;
+  auto content = co_await attempt();
+  if (content) co_return std::move(*content);
+  const auto code = content.error().code;
+  if (code == Errc::kCorrupt) {
+    suspect_all();
+    co_return co_await attempt();
+  }
+  // The ref may have been moved, and its commit dropped, since it was listed.
+  if (code == Errc::kNotFound && request_.ref.commit.empty() && !revision_.commit.empty()) {
+    const auto before = revision_.commit;
+    request_.max_age = std::chrono::milliseconds(0);
+    auto now = co_await client_.resolve(request_);
+    if (!now) co_return std::move(now).error();
+    if (now->commit != before) co_return co_await attempt();
+  }
+  co_return std::move(content).error();
+}
+
+Task<Result<Content>> GitFetch::attempt() {
+  parts_.clear();
+  ignore_ = IgnoreRules();
+  KILN_CO_TRY(co_await open_root());
+  if (request_.submodules) KILN_CO_TRY(co_await open_submodules());
+  KILN_CO_TRY(choose_files());
+  KILN_CO_TRY(co_await complete());
+  KILN_CO_TRY(co_await fetch_lfs());
+  co_return co_await content();
+}
+
+void GitFetch::suspect_all() const {
+  for (const auto& wanted : parts_)
+    if (wanted.part.entry) wanted.part.entry->suspect();
+}
+
+Task<Result<void>> GitFetch::open_root() {
+  auto revision = co_await client_.resolve(request_);
+  if (!revision) co_return std::move(revision).error();
+  revision_ = std::move(*revision);
+  auto server = co_await client_.find_server(request_.url, request_.credentials, std::nullopt);
+  if (!server) co_return std::move(server).error();
+  GitPart part(std::move(*server), revision_.commit);
+  part.sub_path = request_.sub_path;
+  co_return co_await open(std::move(part));
+}
+
+Task<Result<void>> GitFetch::open(GitPart part) {
+  auto shared = std::make_shared<GitPart>(std::move(part));
+  std::size_t listed = 0;
+  for (const auto& wanted : parts_) listed += wanted.part.tree.size();
+  auto work = [self = shared_from_this(), shared, listed](std::stop_token stop) -> Result<bool> {
+    const auto& program = self->client_.program_;
+    KILN_TRY(open_part(*shared, program, *self->cache_, self->is_narrow(),
+                       program.limits().paths - listed, stop));
+    auto rules = read_ignore_files(*shared, self->ignore_, program, stop);
+    if (!rules) return std::move(rules).error();
+    self->ignore_ = std::move(*rules);
+    return true;
+  };
+  auto done = co_await run_stoppable(client_.pool_, std::move(work));
+  // Also where it failed: it may have to be made anew.
+  parts_.emplace_back(std::move(*shared));
+  if (!done) co_return std::move(done).error();
+  co_return Result<void>();
+}
+
+/// Parts are added as submodules are met, and are themselves looked through.
+Task<Result<void>> GitFetch::open_submodules() {
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const auto& tree = parts_[i].part.tree;
+    const auto is_submodule = [](const auto& line) { return line.kind == Kind::kSubmodule; };
+    if (std::none_of(tree.begin(), tree.end(), is_submodule)) continue;
+    auto read = [self = shared_from_this(), i](std::stop_token stop) {
+      return read_submodules(self->parts_[i].part, self->client_.program_, std::move(stop));
+    };
+    auto addresses = co_await run_stoppable(client_.pool_, std::move(read));
+    if (!addresses) co_return std::move(addresses).error();
+    for (std::size_t line = 0; line < parts_[i].part.tree.size(); ++line) {
+      const auto entry = parts_[i].part.tree[line];
+      if (!is_submodule(entry) || !takes_submodule(entry.path)) continue;
+      const auto& part = parts_[i].part;
+      auto inside = entry.path.substr(part.prefix.empty() ? 0 : part.prefix.size() + 1);
+      const auto address = addresses->find(layer::join_path(part.sub_path, inside));
+      if (address == addresses->end())
+        co_return Error(Errc::kInvalid,
+                        "the submodule " + shown(entry.path) + " has no address in .gitmodules");
+      auto opened = co_await open_submodule(i, entry.path, entry.object, address->second);
+      if (!opened)
+        co_return std::move(opened).error().while_doing("the submodule " + shown(entry.path));
+    }
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> GitFetch::open_submodule(std::size_t parent, std::string path,
+                                            std::string commit, std::string address) {
+  const auto& limits = client_.program_.limits();
+  const auto depth = parts_[parent].part.depth + 1;
+  if (depth > limits.submodule_depth)
+    co_return Error(Errc::kInvalid, "submodules are nested deeper than the limit of " +
+                                        std::to_string(limits.submodule_depth));
+  if (parts_.size() > limits.submodules)
+    co_return Error(Errc::kInvalid, "there are more than the limit of " +
+                                        std::to_string(limits.submodules) + " submodules");
+  KILN_CO_TRY(check_path(path));
+  const auto above = parts_[parent].part.server;
+  auto url = GitUrl::parse_submodule(address, above->url);
+  if (!url) co_return std::move(url).error();
+  // Who asked for the first repository gave its credentials for that server alone.
+  const bool same = url->same_server(request_.url);
+  if (!same && url->is_ssh())
+    co_return Error(Errc::kUnauthorized, "it is on " + url->origin() + ", and the key is for " +
+                                             request_.url.origin() +
+                                             " only: give it an entry of its own");
+  auto credentials = same ? request_.credentials : GitCredentials();
+  std::optional<http::AddressKind> named_by;
+  if (!url->same_server(above->url)) named_by = above->kind;
+  auto server = co_await client_.find_server(*url, std::move(credentials), named_by);
+  if (!server) co_return std::move(server).error();
+  GitPart part(std::move(*server), std::move(commit));
+  part.prefix = std::move(path);
+  part.depth = depth;
+  co_return co_await open(std::move(part));
+}
+
+Result<void> GitFetch::choose_files() {
+  std::size_t taken = 0;
+  for (auto& [part, files] : parts_) {
+    for (auto& line : part.tree) {
+      if (line.kind == Kind::kSubmodule || layer::name_of_path(line.path) == kIgnoreFile ||
+          !takes(line.path))
+        continue;
+      if (auto good = check_path(line.path); !good)
+        return std::move(good).error().while_doing("the file " + shown(line.path));
+      files.push_back({std::move(line.path), line.kind, std::move(line.object)});
+    }
+    part.tree = {};
+    taken += files.size();
+  }
+  if (taken > 0) return {};
+  return Error(Errc::kInvalid,
+               "no file is left to take: look at subPath, include, exclude and .kilnignore");
+}
+
+Task<Result<void>> GitFetch::complete() {
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    auto work = [self = shared_from_this(), i](std::stop_token stop) {
+      auto& [part, files] = self->parts_[i];
+      return complete_files(part, std::move(files), self->client_.program_, std::move(stop));
+    };
+    auto completed = co_await run_stoppable(client_.pool_, std::move(work));
+    if (!completed) co_return std::move(completed).error();
+    parts_[i].files = std::move(*completed);
+    for (auto& file : parts_[i].files) {
+      if (file.lfs && !request_.lfs)
+        co_return Error(Errc::kInvalid,
+                        "the file " + shown(file.path) +
+                            " is a pointer of Git LFS: set lfs, or leave it out with exclude");
+      total += file.lfs ? std::min(file.lfs->size_bytes, client_.program_.limits().content_bytes)
+                        : file.size_bytes;
+    }
+    if (total > client_.program_.limits().content_bytes)
+      co_return Error(Errc::kInvalid, "the files have more than the limit of " +
+                                          std::to_string(client_.program_.limits().content_bytes) +
+                                          " bytes");
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> GitFetch::fetch_lfs() {
+  if (!request_.lfs) co_return Result<void>();
+  LfsClient lfs(client_.http_, client_.pool_, client_.program_.limits());
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    std::vector<LfsPointer> wanted;
+    for (const auto& file : parts_[i].files)
+      if (file.lfs) wanted.push_back(*file.lfs);
+    const auto& part = parts_[i].part;
+    KILN_CO_TRY(co_await lfs.fetch(part.server, std::move(wanted), part.entry->lfs()));
+  }
+  co_return Result<void>();
+}
+
+Task<Result<Content>> GitFetch::content() {
+  auto work = [self = shared_from_this()]() -> Result<Content> {
+    Content content;
+    for (auto& [part, files] : self->parts_) {
+      auto objects = std::make_shared<GitObjects>(self->client_.program_, part.entry);
+      for (auto& file : files) {
+        auto bytes = file.kind == Kind::kSymlink ? layer::FileContent()
+                     : file.lfs ? lfs_content(part.entry->lfs(), *file.lfs, part.entry)
+                                : objects->content_of(file.object, file.size_bytes);
+        if (content.tree.find(file.path) != nullptr)
+          return Error(Errc::kInvalid, "the path " + shown(file.path) + " is there twice");
+        auto entry = entry_of(std::move(file));
+        entry.content = std::move(bytes);
+        KILN_TRY(content.tree.add(std::move(entry)));
+      }
+    }
+    content.identity = identity_of(content.tree);
+    content.revision = self->revision_.str();
+    content.commit.emplace();
+    content.commit->commit = self->revision_.commit;
+    content.commit->branch = self->revision_.branch;
+    content.commit->tag = self->revision_.tag;
+    content.commit->time = self->parts_.front().part.commit_time;
+    return content;
+  };
+  co_return co_await client_.pool_.run(std::move(work));
+}
+
+}  // namespace kiln::source
