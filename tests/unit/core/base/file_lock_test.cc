@@ -88,7 +88,7 @@ TEST(FileLock, NeverFollowsASymlink) {
   std::filesystem::create_symlink(folder.dir.path() / "elsewhere", folder.lock);
 
   EXPECT_THAT(FileLock::try_take(folder.lock, Mode::kShared),
-              FailsWith(Errc::kInternal, "cannot open the lock"));
+              FailsWith(Errc::kInvalid, "cannot open the lock"));
 }
 
 }  // namespace
