@@ -11,11 +11,12 @@ build=(make g++ cmake ninja-build ccache pkg-config git ca-certificates
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev
   prometheus-cpp-dev)
 demo=(python3 openssl)
-# The last line is for tests/compare, 280 MB of disk. Tests start a Docker daemon of their own; where
-# an init system starts one after the installation, it is not needed.
+# nginx and fcgiwrap serve git to tests/integration/git. The last line is for tests/compare, 280 MB of
+# disk. Tests start a Docker daemon of their own; where an init system starts one after the
+# installation, it is not needed.
 test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml
   python3-prometheus-client skopeo umoci jq
-  qemu-user faketime
+  qemu-user faketime nginx-light fcgiwrap
   docker.io buildah libarchive-tools)
 lint=(python3 clang-format-16 clang-tidy-16)
 fuzz=(python3 clang-16 libclang-rt-16-dev)
