@@ -1,10 +1,7 @@
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
-#include <filesystem>
 #include <iostream>
 
 #include "cli/command.h"
@@ -146,21 +143,14 @@ Task<Result<int>> cat(std::shared_ptr<const FilesOptions> options, Engine engine
   co_return kDone;
 }
 
-/// Writes aside and renames, so that a file of that name is whole or as it was.
+/// A file of that name is whole then, or as it was.
 Result<void> export_to(const std::vector<layer::Blob>& blobs, const std::string& file) {
   if (file == "-") {
     FdSink out(STDOUT_FILENO);
     return image::write_flat_tar(blobs, out);
   }
-  auto aside = file + ".XXXXXX";
-  UniqueFd fd(::mkostemp(aside.data(), O_CLOEXEC));
-  if (!fd.valid()) return errno_error(errno, "cannot create a file beside", file);
-  FdSink out(fd.get());
-  auto written = image::write_flat_tar(blobs, out);
-  if (written && (::fchmod(fd.get(), 0644) != 0 || ::rename(aside.c_str(), file.c_str()) != 0))
-    written = errno_error(errno, "cannot put in place", file);
-  if (!written) ::unlink(aside.c_str());
-  return written;
+  return write_file_atomically(file,
+                               [&](ByteSink& out) { return image::write_flat_tar(blobs, out); });
 }
 
 Task<Result<int>> export_image(std::shared_ptr<const FilesOptions> options, Engine engine) {

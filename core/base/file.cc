@@ -120,20 +120,6 @@ Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t l
   return bytes;
 }
 
-namespace {
-
-Result<void> copy_all(ByteSource& source, ByteSink& sink) {
-  std::array<char, 65536> buffer;
-  for (;;) {
-    auto count = source.read(buffer);
-    if (count.has_error()) return std::move(count).error();
-    if (*count == 0) return {};
-    KILN_TRY(sink.write(std::string_view(buffer.data(), *count)));
-  }
-}
-
-}  // namespace
-
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view bytes,
                                    unsigned mode) {
   MemorySource source(bytes);
@@ -142,11 +128,18 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
 
 Result<void> write_file_atomically(const std::filesystem::path& path, ByteSource& source,
                                    unsigned mode) {
+  return write_file_atomically(
+      path, [&](ByteSink& sink) { return copy_all(source, sink); }, mode);
+}
+
+Result<void> write_file_atomically(const std::filesystem::path& path,
+                                   const std::function<Result<void>(ByteSink& sink)>& write,
+                                   unsigned mode) {
   auto aside = path.string() + ".XXXXXX";
   const UniqueFd fd(::mkostemp(aside.data(), O_CLOEXEC));
   if (!fd.valid()) return errno_error(errno, "cannot create a file beside", path);
   FdSink sink(fd.get());
-  auto written = copy_all(source, sink);
+  auto written = write(sink);
   if (written && ::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0)
     written = errno_error(errno, "cannot set the mode of", path);
   if (written && ::fsync(fd.get()) != 0) written = errno_error(errno, "cannot write out", path);

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -40,9 +41,13 @@ Error errno_error(int error, std::string_view action, const std::filesystem::pat
 [[nodiscard]] Result<void> write_file_atomically(const std::filesystem::path& path,
                                                  std::string_view bytes, unsigned mode = 0644);
 
-/// The same with all that `source` yields. Errors: also the source's own; nothing is in place then.
+/// The same with all that `source` yields, or that `write` writes into the sink it is given.
+/// Errors: also theirs; nothing is in place then.
 [[nodiscard]] Result<void> write_file_atomically(const std::filesystem::path& path,
                                                  ByteSource& source, unsigned mode = 0644);
+[[nodiscard]] Result<void> write_file_atomically(
+    const std::filesystem::path& path, const std::function<Result<void>(ByteSink& sink)>& write,
+    unsigned mode = 0644);
 
 /// Reads a descriptor from its current position. Owns it.
 class FileSource final : public ByteSource {

@@ -20,15 +20,20 @@ Result<void> StringSink::write(std::string_view bytes) {
   return {};
 }
 
-Result<std::string> read_all(ByteSource& source, std::uint64_t limit_bytes) {
-  StringSink sink(limit_bytes);
-  std::array<char, 16384> buffer;
+Result<void> copy_all(ByteSource& source, ByteSink& sink) {
+  std::array<char, 65536> buffer;
   for (;;) {
     auto count = source.read(buffer);
     if (count.has_error()) return std::move(count).error();
-    if (*count == 0) return sink.take();
+    if (*count == 0) return {};
     KILN_TRY(sink.write(std::string_view(buffer.data(), *count)));
   }
+}
+
+Result<std::string> read_all(ByteSource& source, std::uint64_t limit_bytes) {
+  StringSink sink(limit_bytes);
+  KILN_TRY(copy_all(source, sink));
+  return sink.take();
 }
 
 }  // namespace kiln

@@ -58,6 +58,9 @@ class StringSink final : public ByteSink {
   std::string bytes_;
 };
 
+/// Copies `source` to its end. Errors: of both.
+[[nodiscard]] Result<void> copy_all(ByteSource& source, ByteSink& sink);
+
 /// Reads `source` to its end into one string of at most `limit_bytes`.
 [[nodiscard]] Result<std::string> read_all(ByteSource& source, std::uint64_t limit_bytes);
 

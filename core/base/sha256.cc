@@ -49,6 +49,18 @@ std::string sha256_hex(std::string_view bytes) {
   return to_hex(sha256(bytes));
 }
 
+Result<std::string> sha256_hex(ByteSource& source) {
+  struct HashSink final : ByteSink {
+    Result<void> write(std::string_view bytes) override {
+      hash.update(bytes);
+      return {};
+    }
+    Sha256 hash;
+  } sink;
+  KILN_TRY(copy_all(source, sink));
+  return sink.hash.finish_hex();
+}
+
 Sha256Sum hmac_sha256(std::string_view key, std::string_view bytes) {
   Sha256Sum sum{};
   unsigned int length = 0;

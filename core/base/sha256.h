@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/io.h"
+
 namespace kiln {
 
 using Sha256Sum = std::array<std::uint8_t, 32>;
@@ -30,6 +32,8 @@ class Sha256 {
 
 Sha256Sum sha256(std::string_view bytes);
 std::string sha256_hex(std::string_view bytes);
+/// Of all that `source` yields. Errors: the source's own.
+[[nodiscard]] Result<std::string> sha256_hex(ByteSource& source);
 
 /// HMAC-SHA-256 (RFC 2104).
 Sha256Sum hmac_sha256(std::string_view key, std::string_view bytes);

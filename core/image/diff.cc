@@ -17,8 +17,6 @@ namespace {
 using layer::EntryKind;
 using File = MergedTree::File;
 
-constexpr std::size_t kChunkBytes = 256 * 1024;
-
 Result<MergedTree> merge(const std::vector<layer::Blob>& layers) {
   MergedTree tree;
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -43,18 +41,12 @@ using Sums = std::vector<std::map<std::uint64_t, std::string>>;
 
 Result<Sums> sums_of(const std::vector<layer::Blob>& layers, const Wanted& wanted) {
   Sums sums(layers.size());
-  std::vector<char> chunk(kChunkBytes);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const auto take = [&](std::uint64_t number, layer::TarEntry&,
                           layer::TarReader& bytes) -> Result<void> {
-      Sha256 hash;
-      for (;;) {
-        const auto count = bytes.read(chunk);
-        if (count.has_error()) return count.error();
-        if (*count == 0) break;
-        hash.update(std::string_view(chunk.data(), *count));
-      }
-      sums[i].emplace(number, hash.finish_hex());
+      auto sum = sha256_hex(bytes);
+      if (sum.has_error()) return std::move(sum).error();
+      sums[i].emplace(number, std::move(*sum));
       return {};
     };
     auto read = read_entries(layers[i], wanted[i], take);

@@ -181,14 +181,8 @@ Result<Written> write_file(const layer::Blob& blob, const std::string& path, Byt
   }
   if (item.kind != EntryKind::kFile)
     return Error(Errc::kInvalid, "\"/" + path + "\" is a device or FIFO, not a file");
-  const auto copy = [&](std::uint64_t, layer::TarEntry&, layer::TarReader& bytes) -> Result<void> {
-    std::vector<char> chunk(256 * 1024);
-    for (;;) {
-      const auto count = bytes.read(chunk);
-      if (count.has_error()) return count.error();
-      if (*count == 0) return {};
-      KILN_TRY(out.write(std::string_view(chunk.data(), *count)));
-    }
+  const auto copy = [&](std::uint64_t, layer::TarEntry&, layer::TarReader& bytes) {
+    return copy_all(bytes, out);
   };
   KILN_TRY(read_entries(blob, {item.number}, copy));
   return Written();

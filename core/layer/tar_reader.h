@@ -46,12 +46,11 @@ struct TarEntry {
 /// what ByteSource::skip() can pass over is not read: content of a plain tar that nobody asks for.
 ///
 /// Blocking: for the WorkPool. Threads: one object, one thread.
-class TarReader {
+class TarReader : public ByteSource {
  public:
   /// Lifetime: `source` must outlive the reader. Errors: see next().
   [[nodiscard]] static Result<std::unique_ptr<TarReader>> open(ByteSource& source,
                                                                const ReadLimits& limits);
-  virtual ~TarReader() = default;
 
   /// The next entry; unset at the end. What was not read of the last one is skipped.
   /// Errors: kCorrupt (not a tar, broken stream, unsafe name), kInvalid (a limit), and the source's
@@ -59,7 +58,7 @@ class TarReader {
   [[nodiscard]] virtual Result<std::optional<TarEntry>> next() = 0;
 
   /// Bytes of the file that next() gave, in order; 0 = its end. Errors: as next().
-  [[nodiscard]] virtual Result<std::size_t> read(std::span<char> buffer) = 0;
+  [[nodiscard]] Result<std::size_t> read(std::span<char> buffer) override = 0;
 
   /// Where in the source the content of what next() gave begins; it is there in one piece. Unset in
   /// a compressed tar and for a sparse file.

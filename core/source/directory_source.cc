@@ -16,19 +16,13 @@ using Listing = std::vector<layer::Entry>;
 // What is hashed in one go on a thread of the pool.
 constexpr std::size_t kBatchFiles = 256;
 constexpr std::uint64_t kBatchBytes = 64 << 20;
-constexpr std::size_t kChunkBytes = 256 * 1024;
 
 Result<std::string> identity_of_file(const layer::FileContent& content) {
   auto source = content.open();
   if (source.has_error()) return std::move(source).error();
-  Sha256 hash;
-  std::vector<char> chunk(kChunkBytes);
-  for (;;) {
-    const auto count = (*source)->read(chunk);
-    if (count.has_error()) return count.error();
-    if (*count == 0) return "sha256:" + hash.finish_hex();
-    hash.update(std::string_view(chunk.data(), *count));
-  }
+  auto sum = sha256_hex(**source);
+  if (sum.has_error()) return std::move(sum).error();
+  return "sha256:" + *sum;
 }
 
 Result<std::size_t> identify_some(std::span<layer::Entry> entries) {

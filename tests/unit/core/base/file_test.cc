@@ -74,6 +74,18 @@ TEST_F(Files, RefusesAFifoWithoutHanging) {
   EXPECT_THAT(read_file(path_, 100), FailsWith(Errc::kInvalid, "not a regular file"));
 }
 
+TEST_F(Files, LeavesTheOldFileWhereWritingANewOneFails) {
+  ASSERT_THAT(write_file_atomically(path_, "old"), IsOk());
+
+  const auto written = write_file_atomically(path_, [](ByteSink& sink) -> Result<void> {
+    KILN_TRY(sink.write("half of the new"));
+    return Error(Errc::kNoSpace, "no more");
+  });
+
+  EXPECT_THAT(written, FailsWith(Errc::kNoSpace, "no more"));
+  EXPECT_EQ(*read_file(path_, 100), "old");
+}
+
 TEST_F(Files, SharesAFileInParts) {
   ASSERT_THAT(write_file_atomically(path_, "0123456789"), IsOk());
   const auto fd = std::make_shared<const UniqueFd>(*open_for_reading(path_));
