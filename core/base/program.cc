@@ -87,6 +87,14 @@ struct Launch {
   int report = -1;
 };
 
+/// The kernel's `struct sigaction` for SIG_DFL with no flags: all zero, and at most 32 bytes on
+/// Linux.
+struct KernelSignalAction {
+  alignas(8) unsigned char zero[64];
+};
+constexpr KernelSignalAction kDefaultAction{};
+constexpr std::size_t kKernelSignalSetBytes = _NSIG / 8;
+
 [[noreturn]] void give_up(const Launch& launch, Step step) {
   const Report report{step, errno};
   [[maybe_unused]] const auto written = ::write(launch.report, &report, sizeof report);
@@ -97,10 +105,11 @@ struct Launch {
 /// allocates, locks or returns; what it needs was made before.
 [[noreturn]] void become(const Launch& launch) {
   ::setpgid(0, 0);
-  // A handler of ours would run in our memory; a signal that we ignore would stay ignored.
-  struct sigaction defaults {};
-  defaults.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &defaults, nullptr);
+  // A handler of ours would run in our memory; a signal that we ignore would stay ignored. By the
+  // system call: the library's sigaction() refuses the two signals that it keeps for itself, which
+  // posix_spawn() of a parent can leave ignored.
+  for (int signal = 1; signal < NSIG; ++signal)
+    ::syscall(SYS_rt_sigaction, signal, &kDefaultAction, nullptr, kKernelSignalSetBytes);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

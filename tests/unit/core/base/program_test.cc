@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 
 #include "core/base/process.h"
@@ -29,6 +32,13 @@ std::string output_of_shell(const std::string& script, const ProgramLimits& limi
   command.limits = limits;
   return output_of(command);
 }
+
+/// The kernel's `struct sigaction`, for signals that the library's own function refuses.
+struct KernelAction {
+  std::uintptr_t handler = 0;
+  std::array<std::uint64_t, 7> rest{};
+};
+constexpr std::uintptr_t kKernelIgnore = 1;
 
 class Programs : public ::testing::Test {
  protected:
@@ -145,6 +155,20 @@ TEST_F(Programs, StartWithDefaultSignalsWhateverWeIgnoreOrHoldBack) {
   ::signal(SIGHUP, handler);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   EXPECT_EQ(told, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+TEST_F(Programs, StartWithDefaultSignalsAlsoWhereTheLibraryKeepsASignalForItself) {
+  // A make that uses posix_spawn() leaves this signal ignored in what it starts.
+  constexpr int kLibrarysOwn = 32;
+  KernelAction ignore;
+  ignore.handler = kKernelIgnore;
+  KernelAction before;
+  ASSERT_EQ(::syscall(SYS_rt_sigaction, kLibrarysOwn, &ignore, &before, 8), 0);
+
+  const auto told = output_of(Command("/bin/grep", {"SigIgn", "/proc/self/status"}));
+
+  ::syscall(SYS_rt_sigaction, kLibrarysOwn, &before, nullptr, 8);
+  EXPECT_EQ(told, "SigIgn:\t0000000000000000\n");
 }
 
 TEST_F(Programs, LeadAProcessGroupOfTheirOwn) {
