@@ -10,7 +10,8 @@ import sys
 import pytest
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "cluster"), str(TESTS / "scenarios"), str(TESTS / "compare")]
+sys.path[:0] = [str(TESTS / "cluster"), str(TESTS / "scenarios"), str(TESTS / "compare"),
+                str(TESTS / "support")]
 
 import base_image  # noqa: E402  (found through the line above)
 import builders  # noqa: E402

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import ast
 import pathlib
-import re
 
 import layered
+import named_tests
 from world import ROOT
 
 HERE = pathlib.Path(__file__).parent
+PAGE = ROOT / "docs" / "differences.md"
 
 
 def marked_tests() -> set[str]:
     """The names of all tests that have the marker `difference`."""
-    return {node.name for file in HERE.glob("test_*.py")
-            for node in ast.walk(ast.parse(file.read_text()))
-            if isinstance(node, ast.FunctionDef)
-            and any(ast.unparse(mark) == "pytest.mark.difference" for mark in node.decorator_list)}
+    return {test.name for file in HERE.glob("test_*.py") for test in named_tests.functions(file)
+            if any(ast.unparse(mark) == "pytest.mark.difference" for mark in test.decorator_list)}
 
 
 def test_every_difference_has_one_line_and_every_line_a_test():
-    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "differences.md").read_text())
-
-    assert sorted(named) == sorted(marked_tests())
+    assert sorted(named_tests.named(PAGE.read_text())) == sorted(marked_tests())
 
 
 def test_the_cases_of_layers_that_tools_disagree_on_exist():
@@ -31,7 +28,7 @@ def test_the_cases_of_layers_that_tools_disagree_on_exist():
 
 
 def test_every_tool_that_disagrees_on_layers_is_in_the_table():
-    table = (ROOT / "docs" / "differences.md").read_text().partition("| the upper layer has |")[2]
+    table = PAGE.read_text().partition("| the upper layer has |")[2]
 
     for who, _ in layered.DISAGREEING:
         assert who in table.lower(), who

@@ -1,4 +1,4 @@
-"""Finds the helpers of tests/scenarios: programs of the build under test, and how to run them."""
+"""Finds the helpers of tests/scenarios (programs of the build under test, and how to run them) and others."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import pathlib
 import sys
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "cluster"), str(TESTS / "scenarios")]
+sys.path[:0] = [str(TESTS / "cluster"), str(TESTS / "scenarios"), str(TESTS / "support")]
