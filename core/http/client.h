@@ -28,6 +28,7 @@ class ResponseStream {
 ///   kDenied        a proxy on the way does not let us through.
 ///   kInvalid       the response is larger than Request::response_limit_bytes (send only), or not
 ///   HTTP.
+///   what Request::permit says.
 /// Cancellation: at any point; the connection is closed, not reused.
 /// Threads: from the I/O executor the client was made with.
 class Client {

@@ -96,6 +96,10 @@ struct Request {
   /// Set when another server named this URL (realm, Location, redirect): where *that* server was
   /// reached. The connection is refused where this address may not be named by that one.
   std::optional<AddressKind> named_by{};
+  /// Asked right before bytes of this request leave, also when it is sent again, and before each
+  /// block of a long body; an Error ends the call with it. Null: may be sent. Quick, does not
+  /// throw.
+  std::function<Result<void>()> permit{};
 
   Request(std::string m, Url u) : method(std::move(m)), url(std::move(u)) {}
 };

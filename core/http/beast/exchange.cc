@@ -31,6 +31,10 @@ bool wants_length(const Request& request) {
          request.method == "PATCH";
 }
 
+Result<void> ask_permit(const Request& request) {
+  return request.permit ? request.permit() : Result<void>();
+}
+
 /// Fills `block` from the source up to its capacity or the end of what is left.
 Result<void> fill(std::string& block, ByteSource& source, std::uint64_t& left) {
   auto used = block.size();
@@ -58,6 +62,7 @@ Task<Result<void>> send_rest(Connection& connection, const Request& request, std
   connection.begin_body();
   do {
     KILN_CO_TRY(fill(block, **source, left));
+    KILN_CO_TRY(ask_permit(request));
     auto written = co_await connection.write(block, request.timeouts.idle);
     if (!written) co_return written;
     block.clear();
@@ -160,6 +165,7 @@ Task<Result<Sent>> exchange(Connection& connection, const Request& request,
   auto header = request_header(request, user_agent, asks, connection.forwarded());
   connection.begin_exchange();
   if (asks) {
+    KILN_CO_TRY(ask_permit(request));
     KILN_CO_TRY(co_await connection.write(header, request.timeouts.idle));
     header.clear();
     const auto leave = co_await ask_for_leave(connection, parser, request.timeouts.leave);

@@ -2,13 +2,15 @@
 #include <future>
 
 #include "tests/integration/http/client_fixture.h"
+#include "tests/support/matchers.h"
 
 namespace kiln::http {
 namespace {
 
+using kiln::testing::FailsWith;
 using std::chrono::milliseconds;
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 TEST_F(ClientTest, SendsARequestAndCollectsTheAnswer) {
   std::promise<Peer::Request> seen;
@@ -149,6 +151,47 @@ TEST_F(ClientTest, SendsAReplayablePostAgain) {
 
   EXPECT_TRUE(send(post));
   EXPECT_EQ(server.connections(), 2);
+}
+
+TEST_F(ClientTest, SendsNothingWithoutPermit) {
+  std::atomic<bool> heard = false;
+  ScriptedServer server([&heard](Peer& peer) { heard = peer.read().has_value(); });
+  Request post("POST", server.url());
+  post.permit = [] { return Result<void>(Error(Errc::kCancelled, "not the leader any more")); };
+
+  EXPECT_THAT(send(post), FailsWith(Errc::kCancelled, "not the leader any more"));
+  use(ClientOptions());  // Lets go of the connection.
+  EXPECT_FALSE(heard);
+}
+
+TEST_F(ClientTest, AsksForPermitAgainBeforeItSendsAgain) {
+  DiesOnSecond script;
+  ScriptedServer server([&](Peer& peer) { script(peer); });
+  ASSERT_TRUE(get(server.url()));
+  Request post("POST", server.url());
+  post.replayable = true;
+  int asked = 0;
+  post.permit = [&asked]() -> Result<void> {
+    if (++asked == 1) return {};
+    return Error(Errc::kCancelled, "not the leader any more");
+  };
+
+  EXPECT_THAT(send(post), FailsWith(Errc::kCancelled, "not the leader any more"));
+  EXPECT_EQ(asked, 2);
+}
+
+TEST_F(ClientTest, AsksForPermitBeforeEachBlockOfALongBody) {
+  ScriptedServer server(answer_all);
+  Request put("PUT", server.url());
+  put.timeouts.leave = std::chrono::milliseconds(20);
+  put.body = Body(std::string(8'000'000, 'x'));
+  int asked = 0;
+  put.permit = [&asked]() -> Result<void> {
+    if (++asked < 10) return {};
+    return Error(Errc::kCancelled, "not the leader any more");
+  };
+
+  EXPECT_THAT(send(put), FailsWith(Errc::kCancelled, "not the leader any more"));
 }
 
 TEST_F(ClientTest, DoesNotReplaceAFreshConnectionThatDies) {
