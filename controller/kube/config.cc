@@ -20,9 +20,9 @@ std::string trimmed(std::string text) {
   return text.erase(0, text.find_first_not_of(kBlanks));
 }
 
-bool looks_like_certificates(const std::string& pem) {
-  return pem.find("-----BEGIN CERTIFICATE-----") != std::string::npos &&
-         pem.find("-----END CERTIFICATE-----") != std::string::npos;
+bool looks_like_pem(const std::string& text) {
+  return text.find("-----BEGIN ") != std::string::npos &&
+         text.find("-----END ") != std::string::npos;
 }
 
 /// The file's text; an Error where the file is empty.
@@ -99,6 +99,7 @@ Result<Config> find_config(const Environment& environment, const std::filesystem
 Credentials::Credentials(Config config, const Clock& clock)
     : config_(std::move(config)),
       clock_(clock),
+      tls_read_(clock.steady_now()),  // The Config came with what the files held.
       tls_(std::make_shared<const http::TlsOptions>(config_.tls)) {}
 
 Result<std::string> Credentials::token() {
@@ -120,29 +121,39 @@ Result<std::string> Credentials::token() {
 }
 
 std::shared_ptr<const http::TlsOptions> Credentials::tls() {
-  const auto now = clock_.steady_now();
-  if (!ca_read_) ca_read_ = now;  // The Config came with what the file held.
-  if (!config_.ca_file.empty() && now - *ca_read_ >= kFresh) refresh_ca();
+  const bool fresh = tls_read_ && clock_.steady_now() - *tls_read_ < kFresh;
+  if (!fresh) refresh_tls();
   return tls_;
 }
 
-void Credentials::refresh_ca() {
-  ca_read_ = clock_.steady_now();
-  auto pem = read_file(config_.ca_file, kFileLimitBytes);
-  if (!pem || !looks_like_certificates(*pem)) {
-    log::warning("CA certificates cannot be read again; the last good ones are used",
-                 {{"file", config_.ca_file.string()}});
-    return;
-  }
-  if (*pem == tls_->ca_pem) return;
+void Credentials::refresh_tls() {
+  tls_read_ = clock_.steady_now();
   auto changed = std::make_shared<http::TlsOptions>(*tls_);
-  changed->ca_pem = std::move(*pem);
+  const std::pair<const std::filesystem::path*, std::string*> files[] = {
+      {&config_.ca_file, &changed->ca_pem},
+      {&config_.client_cert_file, &changed->client_cert_pem},
+      {&config_.client_key_file, &changed->client_key_pem}};
+  bool any = false;
+  for (const auto& [file, pem] : files) {
+    if (file->empty()) continue;
+    auto text = read_file(*file, kFileLimitBytes);
+    if (!text || !looks_like_pem(*text)) {
+      log::warning("certificates cannot be read again; the last good ones are used",
+                   {{"file", file->string()}});
+      return;
+    }
+    any = any || *text != *pem;
+    *pem = std::move(*text);
+  }
+  if (!any) return;
   tls_ = std::move(changed);
-  log::info("CA certificates of the API server have changed", {{"file", config_.ca_file.string()}});
+  log::info("certificates for the API server have changed",
+            {{"server", config_.server.host_port()}});
 }
 
 void Credentials::reset() {
   token_read_.reset();
+  tls_read_.reset();
 }
 
 }  // namespace kiln::kube

@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/http/message.h"
+#include "core/http/proxy.h"
 #include "core/http/url.h"
 
 namespace kiln::kube {
@@ -17,10 +18,14 @@ namespace kiln::kube {
 struct Config {
   http::Url server;
   std::string namespace_ = "default";  ///< Where to look when nothing else says so.
-  http::TlsOptions tls{};              ///< `ca_pem` is read anew from `ca_file`, if that is set.
+  /// Each PEM whose file is named below is read anew from it every minute.
+  http::TlsOptions tls{};
   std::filesystem::path ca_file{};
+  std::filesystem::path client_cert_file{};
+  std::filesystem::path client_key_file{};
   std::string token{};                 ///< "" and no `token_file`: no bearer token.
   std::filesystem::path token_file{};  ///< Goes before `token`; read anew every minute.
+  http::ProxyRules proxies{};          ///< For the client that is made for this server.
 
   explicit Config(http::Url s) : server(std::move(s)) {}
 };
@@ -51,8 +56,8 @@ std::optional<std::string> process_environment(const std::string& name);
                                          const std::filesystem::path& kubeconfig,
                                          std::string_view context);
 
-/// The token and the CAs of a Config, kept fresh: service account tokens live for an hour, and CAs
-/// get rotated. Threads: one.
+/// The token, the CAs and the client certificate of a Config, kept fresh: service account tokens
+/// live for an hour, and certificates get rotated. Threads: one.
 class Credentials {
  public:
   /// Lifetime: `clock` outlives this.
@@ -62,21 +67,25 @@ class Credentials {
   /// read, or is empty, the last good token stays.
   /// Errors: what reading the file says, only while there has never been a token.
   [[nodiscard]] Result<std::string> token();
-  /// Shared with the connections made with it; a new pointer once the CA file has changed.
+  /// Shared with the connections made with it; a new pointer once one of the files has changed.
+  /// While one of them cannot be read, or holds no PEM, all stay as they are.
   std::shared_ptr<const http::TlsOptions> tls();
-  /// The server refused the token (401): read the file again at the next call.
+  /// The server refused us (401): read the files again at the next call.
   void reset();
+  /// There was no connection; perhaps the server has a new certificate: read its CAs again at the
+  /// next call.
+  void doubt_server() { tls_read_.reset(); }
 
   const http::Url& server() const { return config_.server; }
 
  private:
-  void refresh_ca();
+  void refresh_tls();
 
   Config config_;
   const Clock& clock_;
   std::string token_;
   std::optional<std::chrono::steady_clock::time_point> token_read_;
-  std::optional<std::chrono::steady_clock::time_point> ca_read_;
+  std::optional<std::chrono::steady_clock::time_point> tls_read_;
   std::shared_ptr<const http::TlsOptions> tls_;
 };
 

@@ -108,6 +108,9 @@ class HttpClient final : public Client {
 
  private:
   Result<void> authorize(http::Request& request);
+  void doubt(const Error& error) {
+    if (error.code == Errc::kUnavailable) credentials_.doubt_server();
+  }
   Task<Result<http::Response>> send_once(http::Request request);
   Task<Result<http::Response>> send_repeatedly(http::Request request, bool repeatable);
   Task<Result<http::Response>> call(http::Request request, bool repeatable, std::string what);
@@ -136,6 +139,7 @@ Task<Result<http::Response>> HttpClient::send_once(http::Request request) {
   for (int attempt = 1;; ++attempt) {
     KILN_CO_TRY(authorize(request));
     auto response = co_await http_.send(request);
+    if (!response) doubt(response.error());
     if (!response) co_return response;
     if (response->status() >= 200 && response->status() < 300) co_return response;
     if (response->status() == 401) credentials_.reset();
@@ -161,7 +165,8 @@ Task<Result<http::Response>> HttpClient::call(http::Request request, bool repeat
                                               std::string what) {
   request.response_limit_bytes = kObjectLimitBytes;
   request.replayable = repeatable;
-  request.timeouts.response = options_.deadline;
+  // One connection that swallows everything leaves time for another one.
+  request.timeouts.response = options_.deadline / options_.retry.tries;
   auto response = co_await with_deadline(send_repeatedly(std::move(request), repeatable),
                                          options_.deadline, "the API server");
   if (!response) co_return std::move(response).error().while_doing(what);
@@ -196,6 +201,7 @@ Task<Result<std::unique_ptr<http::ResponseStream>>> HttpClient::open_stream(http
   for (int attempt = 1;; ++attempt) {
     KILN_CO_TRY(authorize(request));
     auto stream = co_await http_.open(request);
+    if (!stream) doubt(stream.error());
     if (!stream) co_return stream;
     const auto head = (*stream)->head();
     if (head.status == 200) co_return stream;

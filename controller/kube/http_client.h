@@ -19,11 +19,11 @@ struct HttpClientOptions {
   HttpClientOptions() = default;
 };
 
-/// Client over HTTP. Adds token and CAs (see Credentials); a 401 makes it read the token again and
-/// try once more. Calls that may be repeated are, on 429 and 5xx, honouring short hints.
+/// Client over HTTP. Adds token and certificates (see Credentials); a 401 makes it read them again
+/// and try once more. Calls that may be repeated are, on 429 and 5xx, honouring short hints.
 ///
-/// The HTTP client's egress policy must allow the API server: give it a client of its own.
-/// Lifetime: `http` and `clock` outlive the client.
+/// The HTTP client's egress policy must allow the API server, and its proxies be those of the
+/// Config: give it a client of its own. Lifetime: `http` and `clock` outlive the client.
 [[nodiscard]] std::unique_ptr<Client> make_http_client(http::Client& http, Config config,
                                                        const Clock& clock,
                                                        HttpClientOptions options);

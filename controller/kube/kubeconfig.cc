@@ -71,9 +71,12 @@ Result<Config> read_cluster(const Part& cluster, const std::filesystem::path& fo
   if (server.empty()) return invalid(cluster.where + " has no server");
   const auto url = http::Url::parse(server);
   if (!url) return url.error().while_doing(cluster.where + ".server");
-  if (cluster.has("proxy-url"))
-    return Error(Errc::kUnsupported, cluster.where + ".proxy-url is not supported");
   Config config(*url);
+  if (const auto proxy = cluster.text("proxy-url"); !proxy.empty()) {
+    auto proxies = http::ProxyRules::always(proxy);
+    if (!proxies) return std::move(proxies).error().while_doing(cluster.where + ".proxy-url");
+    config.proxies = std::move(*proxies);
+  }
   auto ca = read_material(cluster, "certificate-authority", folder, &config.ca_file);
   if (!ca) return std::move(ca).error();
   config.tls.ca_pem = std::move(*ca);
@@ -98,9 +101,9 @@ Result<void> refuse_unsupported(const Part& user) {
 
 Result<void> read_user(const Part& user, const std::filesystem::path& folder, Config& config) {
   KILN_TRY(refuse_unsupported(user));
-  auto certificate = read_material(user, "client-certificate", folder);
+  auto certificate = read_material(user, "client-certificate", folder, &config.client_cert_file);
   if (!certificate) return std::move(certificate).error();
-  auto key = read_material(user, "client-key", folder);
+  auto key = read_material(user, "client-key", folder, &config.client_key_file);
   if (!key) return std::move(key).error();
   if (certificate->empty() != key->empty())
     return invalid(user.where + " needs both a client-certificate and a client-key, or neither");

@@ -54,7 +54,7 @@ Result<Proxy> parse_proxy(std::string_view text) {
   if (scheme != "http")
     return Error(Errc::kUnsupported,
                  "only proxies that are spoken to in plain http are supported; write "
-                 "http://HOST:PORT (what goes to https registries stays inside TLS)");
+                 "http://HOST:PORT (what goes to https servers stays inside TLS)");
   std::string authorization;
   const auto authority = rest.substr(0, rest.find_first_of("/?#"));
   if (const auto at = authority.rfind('@'); at != authority.npos) {
@@ -130,7 +130,17 @@ Result<ProxyRules> ProxyRules::from_environment(const Environment& environment) 
   return rules;
 }
 
+Result<ProxyRules> ProxyRules::always(std::string_view url) {
+  auto proxy = parse_proxy(url);
+  if (!proxy) return std::move(proxy).error();
+  ProxyRules rules;
+  rules.http_ = rules.https_ = std::move(*proxy);
+  rules.always_ = true;
+  return rules;
+}
+
 bool ProxyRules::goes_directly(const Url& url) const {
+  if (always_) return false;
   const auto& host = url.host();
   if (is_loopback(host)) return true;
   return std::any_of(exceptions_.begin(), exceptions_.end(), [&](const Exception& exception) {

@@ -36,6 +36,10 @@ class ProxyRules {
   /// itself spoken to in https, or SOCKS.
   [[nodiscard]] static Result<ProxyRules> from_environment(const Environment& environment);
 
+  /// Everything through this one, loopback addresses too: "http://USER:PASSWORD@HOST:PORT".
+  /// Errors: kInvalid, kUnsupported, as above.
+  [[nodiscard]] static Result<ProxyRules> always(std::string_view url);
+
   /// Null = directly. Lifetime: points into these rules.
   const Proxy* proxy_for(const Url& url) const;
   bool empty() const { return !http_ && !https_; }
@@ -54,6 +58,7 @@ class ProxyRules {
   std::optional<Proxy> http_{};
   std::optional<Proxy> https_{};
   std::vector<Exception> exceptions_{};
+  bool always_ = false;
 };
 
 }  // namespace kiln::http

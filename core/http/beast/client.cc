@@ -125,6 +125,8 @@ Task<Result<std::unique_ptr<BodyStream>>> perform(std::shared_ptr<Core> core, Re
     const auto large = core->large_body(request.url);
     auto sent = co_await exchange(connection, request, core->user_agent, large, parser);
     if (!sent) {
+      // A connection that swallows everything is rarely alone: the next try makes a new one.
+      if (route->reused && sent.error().code == Errc::kTimeout) core->connector.forget(route->key);
       const bool stale = route->reused && sent.error().code == Errc::kUnavailable;
       if (stale && may_repeat(request, connection)) continue;
       co_return std::move(sent).error();

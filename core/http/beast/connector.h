@@ -38,6 +38,7 @@ class Connector {
   void give_back(const std::string& key, std::unique_ptr<Connection> connection) {
     pool_.give(key, std::move(connection));
   }
+  void forget(const std::string& key) { pool_.forget(key); }
 
  private:
   [[nodiscard]] Task<Result<Route>> local_route(const Request& request, bool fresh);

@@ -25,6 +25,8 @@ class Pool {
   std::unique_ptr<Connection> take(const std::string& key);
   /// Keeps a connection whose last response was read in full.
   void give(const std::string& key, std::unique_ptr<Connection> connection);
+  /// Closes those of the key.
+  void forget(const std::string& key) { idle_.erase(key); }
 
  private:
   struct Idle {

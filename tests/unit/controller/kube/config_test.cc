@@ -122,6 +122,37 @@ TEST_F(ServiceAccount, TakesNewCertificatesAndKeepsOldOnesRatherThanNone) {
   EXPECT_EQ(before->ca_pem, kPem) << "shared with connections: never changed under them";
 }
 
+TEST_F(ServiceAccount, LooksForNewCertificatesAtOnceWhenThereIsNoConnection) {
+  Credentials credentials(config(), clock_);
+  write("ca.crt", kNewPem);
+  EXPECT_EQ(credentials.tls()->ca_pem, kPem);
+
+  credentials.doubt_server();
+
+  EXPECT_EQ(credentials.tls()->ca_pem, kNewPem);
+}
+
+TEST_F(ServiceAccount, TakesANewClientCertificateTogetherWithItsKey) {
+  write("client.crt", "-----BEGIN CERTIFICATE-----\nold\n-----END CERTIFICATE-----\n");
+  write("client.key", "-----BEGIN PRIVATE KEY-----\nold\n-----END PRIVATE KEY-----\n");
+  write("config", R"({current-context: c, contexts: [{name: c, context: {cluster: k, user: u}}],
+    clusters: [{name: k, cluster: {server: "https://k"}}],
+    users: [{name: u, user: {client-certificate: client.crt, client-key: client.key}}]})");
+  Credentials credentials(load_kubeconfig(folder_.path() / "config", "").value(), clock_);
+  const auto before = credentials.tls();
+  ASSERT_NE(before->client_key_pem.find("old"), std::string::npos);
+
+  write("client.crt", "-----BEGIN CERTIFICATE-----\nnew\n-----END CERTIFICATE-----\n");
+  write("client.key", "half writt");
+  clock_.advance(std::chrono::minutes(1));
+  EXPECT_EQ(credentials.tls(), before) << "not the one without the other";
+
+  write("client.key", "-----BEGIN PRIVATE KEY-----\nnew\n-----END PRIVATE KEY-----\n");
+  credentials.reset();  // As after a 401.
+  EXPECT_NE(credentials.tls()->client_cert_pem.find("new"), std::string::npos);
+  EXPECT_NE(credentials.tls()->client_key_pem.find("new"), std::string::npos);
+}
+
 TEST_F(ServiceAccount, SharesUnchangedCertificates) {
   Credentials credentials(config(), clock_);
   const auto before = credentials.tls();

@@ -50,6 +50,18 @@ TEST(Kubeconfig, TakesTheContextThatIsAskedFor) {
   EXPECT_FALSE(config->tls.only_ca_pem);
 }
 
+TEST(Kubeconfig, AProxyIsForThisServerWhereverItIs) {
+  const auto config = parse_kubeconfig(
+      R"({current-context: c, contexts: [{name: c, context: {cluster: k}}], clusters: [{name: k,
+          cluster: {server: "https://127.0.0.1:6443", proxy-url: "http://me:pw@proxy.test:3128"}}]})",
+      "", "/");
+  ASSERT_THAT(config, IsOk());
+  const auto* proxy = config->proxies.proxy_for(config->server);
+  ASSERT_NE(proxy, nullptr);
+  EXPECT_EQ(proxy->url.host_port(), "proxy.test:3128");
+  EXPECT_EQ(proxy->authorization, "Basic " + base64_encode("me:pw"));
+}
+
 TEST(Kubeconfig, ReadsFilesRelativeToItself) {
   const auto folder = TempDir::create("kubeconfig");
   ASSERT_THAT(folder, IsOk());
@@ -105,8 +117,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"NoServer", with("{}", "{}"), Errc::kInvalid, "clusters[\"k\"].cluster has no server"},
         {"BadServer", with(R"({server: "ftp://k"})", "{}"), Errc::kInvalid,
          "clusters[\"k\"].cluster.server"},
-        {"Proxy", with(R"({server: "https://k", proxy-url: "http://p"})", "{}"), Errc::kUnsupported,
-         "proxy-url is not supported"},
+        {"Proxy", with(R"({server: "https://k", proxy-url: "socks5://p"})", "{}"),
+         Errc::kUnsupported, "proxy-url: only proxies that are spoken to in plain http"},
         {"BadBase64", with(R"({server: "https://k", certificate-authority-data: "%%"})", "{}"),
          Errc::kInvalid, "certificate-authority-data is not base64"},
         {"NoSuchFile", with(R"({server: "https://k", certificate-authority: ca})", "{}"),

@@ -42,6 +42,14 @@ TEST(ProxyRules, GoBySchemeAndPreferNamesInLowerCase) {
   EXPECT_EQ(rules->str(), "http://secure.test:3128 (https), http://plain.test:8080 (http)");
 }
 
+TEST(ProxyRules, AlwaysMeansEverything) {
+  const auto rules = ProxyRules::always("http://proxy.test:3128");
+  ASSERT_TRUE(rules) << rules.error().message;
+  for (const auto* url : {"https://r.test/", "http://r.test/", "https://127.0.0.1/"})
+    EXPECT_EQ(way_to(*rules, url), "proxy.test:3128") << url;
+  EXPECT_EQ(ProxyRules::always("socks5://proxy.test").error().code, Errc::kUnsupported);
+}
+
 TEST(ProxyRules, KeepCredentialsApartFromWhatIsShown) {
   const auto rules = rules_of({{"HTTPS_PROXY", "http://me:p%40ss@proxy.test:3128"}});
   ASSERT_TRUE(rules) << rules.error().message;
