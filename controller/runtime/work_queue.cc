@@ -10,7 +10,14 @@ WorkQueue::WorkQueue(RetryDelays delays, std::function<double()> random)
     : delays_(delays), random_(random ? std::move(random) : random_share) {}
 
 WorkQueue::Rank WorkQueue::rank(const Waiting& waiting) {
-  return Rank(-static_cast<int>(waiting.priority), waiting.number);
+  return Rank(-static_cast<int>(waiting.priority), waiting.turn, waiting.number);
+}
+
+std::size_t WorkQueue::next_turn(const Key& key, Priority priority) {
+  const auto on = turns_on_[priority];
+  const auto [lane, first] = lanes_.try_emplace(Lane(priority, key.namespace_), on);
+  if (!first) lane->second = std::max(lane->second + 1, on);
+  return lane->second;
 }
 
 void WorkQueue::add(const Key& key, Priority priority, Time now) {
@@ -56,9 +63,12 @@ std::optional<WorkQueue::Taken> WorkQueue::take(Time now) {
   wake_due(now);
   if (order_.empty()) return std::nullopt;
   const auto first = order_.begin();
-  Taken taken(first->second, waiting_.at(first->second).since);
+  const auto& waiting = waiting_.at(first->second);
+  Taken taken(first->second, waiting.since);
+  turns_on_[waiting.priority] = waiting.turn;
   waiting_.erase(first->second);
   order_.erase(first);
+  if (order_.empty()) lanes_.clear();  // Nobody is ahead of anybody.
   processing_.emplace(taken.key, Processing{now});
   return taken;
 }
@@ -116,14 +126,16 @@ void WorkQueue::enqueue(const Key& key, Priority priority, Time since) {
       again->priority = std::max(again->priority, priority);
     return;
   }
-  const auto [found, fresh] = waiting_.try_emplace(key, Waiting{priority, next_number_, since});
+  const auto [found, fresh] = waiting_.try_emplace(key, Waiting{priority, 0, next_number_, since});
   if (fresh) {
+    found->second.turn = next_turn(key, priority);
     order_.emplace(rank(found->second), key);
     ++next_number_;
     ++counters_.adds;
   } else if (priority > found->second.priority) {
     order_.erase(rank(found->second));
     found->second.priority = priority;
+    found->second.turn = next_turn(key, priority);
     order_.emplace(rank(found->second), key);
   }
 }

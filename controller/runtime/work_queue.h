@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -14,7 +15,8 @@
 
 namespace kiln::runtime {
 
-/// Who goes first. Within a priority, first come, first served.
+/// Who goes first. Within a priority namespaces take turns, so that one with a thousand keys does
+/// not hold up one with a single key; within a namespace, first come, first served.
 enum class Priority {
   kLow,     ///< From an initial list: nobody is waiting for it.
   kNormal,  ///< Timers, retries, changes of content.
@@ -90,6 +92,7 @@ class WorkQueue {
  private:
   struct Waiting {
     Priority priority;
+    std::size_t turn;
     std::size_t number;
     Time since;
   };
@@ -101,8 +104,12 @@ class WorkQueue {
     Time began;
     std::optional<Again> again{};  ///< Set: added meanwhile.
   };
-  using Rank = std::tuple<int, std::size_t>;  ///< Lower goes first.
+  using Rank = std::tuple<int, std::size_t, std::size_t>;  ///< Lower goes first.
+  /// The keys of one namespace and priority get a turn each; a namespace that comes later begins at
+  /// the turn that is on.
+  using Lane = std::pair<Priority, std::string>;
   static Rank rank(const Waiting& waiting);
+  std::size_t next_turn(const Key& key, Priority priority);
   void enqueue(const Key& key, Priority priority, Time since);
   void wake_due(Time now);
   void undelay(const Key& key);
@@ -113,6 +120,8 @@ class WorkQueue {
   std::size_t next_number_ = 0;
   std::unordered_map<Key, Waiting> waiting_;
   std::map<Rank, Key> order_;
+  std::map<Lane, std::size_t> lanes_;         ///< The turn that each gave out last.
+  std::map<Priority, std::size_t> turns_on_;  ///< The turn of the key that was taken last.
   std::unordered_map<Key, Processing> processing_;
   std::unordered_map<Key, std::pair<Time, Priority>> delayed_;
   std::set<std::pair<Time, Key>> due_;

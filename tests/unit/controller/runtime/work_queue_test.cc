@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 
@@ -98,6 +99,43 @@ TEST(WorkQueue, HoldsAKeyBackUntilItsTime) {
   ASSERT_TRUE(taken);
   EXPECT_EQ(taken->since, kNow + 5s) << "waiting counts from when it was due";
   EXPECT_EQ(work.next_due(), std::nullopt);
+}
+
+TEST(WorkQueue, LetsNamespacesTakeTurns) {
+  auto work = queue();
+  for (int i = 0; i < 3; ++i) work.add(Key("many", std::to_string(i)), Priority::kNormal, kNow);
+  work.add(Key("few", "a"), Priority::kNormal, kNow);
+  work.add(Key("some", "b"), Priority::kNormal, kNow);
+  work.add(Key("some", "c"), Priority::kNormal, kNow);
+
+  std::vector<std::string> order;
+  for (int i = 0; i < 6; ++i) order.push_back(take(work));
+
+  EXPECT_EQ(order, (std::vector<std::string>{"0", "a", "b", "1", "c", "2"}));
+}
+
+TEST(WorkQueue, ANamespaceThatComesLateWaitsForOneTurnAndHasNoMoreThanOthers) {
+  auto work = queue();
+  for (int i = 0; i < 1000; ++i) work.add(Key("many", std::to_string(i)), Priority::kNormal, kNow);
+  for (int i = 0; i < 500; ++i) take(work);
+
+  // Adds the next key only when the one before was taken.
+  std::string order;
+  for (int i = 0; i < 4; ++i) {
+    work.add(Key("late", std::to_string(i)), Priority::kNormal, kNow);
+    for (int j = 0; j < 2; ++j) order += work.take(kNow)->key.namespace_ == "late" ? 'L' : '-';
+  }
+
+  EXPECT_EQ(std::count(order.begin(), order.end(), 'L'), 4) << order;
+  EXPECT_EQ(std::count(order.begin(), order.end(), '-'), 4) << order;
+}
+
+TEST(WorkQueue, APriorityGoesBeforeAnyTurn) {
+  auto work = queue();
+  for (int i = 0; i < 10'000; ++i)
+    work.add(Key("ns" + std::to_string(i % 7), std::to_string(i)), Priority::kLow, kNow);
+  work.add(Key("ns0", "new"), Priority::kHigh, kNow);
+  EXPECT_EQ(take(work), "new");
 }
 
 TEST(WorkQueue, TakesTheEarliestOfSeveralTimes) {
