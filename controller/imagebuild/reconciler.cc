@@ -1,6 +1,8 @@
 #include "controller/imagebuild/reconciler.h"
 
 #include <algorithm>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <optional>
 
 #include "controller/imagebuild/build_meter.h"
@@ -15,6 +17,7 @@ using runtime::ReconcileResult;
 namespace type = api::condition_type;
 
 constexpr std::chrono::seconds kContestedDelay{60};
+constexpr std::chrono::seconds kLastWriteLimit{2};
 
 /// Sets the conditions that follow from one outcome. Ready=False alone reads as "in progress" to
 /// kstatus, so a dead end also sets Stalled, and a retry Reconciling.
@@ -45,6 +48,14 @@ class ConditionWriter {
     if (step == Step::kContent || step == Step::kAssemble)
       set(type::kContentReady, false, reason, message);
     if (step == Step::kPush) set(type::kPushed, false, reason, message);
+  }
+  void interrupted() {
+    const std::string message =
+        "the controller was stopped in the middle of the build; the next one begins it again";
+    api::Condition ready(std::string(type::kReady), false, generation_, "Interrupted", message);
+    ready.status = "Unknown";
+    api::set_condition(status_.conditions, std::move(ready), now_);
+    set(type::kReconciling, true, "Interrupted", message);
   }
   void suspended(const std::string& message, bool has_image) {
     set(type::kReady, has_image, "Suspended", message);
@@ -116,7 +127,7 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
 
   if (last.has_error()) {
     const auto error = last.error();
-    if (error.code == Errc::kCancelled) co_return ReconcileResult::done();
+    if (error.code == Errc::kCancelled) co_return co_await interrupted(pass);
     if (error.code == Errc::kConflict && pass->step() == Step::kRecord)
       co_return ReconcileResult::retry();
     if (error.code == Errc::kNotFound && pass->step() == Step::kRecord)
@@ -164,6 +175,22 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
   if (options_.metrics != nullptr) meter_pass(*options_.metrics, *pass, last);
   tell(*seen, *pass, before);
   co_return co_await write(pass, result);
+}
+
+/// The controller ends in the middle of a build, which is no failure: the next one begins it again.
+Task<ReconcileResult> ImageBuildReconciler::interrupted(std::shared_ptr<BuildPass> pass) {
+  co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+  auto& status = pass->status();
+  const auto* ready = api::find_condition(status.conditions, type::kReady);
+  // Else nothing was said of a build, and what stands there is still true.
+  if (ready == nullptr || ready->reason != "Progressing") co_return ReconcileResult::done();
+  ConditionWriter(status, ready->observed_generation, ports_.clock.now()).interrupted();
+  auto limited = with_deadline(pass->write_status(), kLastWriteLimit,
+                               std::string("saying that the build was interrupted"));
+  const auto written = co_await std::move(limited);
+  log::info("build interrupted", {{"imageBuild", pass->build().metadata.key()},
+                                  {"error", written ? "" : written.error().message}});
+  co_return ReconcileResult::done();
 }
 
 Task<ReconcileResult> ImageBuildReconciler::write(std::shared_ptr<BuildPass> pass,

@@ -29,6 +29,7 @@ class ImageBuildReconciler final : public runtime::Reconciler {
  private:
   Task<runtime::ReconcileResult> conclude(std::shared_ptr<BuildPass> pass,
                                           std::shared_ptr<const Seen> seen, Result<Next> last);
+  Task<runtime::ReconcileResult> interrupted(std::shared_ptr<BuildPass> pass);
   Task<runtime::ReconcileResult> write(std::shared_ptr<BuildPass> pass,
                                        runtime::ReconcileResult result);
   std::optional<std::chrono::milliseconds> poll_delay(const api::ImageBuild& build) const;

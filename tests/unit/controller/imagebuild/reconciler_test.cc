@@ -331,6 +331,24 @@ TEST_F(Reconcile, AfterACrashBetweenPendingAndTagMovesTheTag) {
   EXPECT_FALSE(status().contains("pending"));
 }
 
+TEST_F(Reconcile, StoppedInTheMiddleOfTheFirstBuildItWasInterruptedAndHasNotFailed) {
+  put_build();
+  registry_.on_call([](const fakes::FakeRegistry::Call& call) -> std::optional<Error> {
+    if (call.method == "put_manifest") return Error(Errc::kCancelled, "stopped");
+    return std::nullopt;
+  });
+
+  EXPECT_FALSE(reconcile().is_retry());
+
+  EXPECT_EQ(condition("Ready"), "Unknown Interrupted");
+  EXPECT_EQ(condition("Reconciling"), "True Interrupted");
+  registry_.on_call(nullptr);
+  look();
+  reconcile();
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_EQ(condition("Reconciling"), "none");
+}
+
 struct Refused {
   std::string name;
   Json change;
