@@ -14,16 +14,17 @@
 #include <list>
 #include <thread>
 
+#include "controller/flags/flags.h"
 #include "controller/imagebuild/build_meter.h"
 #include "controller/imagebuild/reconciler.h"
 #include "controller/kube/http_client.h"
-#include "controller/kube/namespace_list.h"
 #include "controller/obs/pages.h"
 #include "controller/obs/process_stats.h"
 #include "controller/obs/request_meters.h"
 #include "controller/obs/server_thread.h"
 #include "controller/runtime/controller.h"
 #include "controller/runtime/event_recorder.h"
+#include "controller/runtime/leader_elector.h"
 #include "controller/runtime/metering.h"
 #include "controller/runtime/watch_health.h"
 #include "controller/runtime/watcher_list.h"
@@ -31,6 +32,7 @@
 #include "core/base/log.h"
 #include "core/http/beast/client.h"
 #include "core/http/beast/server.h"
+#include "core/http/fenced_client.h"
 #include "core/http/observed_client.h"
 #include "core/registry/http_client.h"
 #include "core/registry/mirrored_client.h"
@@ -38,106 +40,16 @@
 namespace kiln {
 namespace {
 
+using flags::Flags;
+using flags::Settings;
+
 constexpr int kFailed = 1;
 constexpr int kWrongUsage = 2;
-constexpr std::chrono::seconds kGrace{25};
-
-struct Flags {
-  std::string kubeconfig;
-  std::string context;
-  std::size_t concurrent = 4;
-  std::vector<std::string> watch_namespaces;
-  std::string label_selector;
-  std::string min_retry_delay = "750ms";
-  std::string max_retry_delay = "15m";
-  unsigned interval_jitter_percentage = 5;
-  std::string metrics_addr = ":8080";
-  std::string health_addr = ":9440";
-  std::string log_level = "info";
-  std::string log_format = "text";
-  std::string cache_dir;
-  std::vector<std::string> egress_allow;
-  std::vector<std::string> egress_deny;
-  std::string registries_config;
-};
-
-void add_flags(CLI::App& app, Flags& flags) {
-  app.option_defaults()->always_capture_default();
-  app.set_version_flag("--version", std::string("kiln-controller ") + KILN_VERSION);
-  app.add_option("--kubeconfig", flags.kubeconfig,
-                 "Kubeconfig file; default: $KUBECONFIG, else the cluster this runs in");
-  app.add_option("--context", flags.context,
-                 "Context of the kubeconfig (default: its current one)");
-  app.add_option("--concurrent", flags.concurrent, "How many ImageBuilds are built at a time")
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--watch-namespaces,--watch-namespace", flags.watch_namespaces,
-                 "Only these namespaces, separated by commas (default: all)")
-      ->delimiter(',');
-  app.add_option("--watch-label-selector", flags.label_selector,
-                 "Only ImageBuilds with these labels");
-  app.add_option("--min-retry-delay", flags.min_retry_delay, "First wait after a failure");
-  app.add_option("--max-retry-delay", flags.max_retry_delay, "Longest wait after failures");
-  app.add_option("--interval-jitter-percentage", flags.interval_jitter_percentage,
-                 "By how much waits differ from spec.interval, so that not all polls coincide")
-      ->check(CLI::Range(0, 100));
-  app.add_option("--metrics-addr", flags.metrics_addr, "Where /metrics is served; 0 = nowhere");
-  app.add_option("--health-addr", flags.health_addr,
-                 "Where /healthz, /readyz and /loglevel are served; 0 = nowhere");
-  app.add_option("--log-level", flags.log_level, "trace, debug, info, warning, error or off");
-  app.add_option("--log-format", flags.log_format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}));
-  app.add_option("--cache-dir", flags.cache_dir,
-                 "Where facts about base images are kept between runs");
-  app.add_option("--egress-allow", flags.egress_allow,
-                 "CIDRs that content and registries may be at, besides the defaults");
-  app.add_option("--egress-deny", flags.egress_deny, "CIDRs that they may not be at");
-  app.add_option("--registries-config", flags.registries_config,
-                 "registries.yaml: mirrors and settings of registries")
-      ->envname("KILN_REGISTRIES_CONFIG");
-}
-
-/// What can be wrong with flags is found before anything starts.
-struct Settings {
-  runtime::RetryDelays delays{};
-  http::EgressPolicy::Rules egress{};
-  http::ProxyRules proxies{};
-  registry::RegistriesConfig registries{};
-  std::vector<std::string> namespaces{};
-  log::Level log_level = log::Level::kInfo;
-};
-
-Result<Settings> read_settings(const Flags& flags) {
-  Settings settings;
-  const auto first = parse_duration(flags.min_retry_delay);
-  if (!first) return first.error().while_doing("--min-retry-delay");
-  const auto cap = parse_duration(flags.max_retry_delay);
-  if (!cap) return cap.error().while_doing("--max-retry-delay");
-  settings.delays.first = *first;
-  settings.delays.cap = *cap;
-  auto allow = http::parse_cidrs(flags.egress_allow);
-  if (!allow) return std::move(allow).error().while_doing("--egress-allow");
-  auto deny = http::parse_cidrs(flags.egress_deny);
-  if (!deny) return std::move(deny).error().while_doing("--egress-deny");
-  settings.egress.allow = std::move(*allow);
-  settings.egress.deny = std::move(*deny);
-  settings.egress.deny_loopback = std::getenv("KUBERNETES_SERVICE_HOST") != nullptr;
-  auto proxies = http::ProxyRules::from_environment(&std::getenv);
-  if (!proxies) return std::move(proxies).error();
-  settings.proxies = std::move(*proxies);
-  if (!flags.registries_config.empty()) {
-    auto registries = registry::RegistriesConfig::read(flags.registries_config);
-    if (!registries) return std::move(registries).error().while_doing("--registries-config");
-    settings.registries = std::move(*registries);
-  }
-  auto namespaces = kube::check_namespaces(flags.watch_namespaces);
-  if (!namespaces) return std::move(namespaces).error().while_doing("--watch-namespaces");
-  settings.namespaces = std::move(*namespaces);
-  const auto level = log::parse_level(flags.log_level);
-  if (!level) return level.error().while_doing("--log-level");
-  settings.log_level = *level;
-  log::configure(*level, flags.log_format == "json" ? log::Format::kJson : log::Format::kText);
-  return settings;
-}
+/// After the builds' own grace. By default it all fits into the 30 s that Kubernetes waits.
+constexpr std::chrono::seconds kLastEventsLimit{3};
+constexpr std::chrono::seconds kReleaseLimit{3};
+/// For what is under way when the lead is lost. It writes nothing any more; see FencedClient.
+constexpr std::chrono::seconds kLostLimit{5};
 
 /// No user's registry or content is at the API server's own address. Where it is known by a name
 /// only, a network policy has to say so.
@@ -153,6 +65,8 @@ void deny_api_server(http::EgressPolicy::Rules& rules, const http::Url& server) 
 runtime::WatchScope watching(const Flags& flags, const Settings& settings, bool content) {
   runtime::WatchScope scope;
   scope.namespaces = settings.namespaces;
+  scope.each.machine.min_watch = settings.longest_watch / 2;
+  scope.each.machine.max_watch = settings.longest_watch;
   auto& selection = scope.each.machine.selection;
   selection.metadata_only = content;
   if (!content) selection.label_selector = flags.label_selector;
@@ -162,13 +76,17 @@ runtime::WatchScope watching(const Flags& flags, const Settings& settings, bool 
 /// All parts of the program, in the order in which they depend on each other.
 class Program {
  public:
-  Program(const Flags& flags, const Settings& settings, kube::Config config)
+  Program(const Flags& flags, const Settings& settings, const kube::Config& config)
       : flags_(flags),
         proxies_(settings.proxies.str()),
         log_switch_(settings.log_level),
         pool_(std::max(std::thread::hardware_concurrency(), 1U)),
-        kube_http_(http::make_client(io_.get_executor(), {})),
-        kube_(kube::make_http_client(metered_kube_http_, std::move(config), clock_, {})),
+        kube_http_(http::make_client(io_.get_executor(), to_the_api_server(config))),
+        kube_(kube::make_http_client(metered_kube_http_, config, clock_, {})),
+        lease_http_(http::make_client(io_.get_executor(), to_the_api_server(config))),
+        lease_kube_(kube::make_http_client(metered_lease_http_, config, clock_,
+                                           asking_for_the_lease(settings))),
+        elector_(*lease_kube_, io_.get_executor(), clock_, electing(flags, settings, config)),
         http_(http::make_client(io_.get_executor(), with_egress(settings))),
         plain_registry_(metered_http_, clock_),
         registry_(plain_registry_, settings.registries, clock_),
@@ -189,7 +107,7 @@ class Program {
         controller_(
             queue_, reconciler_,
             runtime::pointers_to<runtime::Watcher>({&builds_watchers_, &config_maps_watchers_}),
-            clock_, controlling(flags)) {
+            clock_, controlling(flags, settings)) {
     // Secrets are watched only once some ImageBuild has content from one.
     view_.on_secret_content([this] {
       for (auto& watcher : secrets_watchers_) in_background(watcher.run());
@@ -243,11 +161,38 @@ class Program {
     options.proxies = settings.proxies;
     return options;
   }
-  runtime::Controller::Options controlling(const Flags& flags) {
+  static http::ClientOptions to_the_api_server(const kube::Config& config) {
+    http::ClientOptions options;
+    options.proxies = config.proxies;
+    return options;
+  }
+  runtime::Controller::Options controlling(const Flags& flags, const Settings& settings) {
     runtime::Controller::Options options;
     options.concurrent = flags.concurrent;
-    options.grace = kGrace;
+    options.grace = settings.grace;
     options.observer = &metering_;
+    // Who stands by has read everything, and can begin at once.
+    if (flags.leader_elect)
+      options.before_work = [this] {
+        in_background(lead());
+        return elector_.wait_leading();
+      };
+    return options;
+  }
+  static kube::HttpClientOptions asking_for_the_lease(const Settings& settings) {
+    kube::HttpClientOptions options;
+    options.deadline = settings.election.request_limit();
+    options.retry.tries = 1;  // The election has its own.
+    return options;
+  }
+  static runtime::LeaderElector::Options electing(const Flags& flags, const Settings& settings,
+                                                  const kube::Config& config) {
+    runtime::LeaderElector::Options options;
+    options.terms = settings.election;
+    const auto& chosen = flags.leader_election_namespace;
+    options.lease =
+        kube::ObjectKey(chosen.empty() ? config.namespace_ : chosen, flags.leader_election_id);
+    options.identity = runtime::make_identity();
     return options;
   }
   imagebuild::ReconcilerOptions reconciling(const Flags& flags) {
@@ -270,6 +215,10 @@ class Program {
       return stopping_ ? obs::Finding::bad("stopping") : obs::Finding::good();
     });
     runtime::add_watch_checks(health_.ready, watchers, clock_);
+    if (!flags_.leader_elect) return;
+    elector_.follow(metrics_);
+    health_.live.add("leader-election", [this] { return elector_.liveness(); });
+    health_.ready.add("leader-election", [this] { return elector_.readiness(); });
   }
 
   Result<void> serve() {
@@ -300,10 +249,28 @@ class Program {
 
   Task<Result<void>> main_task() {
     auto result = co_await controller_.run();
-    auto last_words = with_deadline(events_.flush(), std::chrono::seconds(3),
-                                    std::string("sending the last Events"));
+    auto last_words =
+        with_deadline(events_.flush(), kLastEventsLimit, std::string("sending the last Events"));
     (void)co_await std::move(last_words);
+    // Last of all: who takes over is alone.
+    const auto released = co_await elector_.release(kReleaseLimit);
+    if (released.has_error())
+      log::warning("lease is not given back", {{"error", released.error().message}});
     co_return result;
+  }
+
+  /// Without the lead there is nothing to finish: another one has begun.
+  Task<Result<void>> lead() {
+    auto ended = co_await elector_.run();
+    if (!ended.has_error() || ended.error().code == Errc::kCancelled) co_return ended;
+    controller_.abandon(ended.error());
+    const auto waited = co_await sleep_for(kLostLimit);
+    if (!waited.has_error()) std::_Exit(kFailed);
+    co_return ended;
+  }
+
+  Result<void> may_write() const {
+    return flags_.leader_elect ? elector_.may_write() : Result<void>();
   }
 
   /// Handlers end last before the event loop they ask, whatever ends run().
@@ -333,10 +300,17 @@ class Program {
   runtime::Metering metering_{metrics_, clock_};
   WorkPool pool_;
   std::unique_ptr<http::Client> kube_http_;
-  http::ObservedClient metered_kube_http_{*kube_http_, api_meter_};
+  http::FencedClient fenced_kube_http_{*kube_http_, [this] { return may_write(); }};
+  http::ObservedClient metered_kube_http_{fenced_kube_http_, api_meter_};
   std::unique_ptr<kube::Client> kube_;
+  // The lease has connections of its own, which nothing else can hold up.
+  std::unique_ptr<http::Client> lease_http_;
+  http::ObservedClient metered_lease_http_{*lease_http_, api_meter_};
+  std::unique_ptr<kube::Client> lease_kube_;
+  runtime::LeaderElector elector_;
   std::unique_ptr<http::Client> http_;
-  http::ObservedClient metered_http_{*http_, registry_meter_};
+  http::FencedClient fenced_http_{*http_, [this] { return may_write(); }};
+  http::ObservedClient metered_http_{fenced_http_, registry_meter_};
   registry::HttpRegistryClient plain_registry_;
   registry::MirroredClient registry_;
   build::Builder builder_;
@@ -356,13 +330,13 @@ class Program {
 int run(int argc, char** argv) {
   CLI::App app("Builds container images from ImageBuilds.", "kiln-controller");
   Flags flags;
-  add_flags(app, flags);
+  flags::add_flags(app, flags);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : kWrongUsage;
   }
-  auto settings = read_settings(flags);
+  auto settings = flags::read_settings(flags);
   if (!settings) {
     std::cerr << "error: " << settings.error().message << '\n';
     return kWrongUsage;
@@ -373,7 +347,7 @@ int run(int argc, char** argv) {
     return kFailed;
   }
   deny_api_server(settings->egress, config->server);
-  Program program(flags, *settings, std::move(*config));
+  Program program(flags, *settings, *config);
   return program.run();
 }
 

@@ -69,7 +69,7 @@ Task<Result<void>> Controller::run() {
   children.spawn(children_, children.starting, start());
 
   bool cancelled = false;
-  const auto goes_on = [&] { return !cancelled && !stopping_ && !children.broken; };
+  const auto goes_on = [&] { return !cancelled && !stopping_ && !abandoned_ && !children.broken; };
   while (goes_on() && children.starting.running > 0)
     cancelled = co_await wait_for_change(std::nullopt);
   const bool started = !children.started.has_error();
@@ -81,8 +81,9 @@ Task<Result<void>> Controller::run() {
   }
   // Cancelled or not, the end is orderly: the children refer to this object.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  const auto grace = cancelled ? std::chrono::milliseconds(0) : options_.grace;
+  const auto grace = cancelled || abandoned_ ? std::chrono::milliseconds(0) : options_.grace;
   co_await shut_down(grace);
+  if (abandoned_) co_return *abandoned_;
   if (cancelled) co_return Error(Errc::kCancelled, "the controller was cancelled");
   if (stopping_) co_return Result<void>();
   if (children.broken) co_return *children.broken;
@@ -91,6 +92,12 @@ Task<Result<void>> Controller::run() {
 
 void Controller::stop() {
   stopping_ = true;
+  queue_.close();
+  if (children_) children_->changed.cancel();
+}
+
+void Controller::abandon(Error why) {
+  abandoned_ = std::move(why);
   queue_.close();
   if (children_) children_->changed.cancel();
 }
@@ -113,7 +120,7 @@ Task<void> Controller::shut_down(std::chrono::milliseconds grace) {
   queue_.close();
   Children::cancel(children.starting);
   const auto end = std::chrono::steady_clock::now() + grace;
-  while (children.workers.running > 0 && std::chrono::steady_clock::now() < end)
+  while (children.workers.running > 0 && !abandoned_ && std::chrono::steady_clock::now() < end)
     co_await wait_for_change(
         std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()));
   if (children.workers.running > 0)
@@ -167,6 +174,7 @@ Task<void> Controller::work() {
 
 Task<void> Controller::reconcile_one(WorkQueue::Taken taken) {
   const auto began = clock_.steady_now();
+  log::debug("reconcile begins", {{"object", taken.key.str()}});
   ++counters_.running;
   auto result = ReconcileResult::retry();
   std::string_view outcome = "exception";

@@ -77,7 +77,7 @@ class ReconcileObserver {
 ///   5. stop(): no new keys; reconciles under way get `grace` to end, then they are cancelled; then
 ///      the watchers are.
 ///
-/// Threads: all on the executor that run() runs on, except stop(), which must be posted to it.
+/// Threads: all on the executor that run() runs on; stop() and abandon() must be posted to it.
 /// Lifetime: everything given to it outlives run().
 class Controller {
  public:
@@ -98,6 +98,8 @@ class Controller {
   /// says.
   [[nodiscard]] Task<Result<void>> run();
   void stop();
+  /// As stop(), but at once: reconciles under way are cancelled, and run() answers `why`.
+  void abandon(Error why);
 
   bool working() const { return working_; }  ///< Ready: synced, and the workers run.
   const ControllerCounters& counters() const { return counters_; }
@@ -122,6 +124,7 @@ class Controller {
   std::shared_ptr<Children> children_;
   bool working_ = false;
   bool stopping_ = false;
+  std::optional<Error> abandoned_;
 };
 
 }  // namespace kiln::runtime

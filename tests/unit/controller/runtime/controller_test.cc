@@ -215,5 +215,29 @@ TEST_F(ControllerTest, EndsAtOnceWhenItIsCancelled) {
   EXPECT_EQ(kube_.open_watches(), 0U);
 }
 
+TEST_F(ControllerTest, AbandonedItCancelsWhatIsUnderWayAtOnceAndSaysWhy) {
+  put("hangs");
+  Background run(io_, controller().run());
+  ASSERT_TRUE(run_until(io_, [&] { return reconciler_.calls["hangs"] == 1; }));
+
+  controller().abandon(Error(Errc::kUnavailable, "the lead was lost"));
+
+  ASSERT_TRUE(run.wait());
+  EXPECT_TRUE(reconciler_.cancelled);
+  EXPECT_THAT(*run.result(), FailsWith(Errc::kUnavailable, "the lead was lost"));
+}
+
+TEST_F(ControllerTest, AbandonedInItsGraceItWaitsNoLonger) {
+  put("hangs");
+  Background run(io_, controller().run());
+  ASSERT_TRUE(run_until(io_, [&] { return reconciler_.calls["hangs"] == 1; }));
+  controller().stop();
+
+  controller().abandon(Error(Errc::kUnavailable, "the lead was lost"));
+
+  ASSERT_TRUE(run.wait());
+  EXPECT_THAT(*run.result(), FailsWith(Errc::kUnavailable, "the lead was lost"));
+}
+
 }  // namespace
 }  // namespace kiln::runtime

@@ -1,0 +1,79 @@
+#include "controller/flags/flags.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "tests/support/matchers.h"
+
+namespace kiln::flags {
+namespace {
+
+using namespace std::chrono_literals;
+using kiln::testing::FailsWith;
+using kiln::testing::IsOk;
+
+/// As the command line has them.
+Flags parse(std::vector<std::string> words) {
+  CLI::App app("test");
+  Flags flags;
+  add_flags(app, flags);
+  std::reverse(words.begin(), words.end());  // As CLI11 wants them.
+  app.parse(words);
+  return flags;
+}
+
+TEST(Flags, WithoutAnyOneReplicaWorksAlone) {
+  const auto flags = parse({});
+  EXPECT_FALSE(flags.leader_elect);
+  EXPECT_EQ(flags.concurrent, 4U);
+  const auto settings = read_settings(flags);
+  ASSERT_THAT(settings, IsOk());
+  EXPECT_EQ(settings->delays.first, 750ms);
+  EXPECT_EQ(settings->election.lease, 35s);
+  EXPECT_EQ(settings->election.renew_deadline, 30s);
+  EXPECT_EQ(settings->election.retry_period, 5s);
+}
+
+TEST(Flags, LeaderElectionIsNamedAsUsersOfControllerRuntimeAndOfFluxKnowIt) {
+  for (const auto* name : {"--leader-elect", "--enable-leader-election"})
+    EXPECT_TRUE(parse({name}).leader_elect) << name;
+}
+
+struct BadFlags {
+  std::string name;
+  std::vector<std::string> words;
+  std::string why;
+};
+
+class FlagsRejects : public ::testing::TestWithParam<BadFlags> {};
+
+TEST_P(FlagsRejects, WithTheFlagAndWhatIsWrongWithIt) {
+  EXPECT_THAT(read_settings(parse(GetParam().words)), FailsWith(Errc::kInvalid, GetParam().why));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Settings, FlagsRejects,
+    ::testing::ValuesIn(std::vector<BadFlags>{
+        {"RetryDelay", {"--min-retry-delay", "soon"}, "--min-retry-delay"},
+        {"Grace", {"--graceful-shutdown-timeout", "soon"}, "--graceful-shutdown-timeout"},
+        {"Watch", {"--watch-timeout", "soon"}, "--watch-timeout"},
+        {"ShortWatch", {"--watch-timeout", "1s"}, "--watch-timeout must be at least 2s"},
+        {"Lease", {"--leader-election-lease-duration", "soon"}, "--leader-election-lease-duration"},
+        {"RenewDeadline",
+         {"--leader-election-renew-deadline", "x"},
+         "--leader-election-renew-deadline"},
+        {"RetryPeriod", {"--leader-election-retry-period", "x"}, "--leader-election-retry-period"},
+        {"TermsThatCannotWork",
+         {"--leader-election-lease-duration", "10s"},
+         "the lease of leader election (10s) must last longer than the renew deadline (30s)"},
+        {"Namespace", {"--watch-namespaces", "Team_A"}, "--watch-namespaces"},
+        {"LogLevel", {"--log-level", "loud"}, "--log-level"},
+    }),
+    [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace kiln::flags
