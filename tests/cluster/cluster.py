@@ -42,6 +42,18 @@ KUBECTL_DEADLINE_S = 60
 UP_LOCK_DEADLINE_S = 120
 PREFIX = "kiln-cluster-"
 STATE_FILE = "cluster.json"
+# Who wrote ImageBuilds and leases, and what: all that tests ask for so far.
+_AUDIT_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+omitManagedFields: true
+rules:
+- level: Request
+  verbs: [create, update, patch, delete]
+  resources: [{group: kiln.build}, {group: coordination.k8s.io}]
+- level: None
+"""
 _LOCAL_NAMES = ("DNS:localhost", "IP:127.0.0.1")
 _CLUSTER_NAMES = ("DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc",
                   "IP:10.96.0.1")
@@ -70,16 +82,18 @@ class Cluster:
     """
 
     def __init__(self, *, apiserver_flags: Iterable[str] = (), registry: bool = True,
-                 directory: str | os.PathLike | None = None, detached: bool = False,
+                 audit: bool = False, directory: str | os.PathLike | None = None, detached: bool = False,
                  keep: bool | None = None) -> None:
         """Makes nothing yet; `start` does.
 
         `directory` must not exist or be empty; default: a fresh one below the temporary folder.
+        `audit` makes the API server write down who writes what; see `audit_events`.
         `keep` leaves the folder (logs!) behind at the end; default: if KILN_KEEP_CLUSTER is set.
         """
         self.directory = pathlib.Path(directory).absolute() if directory else None
         self._flags = list(apiserver_flags)
         self._with_registry = registry
+        self._audit = audit
         self._detached = detached
         self._keep = bool(os.environ.get("KILN_KEEP_CLUSTER")) if keep is None else keep
         self._servers: dict[str, Server] = {}
@@ -98,6 +112,8 @@ class Cluster:
         """Returns when everything is ready; if that fails, nothing of it is left running."""
         self.tools = go_tools.ensure(*go_tools.CLUSTER_TOOLS)
         self._make_directory()
+        if self._audit:
+            self._flags += self._audit_flags()
         try:
             self._start_servers()
         except BaseException as error:
@@ -254,6 +270,13 @@ class Cluster:
         self.etcd.compact()
         self.apiserver.start()
 
+    def audit_events(self) -> list[dict]:
+        """Writes of ImageBuilds and leases, oldest first, as audit.k8s.io/v1 has them.
+
+        A write is in here before it is answered.
+        """
+        return [json.loads(line) for line in self._audit_log.read_text().splitlines()]
+
     def add_registry(self, name: str, *, users: dict[str, str] | None = None, tls: bool = False,
                      storage: pathlib.Path | None = None,
                      settings: dict | None = None) -> Registry:
@@ -275,16 +298,19 @@ class Cluster:
         return registry
 
     def service_account_kubeconfig(self, namespace: str, name: str, *, duration: str = "1h",
-                                   token: str | None = None) -> pathlib.Path:
+                                   token: str | None = None, server: str | None = None,
+                                   file: str | None = None) -> pathlib.Path:
         """A kubeconfig file (mode 0600) that speaks as an existing ServiceAccount.
 
         Its token comes from the API server, which grants at least 10 minutes; for a shorter life
-        give one by `sign_token`.
+        give one by `sign_token`. `server` is another address for the API server, such as that of a
+        proxy; `file` is the file's name.
         """
         token = token or self.kubectl("create", "token", name, "--namespace", namespace,
                                       "--duration", duration).strip()
-        path = self.directory / f"kubeconfig-{namespace}-{name}"
-        self._write_kubeconfig(path, name, {"token": token})
+        path = self.directory / (file or f"kubeconfig-{namespace}-{name}")
+        credentials.write_kubeconfig(path, server or self.apiserver.url, self.ca_file, name,
+                                     {"token": token})
         return path
 
     def sign_token(self, namespace: str, name: str, seconds: int) -> str:
@@ -311,6 +337,17 @@ class Cluster:
     def _add(self, server):
         self._servers[server.name] = server
         return server
+
+    @property
+    def _audit_log(self) -> pathlib.Path:
+        return self.directory / "logs" / "audit.log"
+
+    def _audit_flags(self) -> list[str]:
+        policy = self.directory / "audit-policy.yaml"
+        policy.write_text(_AUDIT_POLICY)
+        self._audit_log.touch()
+        return [f"--audit-policy-file={policy}", f"--audit-log-path={self._audit_log}",
+                "--audit-log-mode=blocking"]
 
     def _pki(self, name: str = "") -> pathlib.Path:
         return self.directory / "pki" / name
