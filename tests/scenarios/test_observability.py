@@ -350,7 +350,7 @@ def test_the_operations_page_has_every_flag_with_its_default():
     told = run(binary("kiln-controller"), "--help").stdout
     flags = {}
     for line in told.splitlines():
-        found = re.match(r"  (?:-\w,)?(--[a-z-]+)(?:,--[a-z-]+)? (?:(?:TEXT|UINT)\S*(?: in \[.*?\])?(?:=(\S+))?)?", line)
+        found = re.match(r"  (?:-\w,)?(--[a-z-]+)(?:,--[a-z-]+)?(?: |$)(?:(?:TEXT|UINT)\S*(?: in \[.*?\])?(?:=(\S+))?)?", line)
         if found and found[1] not in ("--help", "--version"):
             default = re.search(r"(?:TEXT|\]|\})=(\S+)", line)
             flags[found[1]] = default[1] if default and default[1] != "[]" else ""
