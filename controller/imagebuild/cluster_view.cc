@@ -1,9 +1,12 @@
 #include "controller/imagebuild/cluster_view.h"
 
+#include <algorithm>
 #include <tuple>
 
+#include "controller/plan/git_content.h"
 #include "core/base/log.h"
 #include "core/oci/reference.h"
+#include "core/source/git_url.h"
 
 namespace kiln::imagebuild {
 namespace {
@@ -13,6 +16,10 @@ using runtime::Priority;
 
 std::string content_term(std::string_view kind, const std::string& space, const std::string& name) {
   return std::string(kind) + " " + space + "/" + name;
+}
+
+std::string git_term(const std::string& repository) {
+  return "git " + repository;
 }
 
 /// The output as registries see it; two spellings of one tag are one. "" for what is no reference.
@@ -30,6 +37,9 @@ std::vector<std::string> terms_of(const api::ImageBuild& build) {
           content_term("ConfigMap", build.metadata.namespace_, content.config_map->name));
     if (content.secret)
       terms.push_back(content_term("Secret", build.metadata.namespace_, content.secret->name));
+    if (!content.git) continue;
+    if (const auto name = source::repository_name_of(content.git->url); !name.empty())
+      terms.push_back(git_term(name));
   }
   return terms;
 }
@@ -148,13 +158,42 @@ bool ClusterView::uses(std::string_view kind, const kube::ObjectKey& key) const 
 
 void ClusterView::content_changed(std::string_view kind, const kube::ObjectKey& key,
                                   Priority priority) {
-  for (const auto& user : store_.with_term(content_term(kind, key.namespace_, key.name))) {
-    const auto seen = store_.find(user);
-    // A missing ConfigMap that comes is no trigger of a rebuild but the end of a failure.
-    if (seen && seen->build &&
-        (seen->build->spec.triggers.content || seen->build->status.digest.empty()))
-      queue_.add(user, priority);
+  for (const auto& user : store_.with_term(content_term(kind, key.namespace_, key.name)))
+    if (triggers_on_content(user)) queue_.add(user, priority);
+}
+
+bool ClusterView::triggers_on_content(const kube::ObjectKey& key) const {
+  const auto seen = store_.find(key);
+  // Missing content that comes is no trigger of a rebuild but the end of a failure.
+  return seen && seen->build &&
+         (seen->build->spec.triggers.content || seen->build->status.digest.empty());
+}
+
+std::vector<kube::ObjectKey> ClusterView::users_of_git(const std::string& repository,
+                                                       std::string_view name) const {
+  std::vector<kube::ObjectKey> users;
+  for (const auto& key : store_.with_term(git_term(repository))) {
+    const auto seen = store_.find(key);
+    if (!seen || !seen->build) continue;
+    const auto& content = seen->build->spec.content;
+    const auto follows = [&](const api::Content& entry) {
+      return entry.git && source::repository_name_of(entry.git->url) == repository &&
+             source::may_follow(plan::git_ref_of(*entry.git), name);
+    };
+    if (std::any_of(content.begin(), content.end(), follows)) users.push_back(key);
   }
+  return users;
+}
+
+std::size_t ClusterView::git_changed(const std::string& repository, std::string_view name,
+                                     Priority priority) {
+  std::size_t started = 0;
+  for (const auto& key : users_of_git(repository, name)) {
+    if (!triggers_on_content(key)) continue;
+    queue_.add(key, priority);
+    ++started;
+  }
+  return started;
 }
 
 void ContentWatch::applied(const kube::Object& object, Origin origin) {

@@ -31,9 +31,10 @@ struct ReadyCounts {
   std::size_t unknown = 0;
 };
 
-/// The ImageBuilds of the cluster, and who uses which ConfigMap, Secret and output tag. Turns what
-/// changed into keys of the work queue: a user's edit, the end of one that held a tag, other
-/// content. Changes of status alone start nothing. Threads: one. Lifetime: `queue` outlives it.
+/// The ImageBuilds of the cluster, and who uses which ConfigMap, Secret, git repository and output
+/// tag. Turns what changed into keys of the work queue: a user's edit, the end of one that held a
+/// tag, other content. Changes of status alone start nothing. Threads: one. Lifetime: `queue`
+/// outlives it.
 class ClusterView final : public runtime::WatchHandler {
  public:
   explicit ClusterView(runtime::KeySink& queue) : queue_(queue) {}
@@ -54,6 +55,16 @@ class ClusterView final : public runtime::WatchHandler {
   bool uses(std::string_view kind, const kube::ObjectKey& key) const;
   void content_changed(std::string_view kind, const kube::ObjectKey& key,
                        runtime::Priority priority);
+
+  /// Those that have content from a repository (by source::GitUrl::repository_name()) and may get
+  /// other content because its ref `name` ("refs/heads/main"; "" = any) was changed.
+  std::vector<kube::ObjectKey> users_of_git(const std::string& repository,
+                                            std::string_view name) const;
+  /// Somebody says that a ref was changed: starts those users whose spec.triggers allow it, and
+  /// answers how many.
+  std::size_t git_changed(const std::string& repository, std::string_view name,
+                          runtime::Priority priority);
+
   /// Called when the first ImageBuild with content from a Secret is seen.
   void on_secret_content(std::function<void()> callback) {
     on_secret_content_ = std::move(callback);
@@ -62,6 +73,7 @@ class ClusterView final : public runtime::WatchHandler {
  private:
   void put(const kube::Object& object);
   void wake_others(const Seen& gone);
+  bool triggers_on_content(const kube::ObjectKey& key) const;
 
   runtime::KeySink& queue_;
   runtime::Store<Seen> store_;

@@ -70,6 +70,16 @@ Result<void> check_git_ref(const GitRef& ref) {
   return {};
 }
 
+bool may_follow(const GitRef& ref, std::string_view name) {
+  if (!ref.commit.empty()) return false;
+  if (name.empty()) return true;
+  if (!ref.name.empty()) return name == ref.name;
+  if (!ref.semver.empty()) return name.starts_with(kTags);
+  if (!ref.tag.empty()) return name == std::string(kTags) + ref.tag;
+  if (!ref.branch.empty()) return name == std::string(kBranches) + ref.branch;
+  return name.starts_with(kBranches) || name == "HEAD";
+}
+
 std::string GitRevision::str() const {
   return (label.empty() ? "" : label + "@") + object_digest(commit);
 }

@@ -28,6 +28,10 @@ struct GitRef {
 /// Errors: kInvalid, naming the field.
 [[nodiscard]] Result<void> check_git_ref(const GitRef& ref);
 
+/// Can news of the server's `name` ("refs/heads/main") change what `ref` stands for? `name` "" =
+/// it is not known which one was changed.
+bool may_follow(const GitRef& ref, std::string_view name);
+
 /// 40 or 64 lower-case hexadecimal digits.
 bool is_object_id(std::string_view text);
 

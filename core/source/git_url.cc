@@ -186,6 +186,25 @@ std::string GitUrl::str() const {
   return std::string(scheme_name()) + "://" + (is_ssh() ? user_ + "@" : "") + host_port() + path_;
 }
 
+std::string GitUrl::repository_name() const {
+  constexpr std::string_view kEnding = ".git";
+  std::string name = host_;
+  for (const char c : path_)
+    if (c != '/' || name.back() != '/') name += c;
+  while (name.ends_with('/')) name.pop_back();
+  for (char& c : name)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  if (name.ends_with(kEnding)) name.resize(name.size() - kEnding.size());
+  return name;
+}
+
+std::string repository_name_of(std::string_view text) {
+  const auto converted =
+      text.find("://") == text.npos ? url_of_scp_form(text) : std::optional<std::string>();
+  const auto url = GitUrl::parse(converted ? std::string_view(*converted) : text);
+  return url ? url->repository_name() : "";
+}
+
 http::Url GitUrl::http_url(std::string_view suffix) const {
   // Never fails: this class refuses more than that one.
   return http::Url::parse(str())->with_path(path_ + std::string(suffix));

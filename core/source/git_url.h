@@ -41,6 +41,11 @@ class GitUrl {
   /// The same scheme, host and port: who may be sent the same credentials.
   bool same_server(const GitUrl& other) const { return origin() == other.origin(); }
 
+  /// Which repository it is, whatever the way to it: "git.example.com/team/site" for
+  /// https://git.example.com/Team/site.git and for ssh://git@git.example.com:2222/team/site. For
+  /// finding who may be concerned by news of it; two repositories may have the same name.
+  std::string repository_name() const;
+
   /// Of an https or http URL: the repository's own address with `suffix` behind its path.
   http::Url http_url(std::string_view suffix) const;
 
@@ -57,5 +62,9 @@ class GitUrl {
   std::uint16_t port_ = 0;
   std::string path_;
 };
+
+/// The repository_name() of a URL or of "git@host:path", as a git server's notifications have
+/// them. "": it is neither.
+std::string repository_name_of(std::string_view text);
 
 }  // namespace kiln::source

@@ -180,5 +180,41 @@ TEST_F(View, CountsWhatItCannotRead) {
   EXPECT_EQ(view_.count_ready().unknown, 1U);
 }
 
+kube::Object git_build(const std::string& name, const std::string& git,
+                       const std::string& more = "") {
+  return *kube::Object::parse(R"({"metadata":{"namespace":"web","name":")" + name +
+                              R"(","uid":"u-)" + name +
+                              R"(","resourceVersion":"1"},"spec":{"base":{"image":"scratch"},)" +
+                              more + R"("content":[{"path":"/srv","git":)" + git +
+                              R"(}],"output":{"image":"r.io/team/)" + name + R"("}}})");
+}
+
+TEST_F(View, KnowsWhoFollowsABranchOfARepository) {
+  view_.applied(git_build("a", R"({"url":"https://h.example/t/a.git","ref":{"branch":"main"}})"),
+                Origin::kChange);
+  view_.applied(git_build("b", R"({"url":"ssh://git@h.example/T/a","ref":{"branch":"next"}})"),
+                Origin::kChange);
+  view_.applied(git_build("c", R"({"url":"https://h.example/t/c"})"), Origin::kChange);
+
+  EXPECT_EQ(view_.users_of_git("h.example/t/a", "refs/heads/main"),
+            (std::vector<kube::ObjectKey>{{"web", "a"}}));
+  EXPECT_EQ(view_.users_of_git("h.example/t/a", "").size(), 2U);
+  EXPECT_EQ(view_.users_of_git("h.example/t/other", "").size(), 0U);
+  EXPECT_EQ(view_.users_of_git("", "").size(), 0U);
+}
+
+TEST_F(View, StartsWhoFollowsAPushedBranchUnlessTriggersSayNo) {
+  view_.applied(git_build("a", R"({"url":"https://h.example/t/a"})"), Origin::kChange);
+  auto waits =
+      git_build("b", R"({"url":"https://h.example/t/a"})", R"("triggers":{"content":false},)")
+          .json();
+  waits.insert(waits.size() - 1, R"(,"status":{"digest":"sha256:)" + std::string(64, 'a') + "\"}");
+  view_.applied(*kube::Object::parse(waits), Origin::kChange);
+  keys_.take();
+
+  EXPECT_EQ(view_.git_changed("h.example/t/a", "refs/heads/main", Priority::kHigh), 1U);
+  EXPECT_EQ(keys_.take(), Names{"a"});
+}
+
 }  // namespace
 }  // namespace kiln::imagebuild

@@ -176,5 +176,38 @@ TEST(GitRef, MayUseAllThatGitAllowsInNames) {
               IsOk());
 }
 
+struct News {
+  std::string claim;
+  GitRef wanted;
+  std::string name;
+  bool follows;
+};
+
+class NewsOfARef : public ::testing::TestWithParam<News> {};
+
+TEST_P(NewsOfARef, ConcernsThoseWhoFollowIt) {
+  EXPECT_EQ(may_follow(GetParam().wanted, GetParam().name), GetParam().follows);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, NewsOfARef,
+    ::testing::ValuesIn(std::vector<News>{
+        {"ItsBranch", ref("main"), "refs/heads/main", true},
+        {"AnotherBranch", ref("main"), "refs/heads/main2", false},
+        {"ATagOfTheBranchsName", ref("main"), "refs/tags/main", false},
+        {"ItsTag", ref("", "v1"), "refs/tags/v1", true},
+        {"AnotherTag", ref("", "v1"), "refs/tags/v2", false},
+        {"TagGoesBeforeBranch", ref("main", "v1"), "refs/heads/main", false},
+        {"AnyTagOfARange", ref("", "", "^1"), "refs/tags/v1.4.0", true},
+        {"NoBranchOfARange", ref("", "", "^1"), "refs/heads/main", false},
+        {"ItsName", ref("", "", "", "refs/pull/1/head"), "refs/pull/1/head", true},
+        {"AnotherName", ref("", "", "", "refs/pull/1/head"), "refs/pull/2/head", false},
+        {"ACommitNever", ref("", "", "", "", id('a')), "", false},
+        {"AnyBranchOfTheDefault", ref(""), "refs/heads/trunk", true},
+        {"NoTagOfTheDefault", ref(""), "refs/tags/v1", false},
+        {"WhatIsNotSaid", ref("main"), "", true},
+    }),
+    [](const auto& one) { return one.param.claim; });
+
 }  // namespace
 }  // namespace kiln::source

@@ -183,5 +183,31 @@ TEST(GitUrl, CredentialsAreForOneServerAndPort) {
   EXPECT_FALSE(url->same_server(*GitUrl::parse("ssh://h.example/a")));
 }
 
+struct Named {
+  std::string text, name;
+};
+
+class RepositoryName : public ::testing::TestWithParam<Named> {};
+
+TEST_P(RepositoryName, IsTheSameWhateverTheWayToIt) {
+  EXPECT_EQ(repository_name_of(GetParam().text), GetParam().name);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, RepositoryName,
+    ::testing::ValuesIn(std::vector<Named>{
+        {"https://git.example.com/team/site.git", "git.example.com/team/site"},
+        {"https://git.example.com/team/site", "git.example.com/team/site"},
+        {"https://Git.Example.com:8443//Team/Site.git/", "git.example.com/team/site"},
+        {"http://git.example.com/team/site/", "git.example.com/team/site"},
+        {"ssh://git@git.example.com:2222/team/site.git", "git.example.com/team/site"},
+        {"git@git.example.com:team/site.git", "git.example.com/team/site"},
+        {"git@git.example.com:/team/site.git", "git.example.com/team/site"},
+        {"https://[fd00::1]:8443/a.git", "fd00::1/a"},
+        {"https://me:secret@git.example.com/a", ""},
+        {"team/site", ""},
+        {"", ""},
+    }));
+
 }  // namespace
 }  // namespace kiln::source
