@@ -1,5 +1,6 @@
 #include "core/base/sha256.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -67,6 +68,13 @@ Sha256Sum hmac_sha256(std::string_view key, std::string_view bytes) {
   HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
        reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), sum.data(), &length);
   return sum;
+}
+
+bool equal_secrets(std::string_view a, std::string_view b) {
+  // Sums are of one length, whatever the texts' are.
+  const auto sum_a = sha256(a);
+  const auto sum_b = sha256(b);
+  return CRYPTO_memcmp(sum_a.data(), sum_b.data(), sum_a.size()) == 0;
 }
 
 }  // namespace kiln

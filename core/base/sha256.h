@@ -38,4 +38,8 @@ std::string sha256_hex(std::string_view bytes);
 /// HMAC-SHA-256 (RFC 2104).
 Sha256Sum hmac_sha256(std::string_view key, std::string_view bytes);
 
+/// Are both the same? For what a stranger may guess at: how long it takes tells nothing of where
+/// they differ.
+bool equal_secrets(std::string_view a, std::string_view b);
+
 }  // namespace kiln

@@ -25,5 +25,13 @@ TEST(HmacSha256, KnowsAVectorOfRfc4231) {
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+TEST(EqualSecrets, ComparesWholeTextsOfAnyLength) {
+  EXPECT_TRUE(equal_secrets("", ""));
+  EXPECT_TRUE(equal_secrets("token", "token"));
+  EXPECT_FALSE(equal_secrets("token", "tokens"));
+  EXPECT_FALSE(equal_secrets("token", "Token"));
+  EXPECT_FALSE(equal_secrets(std::string_view("a\0b", 3), std::string_view("a\0c", 3)));
+}
+
 }  // namespace
 }  // namespace kiln
