@@ -18,6 +18,7 @@ namespace kiln::kube {
 /// Which objects of a type a list or a watch is about.
 struct Selection {
   std::string namespace_;      ///< "" = all namespaces.
+  std::string name;            ///< Only the object of this name; "" = all.
   std::string label_selector;  ///< "" = all.
   bool metadata_only = false;  ///< Objects then hold nothing but `metadata`.
   Selection() = default;

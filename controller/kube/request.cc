@@ -20,6 +20,8 @@ void add_part(std::string& path, std::string_view part) {
 }
 
 http::Url with_selection(http::Url url, const Selection& selection) {
+  if (!selection.name.empty())
+    url = url.with_query("fieldSelector", "metadata.name=" + selection.name);
   if (!selection.label_selector.empty())
     url = url.with_query("labelSelector", selection.label_selector);
   return url;

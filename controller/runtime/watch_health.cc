@@ -20,7 +20,9 @@ obs::Finding judge_watch(const Watcher& watcher, const Clock& clock) {
 
 std::string check_name(const Watcher& watcher) {
   const auto& where = watcher.watched_namespace();
-  return "watch-" + watcher.name() + (where.empty() ? "" : "@" + where);
+  const auto& what = watcher.watched_name();
+  return "watch-" + watcher.name() + (where.empty() ? "" : "@" + where) +
+         (what.empty() ? "" : "." + what);
 }
 
 void add_watch_checks(obs::Checks& checks, const std::vector<const Watcher*>& watchers,

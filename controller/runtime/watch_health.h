@@ -12,7 +12,8 @@ namespace kiln::runtime {
 /// would not cure it. One that has not been started is not needed.
 [[nodiscard]] obs::Finding judge_watch(const Watcher& watcher, const Clock& clock);
 
-/// "watch-configmaps", or "watch-configmaps@web" for the watch of one namespace.
+/// "watch-configmaps", "watch-configmaps@web" for the watch of one namespace, and
+/// "watch-secrets@web.hooks" for that of one object.
 std::string check_name(const Watcher& watcher);
 
 /// Adds one check for each watcher. Lifetime: watchers and clock outlive the checks.

@@ -27,6 +27,7 @@ Watcher::Watcher(kube::Client& client, kube::ResourceType type, WatchHandler& ha
       clock_(clock),
       margin_(options.margin),
       namespace_(options.machine.selection.namespace_),
+      object_name_(options.machine.selection.name),
       machine_(std::move(options.machine)),
       last_activity_(clock.steady_now()) {}
 

@@ -46,6 +46,7 @@ class Watcher {
   const WatchCounters& counters() const { return machine_.counters(); }
   std::string name() const { return type_.str(); }
   const std::string& watched_namespace() const { return namespace_; }  ///< "" = all.
+  const std::string& watched_name() const { return object_name_; }     ///< "" = all.
   /// When the server was last heard: a page, an event, a bookmark, the end of a watch. At first the
   /// watcher's own beginning.
   std::chrono::steady_clock::time_point last_activity() const { return last_activity_; }
@@ -74,6 +75,7 @@ class Watcher {
   const Clock& clock_;
   std::chrono::milliseconds margin_;
   std::string namespace_;
+  std::string object_name_;
   WatchMachine machine_;
   std::set<kube::ObjectKey> unseen_;  ///< Known before the list and not shown by it so far.
   std::string last_failure_;

@@ -41,7 +41,7 @@ struct KubeCall {
 ///   kube.end_watches();   // as a server does at timeoutSeconds; or cut_watches(error)
 ///
 /// Does not imitate: schemas and validation, access rights, label selectors beyond "k=v,k2=v2",
-/// field selectors, deadlines, several versions of one type, server-side apply.
+/// field selectors but for a name, deadlines, several versions of one type, server-side apply.
 /// Lifetime: outlives its streams.
 class FakeKube final : public kube::Client {
  public:
@@ -381,6 +381,7 @@ class FakeKube final : public kube::Client {
     const auto& metadata = object.at("metadata");
     if (!selection.namespace_.empty() && json_string(metadata, "namespace") != selection.namespace_)
       return false;
+    if (!selection.name.empty() && json_string(metadata, "name") != selection.name) return false;
     std::string_view rest = selection.label_selector;
     while (!rest.empty()) {
       const auto term = rest.substr(0, rest.find(','));

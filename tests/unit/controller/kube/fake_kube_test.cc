@@ -40,6 +40,17 @@ TEST(FakeKube, KeepsTheResourceVersionOfAPatchThatChangesNothing) {
   EXPECT_EQ(after->meta().resource_version, before);
 }
 
+TEST(FakeKube, SelectsByName) {
+  FakeKube kube;
+  kube.put(kBuilds, kSite);
+  kube.put(kBuilds, R"({"metadata":{"namespace":"web","name":"other"},"spec":{}})");
+  kube::ListOptions options;
+  options.selection.name = "site";
+  const auto list = run_task(kube.list(kBuilds, options));
+  ASSERT_EQ(list->items.size(), 1U);
+  EXPECT_EQ(list->items[0].key(), kKey);
+}
+
 TEST(FakeKube, ChecksPreconditions) {
   FakeKube kube;
   const auto unchanged = Precondition::unchanged(kube.put(kBuilds, kSite).meta());

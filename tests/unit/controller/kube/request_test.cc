@@ -77,6 +77,21 @@ TEST(RequestBuilder, GoesOnWithAPageByItsTokenAlone) {
   EXPECT_EQ(request.url.query(), "limit=2&continue=a%2B%2F%3D");
 }
 
+TEST(RequestBuilder, ListsAndWatchesOneObjectByItsName) {
+  ListOptions list;
+  list.selection.namespace_ = "web";
+  list.selection.name = "hooks";
+  WatchOptions watch;
+  watch.selection = list.selection;
+  EXPECT_EQ(builder().list(kSecrets, list).url.target(),
+            "/api/v1/namespaces/web/secrets?fieldSelector=metadata.name%3Dhooks");
+  EXPECT_EQ(builder()
+                .watch(kSecrets, watch)
+                .url.query()
+                .rfind("fieldSelector=metadata.name%3Dhooks&watch=true", 0),
+            0U);
+}
+
 TEST(RequestBuilder, ListsMetadataOfOneNamespaceByLabel) {
   ListOptions options;
   options.selection.namespace_ = "web";

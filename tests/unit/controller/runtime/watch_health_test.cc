@@ -95,13 +95,16 @@ TEST_F(WatchHealthTest, ChecksAreNamedByResourceAndNamespace) {
   auto options = quick();
   options.machine.selection.namespace_ = "web";
   Watcher of_one(kube_, kConfigMaps, handler_, clock_, options);
+  options.machine.selection.name = "pages";
+  Watcher of_one_object(kube_, kConfigMaps, handler_, clock_, options);
   obs::Checks checks("readyz");
 
-  add_watch_checks(checks, {&watcher_, &of_one}, clock_);
+  add_watch_checks(checks, {&watcher_, &of_one, &of_one_object}, clock_);
 
   EXPECT_EQ(checks.report(true).text,
             "[+]watch-configmaps ok: not needed\n"
             "[+]watch-configmaps@web ok: not needed\n"
+            "[+]watch-configmaps@web.pages ok: not needed\n"
             "readyz check passed\n");
 }
 
