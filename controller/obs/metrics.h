@@ -136,6 +136,14 @@ class Metrics : public MetricRegistry {
   Counter base_polls{*this, "kiln_base_polls_total",
                      "Times that a registry was asked what a base's tag holds."};
 
+  // Webhooks.
+  Counter hook_requests{*this,
+                        "kiln_hook_requests_total",
+                        "Webhooks by sender and result: accepted, unmatched (no ImageBuild follows "
+                        "it), ping, ignored (an event of no interest), replayed, refused, "
+                        "malformed, unavailable.",
+                        {"kind", "result"}};
+
   // The process.
   Gauge build_info{*this, "kiln_build_info", "1; the label tells which version runs.", {"version"}};
   Gauge loop_lag{*this, "kiln_event_loop_lag_seconds",
