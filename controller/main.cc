@@ -15,7 +15,10 @@
 #include <thread>
 
 #include "controller/flags/flags.h"
+#include "controller/hooks/receiver.h"
+#include "controller/hooks/token_watch.h"
 #include "controller/imagebuild/build_meter.h"
+#include "controller/imagebuild/hook_starter.h"
 #include "controller/imagebuild/reconciler.h"
 #include "controller/kube/http_client.h"
 #include "controller/obs/pages.h"
@@ -73,6 +76,32 @@ runtime::WatchScope watching(const Flags& flags, const Settings& settings, bool 
   return scope;
 }
 
+/// The one Secret with the tokens of webhooks; nothing, where none are received.
+runtime::WatcherList watch_tokens(kube::Client& client, runtime::WatchHandler& handler,
+                                  const Clock& clock, const Settings& settings) {
+  runtime::WatcherList watchers;
+  if (!settings.hooks_secret) return watchers;
+  runtime::Watcher::Options options;
+  options.machine.selection.namespace_ = settings.hooks_secret->namespace_;
+  options.machine.selection.name = settings.hooks_secret->name;
+  watchers.emplace_back(client, kube::kSecrets, handler, clock, std::move(options));
+  return watchers;
+}
+
+/// Strangers may reach the port of webhooks: little memory, little time.
+http::ServerOptions for_strangers() {
+  http::ServerOptions options;
+  options.body_limit_bytes = 2 * 1024 * 1024;
+  options.max_connections = 16;
+  options.header = std::chrono::seconds(5);
+  options.body = std::chrono::seconds(10);
+  options.idle = std::chrono::seconds(30);
+  options.handler = std::chrono::seconds(5);
+  options.write = std::chrono::seconds(5);
+  options.grace = std::chrono::seconds(1);
+  return options;
+}
+
 /// All parts of the program, in the order in which they depend on each other.
 class Program {
  public:
@@ -98,6 +127,8 @@ class Program {
                     reconciling(flags)),
         config_maps_("ConfigMap", view_),
         secrets_("Secret", view_),
+        token_watch_(settings.hooks_secret.value_or(kube::ObjectKey()), tokens_),
+        token_watchers_(watch_tokens(*kube_, token_watch_, clock_, settings)),
         builds_watchers_(runtime::watch_namespaces(*kube_, imagebuild::kImageBuilds, view_, clock_,
                                                    watching(flags, settings, false))),
         config_maps_watchers_(runtime::watch_namespaces(*kube_, kube::kConfigMaps, config_maps_,
@@ -122,6 +153,8 @@ class Program {
       return kFailed;
     }
     const StopServers stop_servers{servers_};
+    const StopServers stop_hooks{hook_servers_};
+    for (auto& watcher : token_watchers_) in_background(watcher.run());
     in_background(toggle_debug_on_sigusr1());
     boost::asio::signal_set signals(io_, SIGINT, SIGTERM);
     signals.async_wait([this, &signals](const boost::system::error_code& error, int) {
@@ -171,12 +204,7 @@ class Program {
     options.concurrent = flags.concurrent;
     options.grace = settings.grace;
     options.observer = &metering_;
-    // Who stands by has read everything, and can begin at once.
-    if (flags.leader_elect)
-      options.before_work = [this] {
-        in_background(lead());
-        return elector_.wait_leading();
-      };
+    options.before_work = [this] { return before_work(); };
     return options;
   }
   static kube::HttpClientOptions asking_for_the_lease(const Settings& settings) {
@@ -205,7 +233,7 @@ class Program {
   /// Metrics and health: who is looked at for them.
   void be_observed() {
     const auto watchers = runtime::pointers_to<const runtime::Watcher>(
-        {&builds_watchers_, &config_maps_watchers_, &secrets_watchers_});
+        {&builds_watchers_, &config_maps_watchers_, &secrets_watchers_, &token_watchers_});
     metering_.follow(queue_, controller_, flags_.concurrent, watchers);
     imagebuild::meter_view(metrics_, view_);
     metrics_.add_refresh([this] { obs::refresh_process_metrics(metrics_); });
@@ -227,6 +255,24 @@ class Program {
     auto health = servers_.add("health", flags_.health_addr, health_pages_);
     if (health.has_error()) return std::move(health).error().while_doing("--health-addr");
     servers_.start();
+    return {};
+  }
+
+  /// Who stands by has read everything, and can begin at once.
+  Task<Result<void>> before_work() {
+    if (flags_.leader_elect) {
+      in_background(lead());
+      KILN_CO_TRY(co_await elector_.wait_leading());
+    }
+    co_return take_webhooks();
+  }
+
+  /// Only where work is done: a port that nobody listens on makes a proxy try another replica. On
+  /// a thread of its own: whatever strangers send, health can be asked for.
+  Result<void> take_webhooks() {
+    auto hooks = hook_servers_.add("hooks", flags_.hooks_addr, hooks_receiver_);
+    if (hooks.has_error()) return std::move(hooks).error().while_doing("--hooks-addr");
+    hook_servers_.start();
     return {};
   }
 
@@ -291,6 +337,10 @@ class Program {
         options.grace = std::chrono::seconds(1);  // The pages are short, and the end is near.
         return http::make_server(std::move(executor), address, handler, options);
       }};
+  obs::ServerThread hook_servers_{
+      [](Executor executor, const http::ListenAddress& address, http::RequestHandler& handler) {
+        return http::make_server(std::move(executor), address, handler, for_strangers());
+      }};
   boost::asio::io_context io_{1};
   obs::MetricsPages metrics_pages_{io_.get_executor(), metrics_};
   obs::HealthPages health_pages_{io_.get_executor(), health_, log_switch_};
@@ -320,6 +370,11 @@ class Program {
   imagebuild::ImageBuildReconciler reconciler_;
   imagebuild::ContentWatch config_maps_;
   imagebuild::ContentWatch secrets_;
+  hooks::TokenBox tokens_;
+  hooks::TokenWatch token_watch_;
+  imagebuild::HookStarter hook_starter_{view_};
+  hooks::Receiver hooks_receiver_{io_.get_executor(), hook_starter_, tokens_, clock_, metrics_};
+  runtime::WatcherList token_watchers_;
   runtime::WatcherList builds_watchers_;
   runtime::WatcherList config_maps_watchers_;
   runtime::WatcherList secrets_watchers_;

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "controller/hooks/token_watch.h"
 #include "controller/kube/namespace_list.h"
 #include "core/base/time_text.h"
 
@@ -77,6 +78,10 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_option("--metrics-addr", flags.metrics_addr, "Where /metrics is served; 0 = nowhere");
   app.add_option("--health-addr", flags.health_addr,
                  "Where /healthz, /readyz and /loglevel are served; 0 = nowhere");
+  app.add_option("--hooks-addr", flags.hooks_addr,
+                 "Where webhooks are received, in plain HTTP behind an Ingress; 0 = nowhere");
+  app.add_option("--hooks-secret", flags.hooks_secret,
+                 "NAMESPACE/NAME of the Secret whose entries are the tokens of webhooks");
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warning, error or off");
   app.add_option("--log-format", flags.log_format, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
@@ -112,6 +117,11 @@ Result<Settings> read_settings(const Flags& flags) {
   auto namespaces = kube::check_namespaces(flags.watch_namespaces);
   if (!namespaces) return std::move(namespaces).error().while_doing("--watch-namespaces");
   settings.namespaces = std::move(*namespaces);
+  if (flags.hooks_addr != "0") {
+    auto secret = hooks::parse_secret_key(flags.hooks_secret);
+    if (!secret) return std::move(secret).error().while_doing("--hooks-secret");
+    settings.hooks_secret = std::move(*secret);
+  }
   const auto level = log::parse_level(flags.log_level);
   if (!level) return level.error().while_doing("--log-level");
   settings.log_level = *level;

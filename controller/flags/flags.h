@@ -2,9 +2,11 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "controller/kube/object.h"
 #include "controller/runtime/election_machine.h"
 #include "controller/runtime/work_queue.h"
 #include "core/base/error.h"
@@ -30,6 +32,8 @@ struct Flags {
   unsigned interval_jitter_percentage = 5;
   std::string metrics_addr = ":8080";
   std::string health_addr = ":9440";
+  std::string hooks_addr = "0";
+  std::string hooks_secret;
   std::string log_level = "info";
   std::string log_format = "text";
   std::string cache_dir;
@@ -56,6 +60,7 @@ struct Settings {
   http::ProxyRules proxies{};
   registry::RegistriesConfig registries{};
   std::vector<std::string> namespaces{};
+  std::optional<kube::ObjectKey> hooks_secret{};  ///< Set: webhooks are received.
   log::Level log_level = log::Level::kInfo;
   runtime::ElectionTerms election{};
 };

@@ -5,7 +5,6 @@
 
 #include "controller/plan/git_content.h"
 #include "core/base/log.h"
-#include "core/oci/reference.h"
 #include "core/source/git_url.h"
 
 namespace kiln::imagebuild {
@@ -28,9 +27,15 @@ std::string output_term(const api::ImageBuild& build) {
   return reference ? "output " + build.metadata.namespace_ + " " + reference->str() : "";
 }
 
+std::string base_term(const oci::Repository& repository) {
+  return "base " + repository.str();
+}
+
 std::vector<std::string> terms_of(const api::ImageBuild& build) {
   std::vector<std::string> terms;
   if (auto term = output_term(build); !term.empty()) terms.push_back(std::move(term));
+  if (const auto base = oci::Reference::parse(build.spec.base.image))
+    terms.push_back(base_term(base->repository()));
   for (const auto& content : build.spec.content) {
     if (content.config_map)
       terms.push_back(
@@ -191,6 +196,22 @@ std::size_t ClusterView::git_changed(const std::string& repository, std::string_
   for (const auto& key : users_of_git(repository, name)) {
     if (!triggers_on_content(key)) continue;
     queue_.add(key, priority);
+    ++started;
+  }
+  return started;
+}
+
+std::size_t ClusterView::base_changed(const oci::Repository& repository, std::string_view tag,
+                                      Priority priority) {
+  std::size_t started = 0;
+  for (const auto& user : store_.with_term(base_term(repository))) {
+    const auto seen = store_.find(user);
+    if (!seen || !seen->build) continue;
+    const auto base = oci::Reference::parse(seen->build->spec.base.image);
+    // A digest is followed by nobody. A base that comes at last is the end of a failure.
+    if (!base || base->digest() || base->tag() != tag) continue;
+    if (!seen->build->spec.triggers.base && !seen->build->status.digest.empty()) continue;
+    queue_.add(user, priority);
     ++started;
   }
   return started;

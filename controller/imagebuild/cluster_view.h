@@ -11,6 +11,7 @@
 #include "controller/runtime/key_queue.h"
 #include "controller/runtime/store.h"
 #include "controller/runtime/watch_handler.h"
+#include "core/oci/reference.h"
 
 namespace kiln::imagebuild {
 
@@ -64,6 +65,10 @@ class ClusterView final : public runtime::WatchHandler {
   /// answers how many.
   std::size_t git_changed(const std::string& repository, std::string_view name,
                           runtime::Priority priority);
+  /// Somebody says that a tag was set: starts those whose base it is and whose spec.triggers allow
+  /// it, and answers how many.
+  std::size_t base_changed(const oci::Repository& repository, std::string_view tag,
+                           runtime::Priority priority);
 
   /// Called when the first ImageBuild with content from a Secret is seen.
   void on_secret_content(std::function<void()> callback) {

@@ -43,6 +43,15 @@ TEST(Flags, LeaderElectionIsNamedAsUsersOfControllerRuntimeAndOfFluxKnowIt) {
     EXPECT_TRUE(parse({name}).leader_elect) << name;
 }
 
+TEST(Flags, WebhooksNeedAnAddressAndASecret) {
+  EXPECT_FALSE(read_settings(parse({"--hooks-secret", "nonsense"}))->hooks_secret);
+  const auto settings =
+      read_settings(parse({"--hooks-addr", ":9292", "--hooks-secret", "kiln-system/hooks"}));
+  ASSERT_THAT(settings, IsOk());
+  ASSERT_TRUE(settings->hooks_secret);
+  EXPECT_EQ(settings->hooks_secret->str(), "kiln-system/hooks");
+}
+
 struct BadFlags {
   std::string name;
   std::vector<std::string> words;
@@ -72,6 +81,9 @@ INSTANTIATE_TEST_SUITE_P(
          "the lease of leader election (10s) must last longer than the renew deadline (30s)"},
         {"Namespace", {"--watch-namespaces", "Team_A"}, "--watch-namespaces"},
         {"LogLevel", {"--log-level", "loud"}, "--log-level"},
+        {"WebhooksWithoutTokens",
+         {"--hooks-addr", ":9292"},
+         "--hooks-secret: must be NAMESPACE/NAME"},
     }),
     [](const auto& test) { return test.param.name; });
 

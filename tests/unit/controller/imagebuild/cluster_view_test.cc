@@ -216,5 +216,48 @@ TEST_F(View, StartsWhoFollowsAPushedBranchUnlessTriggersSayNo) {
   EXPECT_EQ(keys_.take(), Names{"a"});
 }
 
+kube::Object build_on(const std::string& name, const std::string& base,
+                      const std::string& more = "") {
+  return *kube::Object::parse(R"({"metadata":{"namespace":"web","name":")" + name +
+                              R"(","uid":"u-)" + name +
+                              R"(","resourceVersion":"1"},"spec":{"base":{"image":")" + base +
+                              R"("},"output":{"image":"r.io/team/)" + name + R"("})" + more + "}");
+}
+
+TEST_F(View, StartsThoseWhoseBaseTagWasSetAndNoOthers) {
+  view_.applied(build_on("short", "nginx:1.27"), Origin::kChange);
+  view_.applied(build_on("long", "docker.io/library/nginx:1.27"), Origin::kChange);
+  view_.applied(build_on("older", "nginx:1.26"), Origin::kChange);
+  view_.applied(build_on("elsewhere", "r.io/library/nginx:1.27"), Origin::kChange);
+  view_.applied(build_on("pinned", "nginx:1.27@sha256:" + std::string(64, 'a')), Origin::kChange);
+  keys_.take();
+  const oci::Repository nginx{"index.docker.io", "library/nginx"};
+
+  EXPECT_EQ(view_.base_changed(nginx, "1.27", Priority::kHigh), 2U);
+  EXPECT_EQ(keys_.take(), (Names{"long", "short"}));
+  EXPECT_EQ(view_.base_changed(nginx, "1.28", Priority::kHigh), 0U);
+  EXPECT_EQ(view_.base_changed({"index.docker.io", "library/httpd"}, "1.27", Priority::kHigh), 0U);
+}
+
+TEST_F(View, StartsNothingForABaseWhereTriggersSayNoUnlessThereIsNoImageYet) {
+  const auto status = R"(,"status":{"digest":"sha256:)" + std::string(64, 'a') + ""
+}
+";
+    const auto with_trigger_off = [](const std::string& name, const std::string& more) {
+      auto text = build_on(name, "nginx:1.27").json();
+      const auto at = text.find(R"("output")");
+      text.insert(at, R"("triggers":{"base":false},)");
+      text.insert(text.size() - 1, more);
+      return *kube::Object::parse(text);
+    };
+view_.applied(with_trigger_off("built", status), Origin::kChange);
+view_.applied(with_trigger_off("new", ""), Origin::kChange);
+keys_.take();
+
+view_.base_changed({"index.docker.io", "library/nginx"}, "1.27", Priority::kHigh);
+
+EXPECT_EQ(keys_.take(), Names{"new"});
+}
+
 }  // namespace
 }  // namespace kiln::imagebuild

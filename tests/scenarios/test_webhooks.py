@@ -1,0 +1,147 @@
+"""Webhooks: a push starts a look at once, at the ImageBuilds concerned, and only for those who know a token."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import secrets
+import time
+
+import pytest
+
+import base_image
+from world import Controller, World
+
+TOKEN = secrets.token_hex(16)
+NEVER = "0s"  # As spec.interval: nothing is polled, so what happens was started by a webhook.
+
+
+@pytest.fixture
+def place(cluster, base, controller_kubeconfig, tmp_path, request):
+    """A world whose controller takes webhooks with TOKEN."""
+    world = World(cluster, base, tmp_path, request.node.name)
+    set_tokens(world, forge=TOKEN)
+    with Controller(controller_kubeconfig, tmp_path, "--hooks-addr", "127.0.0.1:0",
+                    "--hooks-secret", f"{world.namespace}/hooks") as controller:
+        world.controller = controller
+        world.wait_until("it is ready", lambda: controller.ask("health", "/readyz")[0] == 200)
+        yield world
+        log = controller.log()
+    world.close()
+    assert TOKEN not in log, "a token is in the log"
+
+
+def set_tokens(world: World, **tokens: str) -> None:
+    """Some of them with the line break that files end in."""
+    data = {key: base64.b64encode(f"{token}\n".encode()).decode() for key, token in tokens.items()}
+    world.apply({"apiVersion": "v1", "kind": "Secret", "data": data,
+                 "metadata": {"name": "hooks", "namespace": world.namespace}})
+
+
+def send(world: World, kind: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(world.controller.address("hooks"), timeout=10)
+    try:
+        connection.request("POST", f"/hooks/{kind}", body,
+                           {"Content-Type": "application/json", **headers})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def send_generic(world: World, body: dict, token: str = TOKEN, at: str = "") -> tuple[int, str]:
+    data = json.dumps(body).encode()
+    at = at or repr(time.time())
+    made = hmac.new(token.encode(), f"{at}.".encode() + data, hashlib.sha256).hexdigest()
+    return send(world, "generic", data, {"X-Timestamp": at, "X-Signature": f"sha256={made}"})
+
+
+def count(world: World, kind: str, result: str) -> float:
+    text = world.controller.ask("metrics", "/metrics")[1]
+    start = f'kiln_hook_requests_total{{kind="{kind}",result="{result}"}} '
+    return next((float(line[len(start):]) for line in text.splitlines() if line.startswith(start)), 0)
+
+
+def builds_on(world: World, **bases: str) -> dict[str, str]:
+    """An ImageBuild by each name on its base, all ready: their digests."""
+    world.apply(world.config_map("site-content", {"index.html": "hello\n"}),
+                *(world.image_build(name, base={"image": image}, interval=NEVER)
+                  for name, image in bases.items()))
+    return {name: world.wait_ready(name) for name in bases}
+
+
+def test_a_push_to_a_registry_that_notifies_starts_those_whose_base_it_is(place, cluster):
+    url = f"http://{place.controller.address('hooks')}/hooks/distribution"
+    registry = cluster.add_registry("notifying", settings={"notifications": {"endpoints": [{
+        "name": "kiln", "url": url, "headers": {"Authorization": [f"Bearer {TOKEN}"]},
+        "timeout": "5s", "threshold": 3, "backoff": "1s"}]}})
+    ours, other = (f"{registry.address}/team/base:{tag}" for tag in ("1", "2"))
+    for reference in (ours, other):
+        base_image.push(reference, mark="old")
+    before = builds_on(place, site=ours, bystander=other)
+    asked = f"/v2/team/base/manifests/{other.rpartition(':')[2]}"
+    polls_of_other = sum(r.path == asked for r in registry.requests())
+
+    base_image.push(ours, mark="new")
+
+    place.wait_ready("site", not_digest=before["site"])
+    last = place.get("site")["status"]["lastBuild"]
+    assert [reason["type"] for reason in last["reasons"]] == ["BaseChanged"]
+    assert place.get("bystander")["status"]["digest"] == before["bystander"]
+    assert sum(r.path == asked for r in registry.requests()) == polls_of_other
+    assert count(place, "distribution", "accepted") >= 1
+    assert count(place, "distribution", "refused") == 0
+    cluster.kill("notifying")  # It would go on telling a controller that is gone.
+
+
+def test_a_webhook_of_a_script_starts_a_look_at_the_base_once(place):
+    base = f"{place.registry}/{place.namespace}/base:1"
+    base_image.push(base, mark="old")
+    before = builds_on(place, site=base)["site"]
+    base_image.push(base, mark="new")
+    now = repr(time.time())
+
+    assert send_generic(place, {"image": base}, at=now) == (202, "ImageBuilds that are looked at now: 1\n")
+    place.wait_ready(not_digest=before)
+    assert send_generic(place, {"image": base}, at=now) == (200, "received before; nothing is started\n")
+    assert send_generic(place, {"image": f"{base}0"})[0] == 202
+    assert send_generic(place, {"ping": True}) == (200, "heard\n")
+    results = {result: count(place, "generic", result)
+               for result in ("accepted", "replayed", "unmatched", "ping")}
+    assert results == {"accepted": 1, "replayed": 1, "unmatched": 1, "ping": 1}
+
+
+def test_who_knows_no_token_starts_nothing_and_learns_nothing(place):
+    body = json.dumps({"image": place.base}).encode()
+    forged = hmac.new(b"a token that nobody gave us", body, hashlib.sha256).hexdigest()
+    for kind, headers in (("generic", {}), ("github", {"X-Hub-Signature-256": f"sha256={forged}"}),
+                          ("gitlab", {"X-Gitlab-Token": ""}), ("gitea", {"X-Gitea-Signature": forged}),
+                          ("bitbucket", {"X-Hub-Signature": f"sha256={forged}"}),
+                          ("distribution", {"Authorization": "Bearer x"}), ("quay/" + forged, {})):
+        assert send(place, kind, body, headers) == (403, "refused\n"), kind
+    assert send_generic(place, {"image": place.base}, at="1700000000") == (403, "refused\n")
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(place):
+    address = place.controller.address("hooks")
+    connection = http.client.HTTPConnection(address, timeout=10)
+    connection.putrequest("POST", "/hooks/github")
+    connection.putheader("Content-Length", str(3 * 1024 * 1024))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_a_token_that_is_exchanged_counts_at_once(place):
+    newer = secrets.token_hex(16)
+    set_tokens(place, forge=newer)
+    place.wait_until("the new token counts",
+                     lambda: send_generic(place, {"ping": True}, newer)[0] == 200)
+    assert send_generic(place, {"ping": True})[0] == 403
+    place.kubectl("delete", "secret", "hooks")
+    place.wait_until("no token is left",
+                     lambda: send_generic(place, {"ping": True}, newer)[0] == 503)
+    assert "Secret with the tokens of webhooks is gone" in place.controller.log()
