@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ struct Notice {
   static constexpr std::size_t kMostImages = 64;
 
   What what = What::kNothing;
+  /// How long after the notice the registry surely shows what it tells.
+  std::chrono::milliseconds visible_after{0};
   std::vector<GitPush> pushes;
   std::vector<ImagePush> images;
   Notice() = default;  // Not an aggregate: may travel through co_await.

@@ -23,6 +23,10 @@ void add_image(Notice& notice, const std::string& repository, const std::string&
   notice.what = Notice::What::kNews;
 }
 
+/// distribution tells of a manifest before it sets the tag (PutManifest in
+/// registry/handlers/manifests.go), which takes two writes to its storage.
+constexpr std::chrono::milliseconds kUntilTheTagIsSet{2'000};
+
 /// A registry is known under the name that the pusher used and under the one in its own URLs.
 void add_distribution_event(Notice& notice, const Json& event) {
   const auto& target = json_at(event, "target");
@@ -44,6 +48,7 @@ Result<Notice> read_distribution(const Json& body) {
   const auto& events = json_at(body, "events");
   if (!events.is_array()) return missing("events");
   Notice notice;
+  notice.visible_after = kUntilTheTagIsSet;
   for (const auto& event : events) add_distribution_event(notice, event);
   return notice;
 }

@@ -202,7 +202,7 @@ std::size_t ClusterView::git_changed(const std::string& repository, std::string_
 }
 
 std::size_t ClusterView::base_changed(const oci::Repository& repository, std::string_view tag,
-                                      Priority priority) {
+                                      std::chrono::milliseconds delay, Priority priority) {
   std::size_t started = 0;
   for (const auto& user : store_.with_term(base_term(repository))) {
     const auto seen = store_.find(user);
@@ -211,7 +211,10 @@ std::size_t ClusterView::base_changed(const oci::Repository& repository, std::st
     // A digest is followed by nobody. A base that comes at last is the end of a failure.
     if (!base || base->digest() || base->tag() != tag) continue;
     if (!seen->build->spec.triggers.base && !seen->build->status.digest.empty()) continue;
-    queue_.add(user, priority);
+    if (delay.count() > 0)
+      queue_.add_after(user, delay, priority);
+    else
+      queue_.add(user, priority);
     ++started;
   }
   return started;

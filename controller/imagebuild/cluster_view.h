@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -66,9 +67,9 @@ class ClusterView final : public runtime::WatchHandler {
   std::size_t git_changed(const std::string& repository, std::string_view name,
                           runtime::Priority priority);
   /// Somebody says that a tag was set: starts those whose base it is and whose spec.triggers allow
-  /// it, and answers how many.
+  /// it, after `delay`, and answers how many.
   std::size_t base_changed(const oci::Repository& repository, std::string_view tag,
-                           runtime::Priority priority);
+                           std::chrono::milliseconds delay, runtime::Priority priority);
 
   /// Called when the first ImageBuild with content from a Secret is seen.
   void on_secret_content(std::function<void()> callback) {

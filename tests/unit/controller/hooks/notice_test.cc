@@ -306,6 +306,13 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& test) { return test.param.name; });
 
+TEST(ReadNotice, OfDistributionComesBeforeTheTagIsSet) {
+  EXPECT_GT(read_notice(Kind::kDistribution, request("", bodies::kDistributionPush))->visible_after,
+            std::chrono::milliseconds(0));
+  EXPECT_EQ(read_notice(Kind::kHarbor, request("", bodies::kHarborPush))->visible_after,
+            std::chrono::milliseconds(0));
+}
+
 TEST(ReadNotice, TakesNoForms) {
   auto form = request("X-GitHub-Event: push", "payload=%7B%7D");
   form.headers.set("Content-Type", "application/x-www-form-urlencoded");

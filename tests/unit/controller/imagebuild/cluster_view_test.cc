@@ -233,10 +233,11 @@ TEST_F(View, StartsThoseWhoseBaseTagWasSetAndNoOthers) {
   keys_.take();
   const oci::Repository nginx{"index.docker.io", "library/nginx"};
 
-  EXPECT_EQ(view_.base_changed(nginx, "1.27", Priority::kHigh), 2U);
+  EXPECT_EQ(view_.base_changed(nginx, "1.27", {}, Priority::kHigh), 2U);
   EXPECT_EQ(keys_.take(), (Names{"long", "short"}));
-  EXPECT_EQ(view_.base_changed(nginx, "1.28", Priority::kHigh), 0U);
-  EXPECT_EQ(view_.base_changed({"index.docker.io", "library/httpd"}, "1.27", Priority::kHigh), 0U);
+  EXPECT_EQ(view_.base_changed(nginx, "1.28", {}, Priority::kHigh), 0U);
+  EXPECT_EQ(view_.base_changed({"index.docker.io", "library/httpd"}, "1.27", {}, Priority::kHigh),
+            0U);
 }
 
 TEST_F(View, StartsNothingForABaseWhereTriggersSayNoUnlessThereIsNoImageYet) {
@@ -254,7 +255,7 @@ view_.applied(with_trigger_off("built", status), Origin::kChange);
 view_.applied(with_trigger_off("new", ""), Origin::kChange);
 keys_.take();
 
-view_.base_changed({"index.docker.io", "library/nginx"}, "1.27", Priority::kHigh);
+view_.base_changed({"index.docker.io", "library/nginx"}, "1.27", {}, Priority::kHigh);
 
 EXPECT_EQ(keys_.take(), Names{"new"});
 }

@@ -15,7 +15,11 @@ class Keys final : public runtime::KeySink {
   void add(const kube::ObjectKey& key, Priority priority) override {
     if (priority == Priority::kHigh) added.push_back(key.name);
   }
-  void add_after(const kube::ObjectKey&, std::chrono::milliseconds, Priority) override {}
+  void add_after(const kube::ObjectKey& key, std::chrono::milliseconds delay,
+                 Priority priority) override {
+    if (priority == Priority::kHigh)
+      added.push_back(key.name + " after " + std::to_string(delay.count()));
+  }
   std::vector<std::string> added;
 };
 using Names = std::vector<std::string>;
@@ -48,6 +52,16 @@ TEST_F(HookStarterTest, StartsThoseOnTheBaseWithHighPriority) {
 
   EXPECT_EQ(starter_.start(notice), 2U);
   EXPECT_EQ(keys_.added, (Names{"shop", "site"}));
+}
+
+TEST_F(HookStarterTest, WaitsUntilTheRegistryShowsWhatItTells) {
+  have_on_base("site", "r.io/base/nginx:1");
+  hooks::Notice notice;
+  notice.images = {{{"r.io", "base/nginx"}, "1", ""}};
+  notice.visible_after = std::chrono::milliseconds(2'000);
+
+  EXPECT_EQ(starter_.start(notice), 1U);
+  EXPECT_EQ(keys_.added, Names{"site after 2000"});
 }
 
 TEST_F(HookStarterTest, StartsNothingForNothing) {
