@@ -1,6 +1,7 @@
 #include "controller/imagebuild/cluster_view.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 #include "controller/plan/git_content.h"
@@ -190,10 +191,16 @@ std::vector<kube::ObjectKey> ClusterView::users_of_git(const std::string& reposi
   return users;
 }
 
-std::size_t ClusterView::git_changed(const std::string& repository, std::string_view name,
-                                     Priority priority) {
+std::size_t ClusterView::git_changed(const std::string& repository,
+                                     const std::vector<std::string>& names, Priority priority) {
+  std::set<kube::ObjectKey> users;
+  const auto add = [&](std::string_view name) {
+    for (auto& key : users_of_git(repository, name)) users.insert(std::move(key));
+  };
+  for (const auto& name : names) add(name);
+  if (names.empty()) add("");
   std::size_t started = 0;
-  for (const auto& key : users_of_git(repository, name)) {
+  for (const auto& key : users) {
     if (!triggers_on_content(key)) continue;
     queue_.add(key, priority);
     ++started;

@@ -62,9 +62,9 @@ class ClusterView final : public runtime::WatchHandler {
   /// other content because its ref `name` ("refs/heads/main"; "" = any) was changed.
   std::vector<kube::ObjectKey> users_of_git(const std::string& repository,
                                             std::string_view name) const;
-  /// Somebody says that a ref was changed: starts those users whose spec.triggers allow it, and
-  /// answers how many.
-  std::size_t git_changed(const std::string& repository, std::string_view name,
+  /// Somebody says that refs were changed (empty = it is not said which): starts those users whose
+  /// spec.triggers allow it, and answers how many.
+  std::size_t git_changed(const std::string& repository, const std::vector<std::string>& names,
                           runtime::Priority priority);
   /// Somebody says that a tag was set: starts those whose base it is and whose spec.triggers allow
   /// it, after `delay`, and answers how many.

@@ -1,13 +1,33 @@
 #include "controller/imagebuild/hook_starter.h"
 
+#include <set>
+
 #include "core/base/log.h"
+#include "core/source/git_url.h"
 
 namespace kiln::imagebuild {
 
 using runtime::Priority;
 
+std::size_t HookStarter::start_git(const hooks::GitPush& push) {
+  std::set<std::string> repositories;
+  for (const auto& url : push.urls)
+    if (auto name = source::repository_name_of(url); !name.empty())
+      repositories.insert(std::move(name));
+  std::size_t started = 0;
+  for (const auto& repository : repositories) {
+    const auto count = view_.git_changed(repository, push.refs, Priority::kHigh);
+    if (count > 0)
+      log::info("a webhook tells of a git repository",
+                {{"repository", repository}, {"started", std::to_string(count)}});
+    started += count;
+  }
+  return started;
+}
+
 std::size_t HookStarter::start(const hooks::Notice& notice) {
   std::size_t started = 0;
+  for (const auto& push : notice.pushes) started += start_git(push);
   for (const auto& image : notice.images) {
     const auto count =
         view_.base_changed(image.repository, image.tag, notice.visible_after, Priority::kHigh);

@@ -12,6 +12,8 @@ class HookStarter final : public hooks::Starter {
   std::size_t start(const hooks::Notice& notice) override;
 
  private:
+  std::size_t start_git(const hooks::GitPush& push);
+
   ClusterView& view_;
 };
 

@@ -212,8 +212,11 @@ TEST_F(View, StartsWhoFollowsAPushedBranchUnlessTriggersSayNo) {
   view_.applied(*kube::Object::parse(waits), Origin::kChange);
   keys_.take();
 
-  EXPECT_EQ(view_.git_changed("h.example/t/a", "refs/heads/main", Priority::kHigh), 1U);
+  EXPECT_EQ(view_.git_changed("h.example/t/a", {"refs/heads/main"}, Priority::kHigh), 1U);
   EXPECT_EQ(keys_.take(), Names{"a"});
+  EXPECT_EQ(view_.git_changed("h.example/t/a", {"refs/heads/x", "refs/heads/y"}, Priority::kHigh),
+            1U);
+  EXPECT_EQ(view_.git_changed("h.example/t/a", {}, Priority::kHigh), 1U);
 }
 
 kube::Object build_on(const std::string& name, const std::string& base,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kiln::imagebuild {
@@ -38,6 +39,18 @@ class HookStarterTest : public ::testing::Test {
     have(name, R"("base":{"image":")" + image + R"("})");
   }
 
+  void have_from_git(const std::string& name, const std::string& git) {
+    have(name, R"("base":{"image":"scratch"},"content":[{"path":"/srv","git":{)" + git + "}}]");
+  }
+  static hooks::Notice push(std::vector<std::string> urls, std::vector<std::string> refs) {
+    hooks::GitPush one;
+    one.urls = std::move(urls);
+    one.refs = std::move(refs);
+    hooks::Notice notice;
+    notice.pushes.push_back(std::move(one));
+    return notice;
+  }
+
   Keys keys_;
   ClusterView view_{keys_};
   HookStarter starter_{view_};
@@ -62,6 +75,27 @@ TEST_F(HookStarterTest, WaitsUntilTheRegistryShowsWhatItTells) {
 
   EXPECT_EQ(starter_.start(notice), 1U);
   EXPECT_EQ(keys_.added, Names{"site after 2000"});
+}
+
+TEST_F(HookStarterTest, StartsThoseThatFollowTheRefOfTheRepositoryHoweverItIsWritten) {
+  have_from_git("by-https", R"("url":"https://Git.example/team/site.git","ref":{"branch":"main"})");
+  have_from_git("by-ssh",
+                R"("url":"ssh://git@git.example:2222/team/site","ref":{"branch":"main"})");
+  have_from_git("next", R"("url":"https://git.example/team/site","ref":{"branch":"next"})");
+  have_from_git("tags", R"("url":"https://git.example/team/site","ref":{"semver":"1.x"})");
+  have_from_git("pinned", R"("url":"https://git.example/team/site","ref":{"commit":")" +
+                              std::string(40, 'a') + R"("})");
+  have_from_git("other", R"("url":"https://git.example/team/other","ref":{"branch":"main"})");
+  const std::vector<std::string> urls = {"https://git.example/team/site.git",
+                                         "git@git.example:team/site.git", "no address"};
+
+  EXPECT_EQ(starter_.start(push(urls, {"refs/heads/main"})), 2U);
+  EXPECT_EQ(std::exchange(keys_.added, {}), (Names{"by-https", "by-ssh"}));
+  EXPECT_EQ(starter_.start(push(urls, {"refs/tags/v1.2.3"})), 1U);
+  EXPECT_EQ(std::exchange(keys_.added, {}), Names{"tags"});
+  EXPECT_EQ(starter_.start(push(urls, {"refs/heads/main", "refs/heads/next"})), 3U);
+  EXPECT_EQ(std::exchange(keys_.added, {}), (Names{"by-https", "by-ssh", "next"}));
+  EXPECT_EQ(starter_.start(push(urls, {})), 4U) << "all but the pinned one";
 }
 
 TEST_F(HookStarterTest, StartsNothingForNothing) {
