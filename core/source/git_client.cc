@@ -70,6 +70,14 @@ struct GitClient::Flight {
 
 /// What is known of one question.
 struct GitClient::Asked {
+  explicit Asked(std::string name) : repository(std::move(name)) {}
+  std::string repository;  ///< Its repository_name().
+  /// Questions that were sent no later than this do not count.
+  std::optional<std::chrono::steady_clock::time_point> forgotten{};
+  bool counts(std::chrono::steady_clock::time_point sent,
+              std::chrono::steady_clock::time_point earliest) const {
+    return sent >= earliest && (!forgotten || sent > *forgotten);
+  }
   std::shared_ptr<Flight> flight{};              ///< Shared with all who wait for it.
   Refs refs{};                                   ///< The last answer.
   std::chrono::steady_clock::time_point when{};  ///< When that question was sent.
@@ -128,7 +136,24 @@ Task<Result<std::shared_ptr<const GitServer>>> GitClient::find_server(
   co_return std::shared_ptr<const GitServer>(std::move(server));
 }
 
+void GitClient::tell(GitObserver::Work work, bool well,
+                     std::chrono::steady_clock::time_point since) const {
+  if (options_.observer != nullptr) options_.observer->did(work, well, clock_.steady_now() - since);
+}
+
+void GitClient::forget(const std::string& repository) {
+  for (const auto& [question, asked] : asked_)
+    if (asked->repository == repository) asked->forgotten = clock_.steady_now();
+}
+
 Task<Result<GitClient::Refs>> GitClient::ask(GitRequest request) {
+  const auto since = clock_.steady_now();
+  auto refs = co_await ask_server(std::move(request));
+  tell(GitObserver::Work::kAsk, refs.has_value(), since);
+  co_return refs;
+}
+
+Task<Result<GitClient::Refs>> GitClient::ask_server(GitRequest request) {
   auto server = co_await find_server(request.url, request.credentials, std::nullopt);
   if (!server) co_return std::move(server).error();
   auto work = [program = program_, server = *server, ref = request.ref](std::stop_token stop) {
@@ -146,16 +171,16 @@ Task<Result<GitClient::Refs>> GitClient::list_refs(GitRequest request) {
   });
   for (;;) {
     auto& slot = asked_[key];
-    if (!slot) slot = std::make_shared<Asked>();
+    if (!slot) slot = std::make_shared<Asked>(request.url.repository_name());
     const auto asked = slot;
-    if (asked->refs && asked->when >= earliest) co_return asked->refs;
+    if (asked->refs && asked->counts(asked->when, earliest)) co_return asked->refs;
     if (const auto flight = asked->flight) {
       boost::system::error_code woken;
       co_await flight->done.async_wait(
           boost::asio::redirect_error(boost::asio::use_awaitable, woken));
       if (!flight->landed) co_return Error(Errc::kCancelled, "cancelled");
       const bool is_error = flight->answer && flight->answer->has_error();
-      if (is_error && flight->started >= earliest &&
+      if (is_error && asked->counts(flight->started, earliest) &&
           flight->answer->error().code != Errc::kCancelled)
         co_return flight->answer->error();
       continue;
@@ -193,8 +218,10 @@ Task<Result<GitRevision>> GitClient::resolve(GitRequest request) {
 
 Task<Result<Content>> GitClient::fetch(GitRequest request) {
   const auto url = request.url.str();
+  const auto since = clock_.steady_now();
   auto fetch = std::make_shared<GitFetch>(*this, std::move(request));
   auto content = co_await fetch->run();
+  tell(GitObserver::Work::kFetch, content.has_value(), since);
   if (!content) co_return std::move(content).error().while_doing(url);
   co_return std::move(*content);
 }

@@ -24,6 +24,17 @@ namespace kiln::source {
 
 class GitCache;
 
+/// Hears what a GitClient does. Called on the I/O executor.
+class GitObserver {
+ public:
+  enum class Work {
+    kAsk,    ///< A server was asked what its refs are; who shares an answer asks nobody.
+    kFetch,  ///< Content was read, and fetched where the cache did not have it.
+  };
+  virtual ~GitObserver() = default;
+  virtual void did(Work work, bool well, std::chrono::steady_clock::duration took) = 0;
+};
+
 /// What is wanted from a repository.
 struct GitRequest {
   GitUrl url;
@@ -53,6 +64,7 @@ class GitClient {
     std::filesystem::path cache_dir{};  ///< "" = a folder that goes with the client.
     GitLimits limits{};
     http::EgressPolicy egress{};
+    GitObserver* observer = nullptr;  ///< May be null; else it outlives the client.
     Options() = default;
   };
   GitClient(Options options, http::HostResolver& resolver, http::Client& http, WorkPool& pool,
@@ -69,6 +81,10 @@ class GitClient {
   /// are wanted, and keep the repository in the cache. Errors: see GitSource::fetch().
   [[nodiscard]] Task<Result<Content>> fetch(GitRequest request);
 
+  /// What is known of the refs of repositories with this repository_name() is out of date, also
+  /// what is being asked just now.
+  void forget(const std::string& repository);
+
  private:
   friend class GitFetch;
   using Refs = std::shared_ptr<const RemoteRefs>;
@@ -80,6 +96,8 @@ class GitClient {
       GitUrl url, GitCredentials credentials, std::optional<http::AddressKind> named_by);
   Task<Result<Refs>> list_refs(GitRequest request);
   Task<Result<Refs>> ask(GitRequest request);
+  Task<Result<Refs>> ask_server(GitRequest request);
+  void tell(GitObserver::Work work, bool well, std::chrono::steady_clock::time_point since) const;
   Result<GitCache*> cache();
 
   Options options_;
