@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <optional>
 
 #include "cli/build_flags.h"
 #include "cli/command.h"
@@ -143,6 +144,8 @@ class BuildRun {
   Task<Result<void>> run() {
     auto local = stand_in(build_, options_.local_content);
     if (!local) co_return std::move(local).error();
+    // A try-out has no commit to name its tags after, and -t names the place.
+    if (!local->empty() && !options_.targets.empty()) build_.spec.output.tags.clear();
     KILN_CO_TRY(plan::check_spec(build_));
     KILN_CO_TRY(co_await make_plan(std::move(*local)));
     KILN_CO_TRY(co_await assemble());
@@ -181,7 +184,8 @@ class BuildRun {
       KILN_CO_TRY(co_await images_.prepare(base->repository().registry));
       images_.registries().apply_flags(accesses->base, base->repository().registry);
     }
-    auto made = co_await plan::make_plan(shared, provider_, std::move(*accesses));
+    auto git = images_.engine().git;
+    auto made = co_await plan::make_plan(shared, provider_, std::move(*accesses), std::move(git));
     if (!made) co_return std::move(made).error();
     plan_ = std::make_unique<plan::Plan>(std::move(*made));
     KILN_CO_TRY(co_await images_.prepare(plan_->repository.registry));
@@ -192,7 +196,7 @@ class BuildRun {
   /// What the command line says goes before what the manifest says.
   Result<void> with_flags(const std::vector<LocalContent>& local) {
     auto request = std::make_shared<build::BuildRequest>(*plan_->request);
-    KILN_TRY(options_.build.apply(*request));
+    KILN_TRY(options_.build.apply(*request, has_git()));
     if (!images_.wanted().empty()) request->base.platforms = images_.wanted();
     for (const auto& [entry, directory] : local) {
       source::DirectoryOptions read;
@@ -204,10 +208,32 @@ class BuildRun {
     return {};
   }
 
+  bool has_git() const {
+    const auto& content = build_.spec.content;
+    return std::any_of(content.begin(), content.end(),
+                       [](const auto& entry) { return entry.git.has_value(); });
+  }
+
+  bool wants_commit_times() const {
+    const auto& flag = options_.build.timestamps;
+    return flag.empty() ? build_.spec.output.timestamps == "SourceRevision"
+                        : options_.build.wants_commit_times();
+  }
+
   Task<Result<void>> assemble() {
     auto& builder = images_.engine().builder;
+    for (const auto& one : build_.spec.content)
+      if (one.git) tell("fetching " + one.git->url);
     auto content = co_await builder.fetch_content(plan_->request);
     if (!content) co_return std::move(content).error();
+    if (wants_commit_times()) {
+      auto request = std::make_shared<build::BuildRequest>(*plan_->request);
+      KILN_CO_TRY(plan::apply_commit_times(*request, *content));
+      plan_->request = std::move(request);
+    }
+    for (const auto& one : *content)
+      if (one.content.commit) tell(one.description + " is at " + one.content.revision);
+    commit_ = plan::first_commit(*content);
     tell("resolving the base " + build_.spec.base.image);
     auto base = co_await builder.resolve_base(plan_->request);
     if (!base) co_return std::move(base).error().while_doing("base " + build_.spec.base.image);
@@ -225,7 +251,8 @@ class BuildRun {
   }
 
   Task<Result<void>> push_as_planned() {
-    const plan::TagFacts facts{images_.engine().clock.now(), key_, build_.metadata.generation};
+    const plan::TagFacts facts{images_.engine().clock.now(), key_, build_.metadata.generation,
+                               commit_};
     auto tags = plan::render_tags(build_, facts);
     if (!tags) co_return std::move(tags).error();
     auto destination = build::registry_destination(images_.engine().registry, plan_->repository,
@@ -278,6 +305,7 @@ class BuildRun {
   ManifestProvider provider_;
   std::unique_ptr<plan::Plan> plan_;
   std::string key_;
+  std::optional<source::CommitFacts> commit_;
   std::shared_ptr<const image::ImageSet> result_;
 };
 

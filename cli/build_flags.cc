@@ -29,7 +29,7 @@ void BuildFlags::add_to(CLI::App& command) {
   command.option_defaults()->group(kOwnFlags);
 }
 
-Result<void> BuildFlags::apply(build::BuildRequest& request) const {
+Result<void> BuildFlags::apply(build::BuildRequest& request, bool has_git) const {
   if (!compression.empty()) {
     auto parsed = layer::parse_compression(compression);
     if (!parsed) return std::move(parsed).error().while_doing("--compression");
@@ -41,7 +41,7 @@ Result<void> BuildFlags::apply(build::BuildRequest& request) const {
     request.layers = *parsed;
   }
   if (!media_types.empty()) request.docker_media_types = media_types == "docker";
-  if (timestamps == "source")
+  if (wants_commit_times() && !has_git)
     return Error(Errc::kInvalid,
                  "--timestamps source is the time of a git commit, and there is no content from "
                  "git; write content or epoch");

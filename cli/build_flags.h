@@ -19,8 +19,11 @@ struct BuildFlags {
 
   /// Lifetime: this object outlives the parsing.
   void add_to(CLI::App& command);
-  /// Puts what was given into `request`, and $SOURCE_DATE_EPOCH. Errors: kInvalid, naming the flag.
-  Result<void> apply(build::BuildRequest& request) const;
+  /// --timestamps source: only who has content from git can do that.
+  bool wants_commit_times() const { return timestamps == "source"; }
+  /// Puts what was given into `request`, and $SOURCE_DATE_EPOCH. Errors: kInvalid, naming the flag;
+  /// also for wants_commit_times() where there is no content from git.
+  Result<void> apply(build::BuildRequest& request, bool has_git = false) const;
 };
 
 }  // namespace kiln::cli

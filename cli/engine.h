@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 
+#include "controller/plan/git_content.h"
 #include "core/base/clock.h"
 #include "core/base/work_pool.h"
 #include "core/build/builder.h"
@@ -21,9 +22,16 @@ struct Engine {
   build::Builder& builder;
   const Clock& clock;
   LocalClients local_clients;
+  plan::GitSources git;
 
-  Engine(registry::Client& r, WorkPool& p, build::Builder& b, const Clock& c, LocalClients l)
-      : registry(r), pool(p), builder(b), clock(c), local_clients(std::move(l)) {}
+  Engine(registry::Client& r, WorkPool& p, build::Builder& b, const Clock& c, LocalClients l,
+         plan::GitSources g)
+      : registry(r),
+        pool(p),
+        builder(b),
+        clock(c),
+        local_clients(std::move(l)),
+        git(std::move(g)) {}
 };
 
 }  // namespace kiln::cli

@@ -17,11 +17,15 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/http/beast/client.h"
+#include "core/http/beast/resolver.h"
 #include "core/registry/http_client.h"
 #include "core/registry/mirrored_client.h"
+#include "core/source/git_source.h"
 
 namespace kiln::cli {
 namespace {
+
+constexpr unsigned kGitPrograms = 4;  ///< How many talk to servers at a time.
 
 struct GlobalOptions {
   std::string cache_dir;
@@ -40,6 +44,13 @@ std::filesystem::path cache_directory(const GlobalOptions& options) {
   if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
     return std::filesystem::path(home) / ".cache" / "kiln";
   return {};
+}
+
+/// Repositories are kept beside the facts about base images.
+source::GitClient::Options git_options(const GlobalOptions& options) {
+  source::GitClient::Options git;
+  if (const auto cache = cache_directory(options); !cache.empty()) git.cache_dir = cache / "git";
+  return git;
 }
 
 /// What is said about the ways to registries outside the command line.
@@ -83,6 +94,9 @@ int run_command(const GlobalOptions& options, const Action& action) {
   registry::MirroredClient client(plain, reaching->registries, clock);
   ProgressClient registry(client);
   build::Builder builder(registry, pool, build::Builder::Options{cache_directory(options), ""});
+  http::Resolver resolver(2);
+  WorkPool git_pool(kGitPrograms);
+  source::GitClient git(git_options(options), resolver, *http, git_pool, clock);
 
   int exit_code = kFailed;
   boost::asio::cancellation_signal cancel;
@@ -107,10 +121,15 @@ int run_command(const GlobalOptions& options, const Action& action) {
   LocalClients local_clients = [&io](std::filesystem::path socket) {
     return http::make_local_client(io.get_executor(), std::move(socket));
   };
+  plan::GitSources git_sources = [&git](source::GitRequest request) {
+    return std::make_shared<source::GitSource>(git, std::move(request));
+  };
   boost::asio::co_spawn(io,
-                        action(Engine(registry, pool, builder, clock, std::move(local_clients))),
+                        action(Engine(registry, pool, builder, clock, std::move(local_clients),
+                                      std::move(git_sources))),
                         boost::asio::bind_cancellation_slot(cancel.slot(), finish));
   io.run();
+  git_pool.stop();
   pool.stop();
   return exit_code;
 }
@@ -123,7 +142,8 @@ int run(int argc, char** argv) {
   app.fallthrough();
   GlobalOptions global;
   app.add_option("--cache-dir", global.cache_dir,
-                 "Where facts about base images are kept (default: ~/.cache/kiln)")
+                 "Where facts about base images, and git repositories, are kept (default: "
+                 "~/.cache/kiln)")
       ->type_name("DIR");
   app.add_flag("--no-cache", global.no_cache, "Keep nothing between runs");
   app.add_option("--progress", global.progress,

@@ -10,6 +10,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <list>
 #include <thread>
@@ -18,6 +19,7 @@
 #include "controller/hooks/receiver.h"
 #include "controller/hooks/token_watch.h"
 #include "controller/imagebuild/build_meter.h"
+#include "controller/imagebuild/git_meter.h"
 #include "controller/imagebuild/hook_starter.h"
 #include "controller/imagebuild/reconciler.h"
 #include "controller/kube/http_client.h"
@@ -34,11 +36,13 @@
 #include "core/base/deadline.h"
 #include "core/base/log.h"
 #include "core/http/beast/client.h"
+#include "core/http/beast/resolver.h"
 #include "core/http/beast/server.h"
 #include "core/http/fenced_client.h"
 #include "core/http/observed_client.h"
 #include "core/registry/http_client.h"
 #include "core/registry/mirrored_client.h"
+#include "core/source/git_source.h"
 
 namespace kiln {
 namespace {
@@ -119,12 +123,15 @@ class Program {
         http_(http::make_client(io_.get_executor(), with_egress(settings))),
         plain_registry_(metered_http_, clock_),
         registry_(plain_registry_, settings.registries, clock_),
+        git_pool_(static_cast<unsigned>(flags.concurrent) + 1),
+        git_(with_git(flags, settings), resolver_, *http_, git_pool_, clock_),
         builder_(registry_, pool_, build::Builder::Options{flags.cache_dir, ""}),
         events_(*kube_, io_.get_executor(), clock_, {}),
         queue_(io_.get_executor(), clock_, settings.delays),
         view_(queue_),
-        reconciler_(imagebuild::Ports(*kube_, registry_, builder_, events_, clock_, view_),
-                    reconciling(flags)),
+        reconciler_(
+            imagebuild::Ports(*kube_, registry_, builder_, events_, clock_, view_, git_sources()),
+            reconciling(flags)),
         config_maps_("ConfigMap", view_),
         secrets_("Secret", view_),
         token_watch_(settings.hooks_secret.value_or(kube::ObjectKey()), tokens_),
@@ -143,6 +150,7 @@ class Program {
     view_.on_secret_content([this] {
       for (auto& watcher : secrets_watchers_) in_background(watcher.run());
     });
+    view_.on_git_news([this](const std::string& repository) { git_.forget(repository); });
     be_observed();
   }
 
@@ -183,6 +191,7 @@ class Program {
       log::warning("registries are reached through a proxy: the egress policy sees names only",
                    {{"proxy", proxies_}});
     io_.run();
+    git_pool_.stop();
     pool_.stop();
     return exit_code;
   }
@@ -198,6 +207,22 @@ class Program {
     http::ClientOptions options;
     options.proxies = config.proxies;
     return options;
+  }
+  source::GitClient::Options with_git(const Flags& flags, const Settings& settings) {
+    source::GitClient::Options options;
+    options.cache_dir = flags.git_cache_dir;
+    if (flags.git_cache_dir.empty() && !flags.cache_dir.empty())
+      options.cache_dir = std::filesystem::path(flags.cache_dir) / "git";
+    options.limits.cache_bytes = flags.git_cache_mib << 20;
+    options.limits.memory_bytes = flags.git_memory_mib << 20;
+    options.egress = http::EgressPolicy(settings.egress);
+    options.observer = &git_meter_;
+    return options;
+  }
+  plan::GitSources git_sources() {
+    return [this](source::GitRequest request) {
+      return std::make_shared<source::GitSource>(git_, std::move(request));
+    };
   }
   runtime::Controller::Options controlling(const Flags& flags, const Settings& settings) {
     runtime::Controller::Options options;
@@ -363,6 +388,12 @@ class Program {
   http::ObservedClient metered_http_{fenced_http_, registry_meter_};
   registry::HttpRegistryClient plain_registry_;
   registry::MirroredClient registry_;
+  // A server may make its threads wait, so it is not the pool of the real work. A build runs one
+  // git program at a time.
+  WorkPool git_pool_;
+  http::Resolver resolver_{2};
+  imagebuild::GitMeter git_meter_{metrics_};
+  source::GitClient git_;
   build::Builder builder_;
   runtime::EventRecorder events_;
   runtime::KeyQueue queue_;

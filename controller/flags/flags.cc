@@ -86,7 +86,15 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_option("--log-format", flags.log_format, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--cache-dir", flags.cache_dir,
-                 "Where facts about base images are kept between runs");
+                 "Where facts about base images, and git repositories, are kept between runs");
+  app.add_option("--git-cache-dir", flags.git_cache_dir,
+                 "Where git repositories are kept (default: git in --cache-dir)");
+  app.add_option("--git-cache-mib", flags.git_cache_mib,
+                 "How much disk they may take together, in MiB")
+      ->check(CLI::Range(1, 1 << 30));
+  app.add_option("--git-memory-mib", flags.git_memory_mib,
+                 "How much memory each git program may have, in MiB")
+      ->check(CLI::Range(64, 1 << 20));
   app.add_option("--egress-allow", flags.egress_allow,
                  "CIDRs that content and registries may be at, besides the defaults");
   app.add_option("--egress-deny", flags.egress_deny, "CIDRs that they may not be at");

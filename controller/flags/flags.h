@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +38,9 @@ struct Flags {
   std::string log_level = "info";
   std::string log_format = "text";
   std::string cache_dir;
+  std::string git_cache_dir;
+  std::uint64_t git_cache_mib = 10240;
+  std::uint64_t git_memory_mib = 1024;
   std::vector<std::string> egress_allow;
   std::vector<std::string> egress_deny;
   std::string registries_config;

@@ -10,10 +10,12 @@ namespace {
 constexpr int kWriteTries = 3;
 
 // The order is the design; docs/architecture.md explains why each step is where it is.
+// clang-format off
 constexpr BuildPass::NamedStep kSteps[] = {
     {Step::kSpec, &BuildPass::check_spec},
     {Step::kCredentials, &BuildPass::read_credentials},
     {Step::kContent, &BuildPass::read_content},
+    {Step::kFetch, &BuildPass::fetch_content},
     {Step::kBase, &BuildPass::resolve_base},
     {Step::kCompare, &BuildPass::stop_if_up_to_date},
     {Step::kRecord, &BuildPass::announce},
@@ -22,6 +24,7 @@ constexpr BuildPass::NamedStep kSteps[] = {
     {Step::kRecord, &BuildPass::record_pending},
     {Step::kPush, &BuildPass::publish},
 };
+// clang-format on
 
 std::string requested_at(const kube::ObjectMeta& meta, const api::Status& status) {
   // One value of both, or they would be handled in turns for ever. They are times: the later one.
@@ -104,16 +107,56 @@ Task<Result<Next>> BuildPass::read_credentials() {
   co_return Next::kContinue;
 }
 
+/// News of git that are a little old will do for a poll: ImageBuilds on one repository that are
+/// polled at about the same time ask once. They will not do where a person waits for an answer.
+plan::GitSources BuildPass::git_sources() const {
+  constexpr std::chrono::milliseconds kOldest{60'000};
+  const auto* ready = api::find_condition(written_.conditions, api::condition_type::kReady);
+  const bool poll =
+      requested_at_.empty() && !spec_is_new() && ready != nullptr && ready->status == "True";
+  const auto max_age =
+      poll ? std::min(build_->spec.interval / 10, kOldest) : std::chrono::milliseconds(0);
+  return [make = ports_.git, max_age](source::GitRequest request) {
+    request.max_age = max_age;
+    return make(std::move(request));
+  };
+}
+
 Task<Result<Next>> BuildPass::read_content() {
-  const auto since = ports_.clock.steady_now();
-  auto plan = co_await plan::make_plan(build_, content_, accesses_);
+  auto git = git_sources();
+  auto plan = co_await plan::make_plan(build_, content_, accesses_, std::move(git));
   if (!plan) co_return std::move(plan).error();
   plan_.emplace(std::move(*plan));
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::fetch_content() {
+  const auto since = ports_.clock.steady_now();
   auto fetched = co_await ports_.builder.fetch_content(plan_->request);
   if (!fetched) co_return std::move(fetched).error();
+  if (build_->spec.output.timestamps == "SourceRevision") {
+    auto request = std::make_shared<build::BuildRequest>(*plan_->request);
+    KILN_CO_TRY(plan::apply_commit_times(*request, *fetched));
+    plan_->request = std::move(request);
+  }
   fetched_ = std::make_shared<const std::vector<build::FetchedContent>>(std::move(*fetched));
+  warn_of_moved_tags();
   note_stage("content", since);
   co_return Next::kContinue;
+}
+
+/// A tag is said to stay where it is: who moves one, or sees it moved, should hear of it.
+void BuildPass::warn_of_moved_tags() {
+  for (std::size_t i = 0; i < fetched_->size() && i < status_.content.size(); ++i) {
+    const auto& before = status_.content[i];
+    const auto& [content, description] = (*fetched_)[i];
+    if (!content.commit || content.commit->tag.empty() || before.source != description) continue;
+    const auto label = content.commit->tag + "@";
+    if (before.revision.starts_with(label) && before.revision != content.revision)
+      warnings_.push_back("the tag " + content.commit->tag + " of " + description +
+                          " was moved: from " + before.revision.substr(label.size()) + " to " +
+                          content.revision.substr(label.size()));
+  }
 }
 
 Task<Result<Next>> BuildPass::resolve_base() {
@@ -172,7 +215,8 @@ std::vector<api::Reason> BuildPass::reasons_to_build() const {
 
 /// Fills in the tags. While the inputs stay the same so do ${date} and all else: once per build.
 Result<Next> BuildPass::render_tags() {
-  plan::TagFacts facts{ports_.clock.now(), key_, seen_->meta.generation};
+  plan::TagFacts facts{ports_.clock.now(), key_, seen_->meta.generation,
+                       plan::first_commit(*fetched_)};
   const bool same_build = status_.input_key == key_ && status_.last_build && !destination_is_new();
   if (same_build)
     if (const auto built = parse_rfc3339(status_.last_build->completed_at)) facts.date = *built;
@@ -197,6 +241,16 @@ Task<Result<Next>> BuildPass::look_at_tags() {
   co_return Next::kContinue;
 }
 
+/// A commit that changes nothing of what is taken needs no build, but who waits for it should see
+/// that it has been looked at.
+void BuildPass::note_revisions() {
+  for (std::size_t i = 0; i < fetched_->size() && i < status_.content.size(); ++i) {
+    const auto& content = (*fetched_)[i].content;
+    if (content.commit && status_.content[i].digest == content.identity)
+      status_.content[i].revision = content.revision;
+  }
+}
+
 /// The inputs are as they were when the tags were last moved: do the tags still say so?
 Result<Next> BuildPass::judge_tags() {
   std::vector<api::Reason> restored;
@@ -215,6 +269,7 @@ Result<Next> BuildPass::judge_tags() {
   }
   if (restored.empty() && !status_.pending) {
     status_.tags = tags_;
+    note_revisions();
     up_to_date_ = true;
     return halt("Succeeded", "the image is up to date", false, true);
   }

@@ -20,7 +20,7 @@
 
 namespace kiln::imagebuild {
 
-/// What a reconcile works with. References; main owns all of it.
+/// What a reconcile works with. References; main owns all of it, and what `git` refers to.
 struct Ports {
   kube::Client& kube;
   registry::Client& registry;
@@ -28,10 +28,11 @@ struct Ports {
   runtime::EventSink& events;
   const Clock& clock;
   ClusterView& view;
+  plan::GitSources git;
 
   Ports(kube::Client& k, registry::Client& r, build::Builder& b, runtime::EventSink& e,
-        const Clock& c, ClusterView& v)
-      : kube(k), registry(r), builder(b), events(e), clock(c), view(v) {}
+        const Clock& c, ClusterView& v, plan::GitSources g)
+      : kube(k), registry(r), builder(b), events(e), clock(c), view(v), git(std::move(g)) {}
 };
 
 enum class Next { kContinue, kStop };
@@ -63,6 +64,7 @@ class BuildPass {
   Task<Result<Next>> check_spec();
   Task<Result<Next>> read_credentials();
   Task<Result<Next>> read_content();
+  Task<Result<Next>> fetch_content();
   Task<Result<Next>> resolve_base();
   Task<Result<Next>> stop_if_up_to_date();
   Task<Result<Next>> announce();
@@ -96,6 +98,9 @@ class BuildPass {
 
  private:
   Result<Next> halt(std::string reason, std::string message, bool dead_end, bool ready);
+  plan::GitSources git_sources() const;
+  void warn_of_moved_tags();
+  void note_revisions();
   std::vector<api::Reason> reasons_to_build() const;
   Result<Next> judge_tags();
   bool destination_is_new() const;

@@ -199,6 +199,7 @@ std::size_t ClusterView::git_changed(const std::string& repository,
   };
   for (const auto& name : names) add(name);
   if (names.empty()) add("");
+  if (on_git_news_) on_git_news_(repository);
   std::size_t started = 0;
   for (const auto& key : users) {
     if (!triggers_on_content(key)) continue;

@@ -62,14 +62,20 @@ class ClusterView final : public runtime::WatchHandler {
   /// other content because its ref `name` ("refs/heads/main"; "" = any) was changed.
   std::vector<kube::ObjectKey> users_of_git(const std::string& repository,
                                             std::string_view name) const;
-  /// Somebody says that refs were changed (empty = it is not said which): starts those users whose
-  /// spec.triggers allow it, and answers how many.
+  /// Somebody says that refs were changed (empty = it is not said which): tells on_git_news(),
+  /// starts those users whose spec.triggers allow it, and answers how many.
   std::size_t git_changed(const std::string& repository, const std::vector<std::string>& names,
                           runtime::Priority priority);
   /// Somebody says that a tag was set: starts those whose base it is and whose spec.triggers allow
   /// it, after `delay`, and answers how many.
   std::size_t base_changed(const oci::Repository& repository, std::string_view tag,
                            std::chrono::milliseconds delay, runtime::Priority priority);
+
+  /// Called with a repository's name before those who use it start: what is known of its refs is
+  /// out of date.
+  void on_git_news(std::function<void(const std::string&)> callback) {
+    on_git_news_ = std::move(callback);
+  }
 
   /// Called when the first ImageBuild with content from a Secret is seen.
   void on_secret_content(std::function<void()> callback) {
@@ -84,6 +90,7 @@ class ClusterView final : public runtime::WatchHandler {
   runtime::KeySink& queue_;
   runtime::Store<Seen> store_;
   std::function<void()> on_secret_content_;
+  std::function<void(const std::string&)> on_git_news_;
   std::size_t unreadable_ = 0;
 };
 

@@ -23,6 +23,29 @@ std::string_view common_reason(Errc code) {
   }
 }
 
+/// Of git servers. A repository may get a commit that is right, so a dead end is looked at again
+/// with every poll.
+Verdict judge_fetch(const Error& error) {
+  switch (error.code) {
+    case Errc::kNotFound:
+      return {"GitRevisionNotFound", false};
+    case Errc::kUnauthorized:
+    case Errc::kDenied:
+      return {"AuthenticationFailed", false};
+    case Errc::kInvalid:
+    case Errc::kUnsupported:
+      return {"ContentInvalid", true};
+    case Errc::kEgressDenied:
+      return {"EgressDenied", true};
+    case Errc::kTimeout:
+      return {"Timeout", false};
+    case Errc::kNoSpace:
+      return {"NoSpace", false};
+    default:
+      return {"GitOperationFailed", false};
+  }
+}
+
 Verdict judge_pull(const Error& error) {
   switch (error.code) {
     case Errc::kNotFound:
@@ -59,6 +82,8 @@ std::string_view name_of(Step step) {
       return "reading credentials";
     case Step::kContent:
       return "reading the content";
+    case Step::kFetch:
+      return "fetching the content";
     case Step::kBase:
       return "resolving the base image";
     case Step::kCompare:
@@ -74,6 +99,7 @@ std::string_view name_of(Step step) {
 }
 
 Verdict judge(Step step, const Error& error) {
+  if (step == Step::kFetch) return judge_fetch(error);
   // These steps talk to the API server alone: what it is short of is no registry's fault.
   const bool cluster_only =
       step == Step::kCredentials || step == Step::kContent || step == Step::kRecord;
@@ -90,6 +116,8 @@ Verdict judge(Step step, const Error& error) {
     case Step::kContent:
       if (for_good) return {"ContentInvalid", true};
       return {error.code == Errc::kNotFound ? "ConfigMapNotFound" : "ProgressingWithRetry", false};
+    case Step::kFetch:
+      return judge_fetch(error);
     case Step::kBase:
       return judge_pull(error);
     case Step::kAssemble:

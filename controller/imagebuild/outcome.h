@@ -11,7 +11,8 @@ namespace kiln::imagebuild {
 enum class Step {
   kSpec,
   kCredentials,
-  kContent,
+  kContent,  ///< Reading ConfigMaps and Secrets.
+  kFetch,    ///< Fetching from other servers what they or the spec name.
   kBase,
   kCompare,
   kAssemble,

@@ -45,7 +45,7 @@ class ConditionWriter {
   }
   void step_failed(Step step, const std::string& reason, const std::string& message) {
     if (step == Step::kBase) set(type::kBaseResolved, false, reason, message);
-    if (step == Step::kContent || step == Step::kAssemble)
+    if (step == Step::kContent || step == Step::kFetch || step == Step::kAssemble)
       set(type::kContentReady, false, reason, message);
     if (step == Step::kPush) set(type::kPushed, false, reason, message);
   }

@@ -32,6 +32,10 @@ Metrics::Metrics() {
     for (const auto* result : {"succeeded", "failed"}) builds.start({reason, result});
   for (const auto* stage : {"content", "base", "layers", "push", "publish"})
     stage_time.start({stage});
+  for (const auto* operation : {"ask", "fetch"}) {
+    git_time.start({operation});
+    for (const auto* result : {"succeeded", "failed"}) git_work.start({operation, result});
+  }
   for (const auto* ready : {"true", "false", "unknown"}) image_builds.set({ready}, 0);
   build_info.set({KILN_VERSION}, 1);
 }

@@ -133,6 +133,17 @@ class Metrics : public MetricRegistry {
                        "Pulls that Docker Hub still allows, as it last said."};
   Gauge hub_pulls_allowed{*this, "kiln_docker_hub_pulls_limit",
                           "Pulls that Docker Hub allows in its window (6 hours), as it last said."};
+  Counter git_work{*this,
+                   "kiln_git_operations_total",
+                   "What was done with git repositories: ask (a server was asked what its refs "
+                   "are), fetch (content was read, and fetched where it was not here); and how it "
+                   "ended: succeeded, failed.",
+                   {"operation", "result"}};
+  Histogram git_time{*this,
+                     "kiln_git_operation_duration_seconds",
+                     "How long that took.",
+                     build_bounds(),
+                     {"operation"}};
   Counter base_polls{*this, "kiln_base_polls_total",
                      "Times that a registry was asked what a base's tag holds."};
 

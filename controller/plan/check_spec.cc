@@ -115,11 +115,11 @@ Result<void> check_content_entry(const api::Content& content, const std::string&
     return wrong(field,
                  "has more than one source: keep one of configMap, secret, git, inline and "
                  "image, and give each other an entry of its own");
-  if (content.git) return later(field + ".git", "content from git");
   if (content.image) return later(field + ".image", "content from an image");
   KILN_TRY(check_path(content.path, field + ".path"));
   if (content.config_map) KILN_TRY(check_keyed(*content.config_map, field + ".configMap"));
   if (content.secret) KILN_TRY(check_keyed(*content.secret, field + ".secret"));
+  if (content.git) KILN_TRY(check_git(*content.git, field + ".git"));
   if (content.inline_) KILN_TRY(check_inline(*content.inline_, field + ".inline"));
   KILN_TRY(check_mode(content.file_mode, kOctalLookingFileModes, field + ".fileMode"));
   return check_mode(content.dir_mode, kOctalLookingDirModes, field + ".dirMode");
@@ -181,14 +181,17 @@ Result<void> check_tags(const api::Spec& spec) {
   if (is_history_tag(reference->tag())) return wrong("spec.output.image", kReserved);
   for (std::size_t i = 0; i < spec.output.tags.size(); ++i) {
     const auto field = indexed("spec.output.tags", i);
-    if (spec.output.tags[i].find("${git.") != std::string::npos)
-      return later(field, "a variable of git");
     if (is_history_tag(spec.output.tags[i])) return wrong(field, kReserved);
   }
   return {};
 }
 
-Result<void> check_output(const api::Output& output) {
+bool has_git(const api::Content& content) {
+  return content.git.has_value();
+}
+
+Result<void> check_output(const api::Spec& spec) {
+  const auto& output = spec.output;
   if (output.media_types == "Docker" && output.compression == "Zstd")
     return wrong("spec.output.compression",
                  "Docker's media types know no zstd: write compression Gzip or "
@@ -198,9 +201,27 @@ Result<void> check_output(const api::Output& output) {
                  "Docker's media types know no annotations: write mediaTypes "
                  "OCI, or use config.labels");
   if (output.enforce_tag) return later("spec.output.enforceTag", "putting moved tags back");
-  if (output.timestamps == "SourceRevision")
-    return later("spec.output.timestamps", "SourceRevision");
+  if (output.timestamps == "SourceRevision" &&
+      (spec.content.empty() || !std::all_of(spec.content.begin(), spec.content.end(), has_git)))
+    return wrong("spec.output.timestamps",
+                 "SourceRevision takes the time of a git commit, so every entry of spec.content "
+                 "must have git: write Content or Epoch");
   return {};
+}
+
+/// Any key, date and commit will do: what they bring cannot make a tag invalid. Which of the
+/// variables have a value is known by the spec alone.
+TagFacts sample_facts(const api::Spec& spec) {
+  TagFacts facts{WallTime(), std::string(64, '0'), 1};
+  const auto first = std::find_if(spec.content.begin(), spec.content.end(), has_git);
+  if (first == spec.content.end()) return facts;
+  const auto ref = git_ref_of(*first->git);
+  facts.commit.emplace();
+  facts.commit->commit = std::string(40, '0');
+  if (!ref.commit.empty() || !ref.name.empty()) return facts;
+  auto& label = ref.semver.empty() && ref.tag.empty() ? facts.commit->branch : facts.commit->tag;
+  label = "main";
+  return facts;
 }
 
 }  // namespace
@@ -211,12 +232,10 @@ Result<void> check_spec(const api::ImageBuild& build) {
   KILN_TRY(check_content(spec.content));
   KILN_TRY(check_config(spec.config));
   KILN_TRY(check_tags(spec));
-  KILN_TRY(check_output(spec.output));
+  KILN_TRY(check_output(spec));
   if (!spec.pin.empty()) return later("spec.pin", "pinning");
   if (spec.deletion_policy == "Delete") return later("spec.deletionPolicy", "Delete");
-  // Any input key and date will do: what they bring cannot make a tag invalid.
-  const TagFacts sample{WallTime(), std::string(64, '0'), 1};
-  const auto tags = render_tags(build, sample);
+  const auto tags = render_tags(build, sample_facts(spec));
   if (!tags) return tags.error();
   return {};
 }

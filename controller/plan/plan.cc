@@ -102,12 +102,36 @@ build::Ownership ownership_of(const api::Content& content) {
 /// Reads each ConfigMap and Secret once per plan, so that all entries see one state of it.
 class Reading {
  public:
-  Reading(std::shared_ptr<const api::ImageBuild> build, ContentProvider& provider)
-      : build_(std::move(build)), provider_(provider) {}
+  Reading(std::shared_ptr<const api::ImageBuild> build, ContentProvider& provider, GitSources git)
+      : build_(std::move(build)), provider_(provider), git_(std::move(git)) {}
 
   Task<Result<std::shared_ptr<source::Source>>> source_of(std::size_t index) {
     const auto& content = build_->spec.content[index];
+    if (content.git) co_return co_await git_source(index);
     if (content.inline_) co_return inline_source(*content.inline_);
+    auto source = co_await keyed_source(index);
+    if (!source) co_return std::move(source).error().while_doing(content_field(index));
+    co_return source;
+  }
+
+ private:
+  Task<Result<std::shared_ptr<source::Source>>> git_source(std::size_t index) {
+    const auto& wanted = *build_->spec.content[index].git;
+    const auto where = content_field(index) + ".git.secretRef";
+    const auto name = "Secret/" + wanted.secret;
+    std::optional<NamedData> secret;
+    if (!wanted.secret.empty()) {
+      auto data = co_await read(name, wanted.secret, true);
+      if (!data) co_return std::move(data).error().while_doing(where);
+      secret = std::move(*data);
+    }
+    auto request = git_request(wanted, secret ? &*secret : nullptr);
+    if (!request) co_return std::move(request).error().while_doing(name).while_doing(where);
+    co_return git_(std::move(*request));
+  }
+
+  Task<Result<std::shared_ptr<source::Source>>> keyed_source(std::size_t index) {
+    const auto& content = build_->spec.content[index];
     const bool secret = content.secret.has_value();
     const auto wanted = secret ? *content.secret : *content.config_map;
     const auto name = source_name(content);
@@ -123,7 +147,6 @@ class Reading {
     co_return source;
   }
 
- private:
   static std::shared_ptr<source::Source> inline_source(const api::InlineSource& wanted) {
     std::vector<source::NamedFile> files;
     for (const auto& [path, text] : wanted.files) files.emplace_back(path, text);
@@ -144,6 +167,7 @@ class Reading {
 
   std::shared_ptr<const api::ImageBuild> build_;
   ContentProvider& provider_;
+  GitSources git_;
   std::map<std::string, NamedData> read_;
 };
 
@@ -194,7 +218,7 @@ Task<Result<Accesses>> read_accesses(std::shared_ptr<const api::ImageBuild> buil
 }
 
 Task<Result<Plan>> make_plan(std::shared_ptr<const api::ImageBuild> build,
-                             ContentProvider& provider, Accesses accesses) {
+                             ContentProvider& provider, Accesses accesses, GitSources git) {
   const auto& spec = build->spec;
   const auto output = oci::Reference::parse(spec.output.image);
   if (!output) co_return output.error().while_doing("spec.output.image");
@@ -206,10 +230,10 @@ Task<Result<Plan>> make_plan(std::shared_ptr<const api::ImageBuild> build,
   request->config = config_patch(spec.config);
   KILN_CO_TRY(apply_output(spec.output, *request));
 
-  Reading reading(build, provider);
+  Reading reading(build, provider, std::move(git));
   for (std::size_t i = 0; i < spec.content.size(); ++i) {
     auto source = co_await reading.source_of(i);
-    if (!source) co_return std::move(source).error().while_doing(content_field(i));
+    if (!source) co_return std::move(source).error();
     request->content.emplace_back(std::move(*source), spec.content[i].path);
     request->content.back().ownership = ownership_of(spec.content[i]);
   }

@@ -1,10 +1,12 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "controller/api/image_build.h"
+#include "controller/plan/git_content.h"
 #include "controller/plan/named_data.h"
 #include "core/base/task.h"
 #include "core/base/time_text.h"
@@ -17,8 +19,8 @@ namespace kiln::plan {
 
 /// Refuses a spec that cannot be built, also where no API server applied the CRD's rules, and what
 /// this version does not support yet. No I/O.
-/// Errors: kInvalid or kUnsupported, naming the field: "spec.content[1].git: content from git is
-/// not supported by this version".
+/// Errors: kInvalid or kUnsupported, naming the field: "spec.content[1].image: content from an
+/// image is not supported by this version".
 [[nodiscard]] Result<void> check_spec(const api::ImageBuild& build);
 
 /// Who one is for the registries. Null = anonymous.
@@ -52,26 +54,31 @@ struct Plan {
       : request(std::move(r)), repository(std::move(out)), output_access(std::move(access)) {}
 };
 
-/// Reads the ConfigMaps and Secrets of spec.content, each one once, and makes the request. Content
+/// Reads the ConfigMaps and Secrets of spec.content, each one once, and makes the request. What is
+/// wanted from git becomes content through `git`; nobody is asked for it here. Content
 /// of a Secret gets an identity that is keyed with the ImageBuild's uid, so that neither the input
 /// key nor the status tells what another build of the same bytes has. `build` has passed
 /// check_spec().
 /// Errors: kNotFound (a ConfigMap or Secret, or one of the keys of `items`, unless `optional`),
-/// kInvalid, those of `provider`; prefixed with the field.
+/// kInvalid, kUnauthorized (git's credentials, see git_request()), those of `provider`; prefixed
+/// with the field.
 /// Lifetime: `provider` outlives the task.
 [[nodiscard]] Task<Result<Plan>> make_plan(std::shared_ptr<const api::ImageBuild> build,
-                                           ContentProvider& provider, Accesses accesses);
+                                           ContentProvider& provider, Accesses accesses,
+                                           GitSources git);
 
 /// What the variables of spec.output.tags stand for.
 struct TagFacts {
-  WallTime date;            ///< ${date}: 2026-01-31
-  std::string input_key;    ///< ${inputKey}
-  std::int64_t generation;  ///< ${generation}
+  WallTime date;                                ///< ${date}: 2026-01-31
+  std::string input_key;                        ///< ${inputKey}
+  std::int64_t generation;                      ///< ${generation}
+  std::optional<source::CommitFacts> commit{};  ///< ${git.…}, see first_commit().
 };
 
 /// The tags of the image: that of spec.output.image, then spec.output.tags, filled in, each once.
-/// Errors: kInvalid, naming the field: a variable that is unknown, a result that is no tag or that
-/// is the base's own reference.
+/// What a branch's or tag's name has and an image's tag must not becomes "-".
+/// Errors: kInvalid, naming the field: a variable that is unknown or has no value here, a result
+/// that is no tag or that is the base's own reference.
 [[nodiscard]] Result<std::vector<std::string>> render_tags(const api::ImageBuild& build,
                                                            const TagFacts& facts);
 

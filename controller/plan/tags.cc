@@ -5,12 +5,45 @@
 namespace kiln::plan {
 namespace {
 
+constexpr std::size_t kShortCommit = 7;
+
+/// A name of git's as a part of a tag.
+std::string as_tag_part(std::string name) {
+  constexpr std::string_view kOthers = "._-";
+  for (char& c : name)
+    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+          kOthers.find(c) != kOthers.npos))
+      c = '-';
+  return name;
+}
+
+Result<std::string> value_of_git(std::string_view variable, const TagFacts& facts) {
+  const auto shown = "${git." + std::string(variable) + "}";
+  if (!facts.commit)
+    return Error(Errc::kInvalid, shown +
+                                     " needs an entry of spec.content with git: add one, or use "
+                                     "${date}, ${inputKey} or ${generation}");
+  const auto& commit = *facts.commit;
+  if (variable == "commit") return commit.commit;
+  if (variable == "shortCommit") return commit.commit.substr(0, kShortCommit);
+  const auto& name = variable == "branch" ? commit.branch : commit.tag;
+  if (name.empty())
+    return Error(Errc::kInvalid, shown + " has no value: the first entry with git follows no " +
+                                     std::string(variable) +
+                                     "; use ${git.shortCommit}, or write another ref");
+  return as_tag_part(name);
+}
+
 Result<std::string> value_of(std::string_view variable, const TagFacts& facts) {
+  constexpr std::string_view kGit = "git.";
+  for (const auto* name : {"git.branch", "git.commit", "git.shortCommit", "git.tag"})
+    if (variable == name) return value_of_git(variable.substr(kGit.size()), facts);
   if (variable == "date") return format_rfc3339(facts.date).substr(0, 10);
   if (variable == "inputKey") return facts.input_key;
   if (variable == "generation") return std::to_string(facts.generation);
   return Error(Errc::kInvalid, "unknown variable ${" + std::string(variable) +
-                                   "}: use ${date}, ${inputKey} or ${generation}");
+                                   "}: use ${date}, ${inputKey}, ${generation}, ${git.branch}, "
+                                   "${git.tag}, ${git.commit} or ${git.shortCommit}");
 }
 
 Result<std::string> fill_in(std::string_view text, const TagFacts& facts) {

@@ -89,7 +89,7 @@ class LoginCommand : public ::testing::Test {
     const StandardInput standard_input(input);
     ::testing::internal::CaptureStderr();
     auto result =
-        kiln::testing::run_task(chosen.action(Engine(registry_, pool_, builder_, clock_, {})));
+        kiln::testing::run_task(chosen.action(Engine(registry_, pool_, builder_, clock_, {}, {})));
     told_ = ::testing::internal::GetCapturedStderr();
     return result;
   }

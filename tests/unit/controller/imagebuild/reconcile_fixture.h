@@ -9,6 +9,7 @@
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "tests/support/base_images.h"
+#include "tests/support/fake_git.h"
 #include "tests/support/fake_kube.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/run_task.h"
@@ -106,6 +107,7 @@ class Reconcile : public ::testing::Test {
   boost::asio::io_context io_;
   fakes::FakeKube kube_;
   fakes::FakeRegistry registry_;
+  fakes::FakeGit git_;
   fakes::ManualClock clock_;
   WorkPool pool_{1};
   build::Builder builder_{registry_, pool_, build::Builder::Options{}};
@@ -113,8 +115,8 @@ class Reconcile : public ::testing::Test {
   NoKeys keys_;
   ClusterView view_{keys_};
   obs::Metrics metrics_;
-  ImageBuildReconciler reconciler_{Ports(kube_, registry_, builder_, notes_, clock_, view_),
-                                   metered()};
+  ImageBuildReconciler reconciler_{
+      Ports(kube_, registry_, builder_, notes_, clock_, view_, git_.sources()), metered()};
 
  private:
   ReconcilerOptions metered() {

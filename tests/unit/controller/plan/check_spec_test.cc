@@ -41,20 +41,13 @@ TEST_P(CheckSpecRefuses, NamingTheField) {
 INSTANTIATE_TEST_SUITE_P(
     NotYetSupported, CheckSpecRefuses,
     ::testing::Values(
-        Bad{"Git", content({{"path", "/x"}, {"git", {{"url", "https://g.test/a"}}}}),
-            Errc::kUnsupported,
-            "spec.content[0].git: content from git is not supported by this version"},
         Bad{"Image", content({{"path", "/x"}, {"image", {{"reference", "r.test/a"}}}}),
             Errc::kUnsupported,
             "spec.content[0].image: content from an image is not supported by this version"},
         Bad{"Pin", {{"pin", "sha256:" + std::string(64, '0')}}, Errc::kUnsupported, "spec.pin: "},
         Bad{"Delete", {{"deletionPolicy", "Delete"}}, Errc::kUnsupported, "spec.deletionPolicy: "},
         Bad{"EnforceTag", output({{"enforceTag", true}}), Errc::kUnsupported,
-            "spec.output.enforceTag: "},
-        Bad{"SourceRevision", output({{"timestamps", "SourceRevision"}}), Errc::kUnsupported,
-            "spec.output.timestamps: "},
-        Bad{"GitTag", output({{"tags", {"v1", "${git.commit}"}}}), Errc::kUnsupported,
-            "spec.output.tags[1]: a variable of git is not supported"}),
+            "spec.output.enforceTag: "}),
     [](const auto& test) { return test.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -125,6 +118,74 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"DockerAnnotations", output({{"mediaTypes", "Docker"}, {"annotations", {{"a", "b"}}}}),
             Errc::kInvalid, "spec.output.annotations: "}),
     [](const auto& test) { return test.param.name; });
+
+Json git(const Json& more) {
+  Json source = {{"url", "https://g.test/team/site.git"}};
+  source.merge_patch(more);
+  return content({{"path", "/x"}, {"git", source}});
+}
+Json git_with_output(const Json& more, const Json& wanted) {
+  auto both = git(more);
+  both.merge_patch(output(wanted));
+  return both;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    WrongAboutGit, CheckSpecRefuses,
+    ::testing::Values(
+        Bad{"Scheme", git({{"url", "file:///etc"}}), Errc::kInvalid,
+            "spec.content[0].git.url: the URL of the git repository must start with https://"},
+        Bad{"Program", git({{"url", "ext::sh -c id"}}), Errc::kInvalid,
+            "spec.content[0].git.url: "},
+        Bad{"Password", git({{"url", "https://me:secret@g.test/a"}}), Errc::kInvalid,
+            "put it into the Secret of secretRef"},
+        Bad{"ScpForm", git({{"url", "git@g.test:team/site.git"}}), Errc::kInvalid,
+            "must be a URL: write ssh://git@g.test/team/site.git"},
+        Bad{"EmptyRef", git({{"ref", Json::object()}}), Errc::kInvalid,
+            "spec.content[0].git.ref: is empty: write one of branch, tag"},
+        Bad{"OptionAsBranch", git({{"ref", {{"branch", "--upload-pack=id"}}}}), Errc::kInvalid,
+            "spec.content[0].git.ref: branch must be a branch as git names it"},
+        Bad{"Range", git({{"ref", {{"semver", "newest"}}}}), Errc::kInvalid,
+            "spec.content[0].git.ref: semver: "},
+        Bad{"SubPathAbove", git({{"subPath", "../x"}}), Errc::kInvalid,
+            "spec.content[0].git.subPath: "},
+        Bad{"SubPathAbsolute", git({{"subPath", "/x"}}), Errc::kInvalid,
+            "spec.content[0].git.subPath: "},
+        Bad{"Include", git({{"include", {"ok/**", "/x"}}}), Errc::kInvalid,
+            "spec.content[0].git.include[1]: "},
+        Bad{"Exclude", git({{"exclude", {"../**"}}}), Errc::kInvalid,
+            "spec.content[0].git.exclude[0]: "},
+        Bad{"TagWithoutGit", output({{"tags", {"v1", "${git.commit}"}}}), Errc::kInvalid,
+            "spec.output.tags[1]: ${git.commit} needs an entry of spec.content with git"},
+        Bad{"TagOfABranch",
+            git_with_output({{"ref", {{"branch", "main"}}}}, {{"tags", {"${git.tag}"}}}),
+            Errc::kInvalid, "spec.output.tags[0]: ${git.tag} has no value"},
+        Bad{"BranchOfACommit",
+            git_with_output({{"ref", {{"commit", std::string(40, 'a')}}}},
+                            {{"tags", {"${git.branch}"}}}),
+            Errc::kInvalid, "spec.output.tags[0]: ${git.branch} has no value"},
+        Bad{"TimesWithoutGit", output({{"timestamps", "SourceRevision"}}), Errc::kInvalid,
+            "spec.output.timestamps: SourceRevision takes the time of a git commit"}),
+    [](const auto& test) { return test.param.name; });
+
+TEST(CheckSpec, AcceptsContentFromGit) {
+  EXPECT_THAT(check_spec(*build_with(git(Json::object()))), IsOk());
+  EXPECT_THAT(check_spec(*build_with(git({{"url", "ssh://git@g.test/team/site.git"},
+                                          {"ref", {{"branch", "main"}, {"semver", "^1"}}},
+                                          {"subPath", "public"},
+                                          {"include", {"**/*.html", "css/**"}},
+                                          {"exclude", {"**/draft-*"}},
+                                          {"recurseSubmodules", true},
+                                          {"lfs", true}}))),
+              IsOk());
+  EXPECT_THAT(check_spec(*build_with(git_with_output(
+                  Json::object(), {{"tags", {"${git.branch}-${git.shortCommit}", "${git.commit}"}},
+                                   {"timestamps", "SourceRevision"}}))),
+              IsOk());
+  EXPECT_THAT(check_spec(*build_with(
+                  git_with_output({{"ref", {{"semver", "^1"}}}}, {{"tags", {"${git.tag}"}}}))),
+              IsOk());
+}
 
 TEST(CheckSpec, AcceptsWhatCanBeBuilt) {
   EXPECT_THAT(check_spec(*build_with()), IsOk());

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/fake_git.h"
 #include "tests/support/matchers.h"
 #include "tests/support/run_task.h"
 #include "tests/unit/controller/plan/spec_text.h"
@@ -49,7 +50,7 @@ class MakePlan : public ::testing::Test {
     auto build = build_with(change);
     build->metadata.uid = uid;
     Accesses accesses;
-    return run_task(make_plan(build, namespace_, accesses));
+    return run_task(make_plan(build, namespace_, accesses, git_.sources()));
   }
   source::Content fetch(const Plan& plan, std::size_t index = 0) {
     return *run_task(plan.request->content[index].source->fetch());
@@ -62,6 +63,7 @@ class MakePlan : public ::testing::Test {
   }
   using Names = std::vector<std::string>;
   Namespace namespace_;
+  fakes::FakeGit git_;
 };
 
 TEST_F(MakePlan, TakesEveryKeyOfAConfigMap) {

@@ -25,6 +25,36 @@ TEST(RenderTags, FillsInVariables) {
               ElementsAre("a", "2026-01-01", "g5-x", std::string(64, 'a')));
 }
 
+Result<std::vector<std::string>> git_tags(const std::string& branch, const std::string& tag,
+                                          const Json& more) {
+  auto facts = kFacts;
+  facts.commit.emplace();
+  facts.commit->commit = "0123456789abcdef0123456789abcdef01234567";
+  facts.commit->branch = branch;
+  facts.commit->tag = tag;
+  return render_tags(*build_with({{"output", {{"image", "r.test/site:a"}, {"tags", more}}}}),
+                     facts);
+}
+
+TEST(RenderTags, FillsInVariablesOfGit) {
+  EXPECT_THAT(*git_tags("main", "", {"${git.branch}-${git.shortCommit}", "${git.commit}"}),
+              ElementsAre("a", "main-0123456", "0123456789abcdef0123456789abcdef01234567"));
+  EXPECT_THAT(*git_tags("", "v1.4.2", {"${git.tag}"}), ElementsAre("a", "v1.4.2"));
+}
+
+TEST(RenderTags, MakesATagOfWhatOnlyGitAllowsInANameOfItsOwn) {
+  EXPECT_THAT(*git_tags("feature/a#1", "", {"${git.branch}"}), ElementsAre("a", "feature-a-1"));
+  EXPECT_THAT(*git_tags("", "v1.0.0+b", {"${git.tag}"}), ElementsAre("a", "v1.0.0-b"));
+}
+
+TEST(RenderTags, SaysWhichVariableOfGitHasNoValue) {
+  EXPECT_THAT(
+      git_tags("main", "", {"x", "${git.tag}"}),
+      kiln::testing::FailsWith(Errc::kInvalid, "spec.output.tags[1]: ${git.tag} has no value"));
+  EXPECT_THAT(tags("r.test/site:a", {"${git.commit}"}),
+              kiln::testing::FailsWith(Errc::kInvalid, "needs an entry of spec.content with git"));
+}
+
 TEST(RenderTags, GivesEachTagOnce) {
   EXPECT_THAT(*tags("r.test/site:5", {"${generation}", "5", "6"}), ElementsAre("5", "6"));
 }
