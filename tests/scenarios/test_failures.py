@@ -112,8 +112,6 @@ def test_content_that_does_not_fit_the_base_says_what_to_remove(world):
 
 
 @pytest.mark.parametrize("field, spec", [
-    ("spec.content[0].git", {"content": [{"git": {"url": "https://git.example.com/site.git",
-                                                  "ref": {"branch": "main"}}, "path": "/srv"}]}),
     ("spec.content[0].image", {"content": [{"image": {"reference": "ghcr.io/team/assets:1"},
                                             "path": "/srv"}]}),
     ("spec.pin", {"pin": "sha256:" + "1" * 64}),
