@@ -121,7 +121,7 @@ int run_command(const GlobalOptions& options, const Action& action) {
   LocalClients local_clients = [&io](std::filesystem::path socket) {
     return http::make_local_client(io.get_executor(), std::move(socket));
   };
-  plan::GitSources git_sources = [&git](source::GitRequest request) {
+  plan::GitSources git_sources = [&git](source::GitRequest request, std::size_t) {
     return std::make_shared<source::GitSource>(git, std::move(request));
   };
   boost::asio::co_spawn(io,

@@ -220,7 +220,7 @@ class Program {
     return options;
   }
   plan::GitSources git_sources() {
-    return [this](source::GitRequest request) {
+    return [this](source::GitRequest request, std::size_t) {
       return std::make_shared<source::GitSource>(git_, std::move(request));
     };
   }

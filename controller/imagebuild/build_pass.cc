@@ -107,58 +107,6 @@ Task<Result<Next>> BuildPass::read_credentials() {
   co_return Next::kContinue;
 }
 
-/// News of git that are a little old will do for a poll: ImageBuilds on one repository that are
-/// polled at about the same time ask once. They will not do where a person waits for an answer.
-plan::GitSources BuildPass::git_sources() const {
-  constexpr std::chrono::milliseconds kOldest{60'000};
-  const auto* ready = api::find_condition(written_.conditions, api::condition_type::kReady);
-  const bool poll =
-      requested_at_.empty() && !spec_is_new() && ready != nullptr && ready->status == "True";
-  const auto max_age =
-      poll ? std::min(build_->spec.interval / 10, kOldest) : std::chrono::milliseconds(0);
-  return [make = ports_.git, max_age](source::GitRequest request) {
-    request.max_age = max_age;
-    return make(std::move(request));
-  };
-}
-
-Task<Result<Next>> BuildPass::read_content() {
-  auto git = git_sources();
-  auto plan = co_await plan::make_plan(build_, content_, accesses_, std::move(git));
-  if (!plan) co_return std::move(plan).error();
-  plan_.emplace(std::move(*plan));
-  co_return Next::kContinue;
-}
-
-Task<Result<Next>> BuildPass::fetch_content() {
-  const auto since = ports_.clock.steady_now();
-  auto fetched = co_await ports_.builder.fetch_content(plan_->request);
-  if (!fetched) co_return std::move(fetched).error();
-  if (build_->spec.output.timestamps == "SourceRevision") {
-    auto request = std::make_shared<build::BuildRequest>(*plan_->request);
-    KILN_CO_TRY(plan::apply_commit_times(*request, *fetched));
-    plan_->request = std::move(request);
-  }
-  fetched_ = std::make_shared<const std::vector<build::FetchedContent>>(std::move(*fetched));
-  warn_of_moved_tags();
-  note_stage("content", since);
-  co_return Next::kContinue;
-}
-
-/// A tag is said to stay where it is: who moves one, or sees it moved, should hear of it.
-void BuildPass::warn_of_moved_tags() {
-  for (std::size_t i = 0; i < fetched_->size() && i < status_.content.size(); ++i) {
-    const auto& before = status_.content[i];
-    const auto& [content, description] = (*fetched_)[i];
-    if (!content.commit || content.commit->tag.empty() || before.source != description) continue;
-    const auto label = content.commit->tag + "@";
-    if (before.revision.starts_with(label) && before.revision != content.revision)
-      warnings_.push_back("the tag " + content.commit->tag + " of " + description +
-                          " was moved: from " + before.revision.substr(label.size()) + " to " +
-                          content.revision.substr(label.size()));
-  }
-}
-
 Task<Result<Next>> BuildPass::resolve_base() {
   const auto since = ports_.clock.steady_now();
   auto base = co_await ports_.builder.resolve_base(plan_->request);
@@ -241,16 +189,6 @@ Task<Result<Next>> BuildPass::look_at_tags() {
   co_return Next::kContinue;
 }
 
-/// A commit that changes nothing of what is taken needs no build, but who waits for it should see
-/// that it has been looked at.
-void BuildPass::note_revisions() {
-  for (std::size_t i = 0; i < fetched_->size() && i < status_.content.size(); ++i) {
-    const auto& content = (*fetched_)[i].content;
-    if (content.commit && status_.content[i].digest == content.identity)
-      status_.content[i].revision = content.revision;
-  }
-}
-
 /// The inputs are as they were when the tags were last moved: do the tags still say so?
 Result<Next> BuildPass::judge_tags() {
   std::vector<api::Reason> restored;
@@ -279,6 +217,18 @@ Result<Next> BuildPass::judge_tags() {
 }
 
 Task<Result<Next>> BuildPass::stop_if_up_to_date() {
+  const auto warned = warnings_;
+  auto next = co_await compare();
+  if (!next || *next == Next::kStop || !has_unread_content()) co_return next;
+  warnings_ = warned;
+  step_ = Step::kFetch;
+  auto read = co_await read_unread_content();
+  if (!read) co_return std::move(read).error();
+  step_ = Step::kCompare;
+  co_return co_await compare();
+}
+
+Task<Result<Next>> BuildPass::compare() {
   key_ = build::input_key(*plan_->request, *base_, *fetched_);
   if (auto rendered = render_tags(); !rendered) co_return std::move(rendered).error();
   if (auto looked = co_await look_at_tags(); !looked) co_return std::move(looked).error();

@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -98,7 +99,12 @@ class BuildPass {
 
  private:
   Result<Next> halt(std::string reason, std::string message, bool dead_end, bool ready);
-  plan::GitSources git_sources() const;
+  plan::GitSources git_sources();
+  std::optional<source::KnownContent> known_content(const source::GitRequest& request,
+                                                    std::size_t entry) const;
+  bool has_unread_content() const;
+  Task<Result<Next>> read_unread_content();
+  Task<Result<Next>> compare();
   void warn_of_moved_tags();
   void note_revisions();
   std::vector<api::Reason> reasons_to_build() const;
@@ -128,6 +134,8 @@ class BuildPass {
   std::shared_ptr<RegistryNotes> notes_;  // Shared with the accesses.
   plan::Accesses accesses_;
   std::optional<plan::Plan> plan_;
+  /// For those entries of git that may be known already: what reads them nevertheless.
+  std::map<std::size_t, std::shared_ptr<source::Source>> readers_;
   std::shared_ptr<const std::vector<build::FetchedContent>> fetched_;
   std::shared_ptr<const build::ResolvedImage> base_;
   std::string key_;

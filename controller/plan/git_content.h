@@ -13,8 +13,9 @@
 /// What of a spec is about git: from a git entry of spec.content to a request of core/source.
 namespace kiln::plan {
 
-/// Makes content of what is wanted from a git repository.
-using GitSources = std::function<std::shared_ptr<source::Source>(source::GitRequest)>;
+/// Makes content of what is wanted from a git repository. `entry`: its index in spec.content.
+using GitSources =
+    std::function<std::shared_ptr<source::Source>(source::GitRequest, std::size_t entry)>;
 
 /// Which revision a git entry asks for, as core/source has it.
 source::GitRef git_ref_of(const api::GitSource& git);

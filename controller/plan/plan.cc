@@ -127,7 +127,7 @@ class Reading {
     }
     auto request = git_request(wanted, secret ? &*secret : nullptr);
     if (!request) co_return std::move(request).error().while_doing(name).while_doing(where);
-    co_return git_(std::move(*request));
+    co_return git_(std::move(*request), index);
   }
 
   Task<Result<std::shared_ptr<source::Source>>> keyed_source(std::size_t index) {

@@ -75,8 +75,11 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> Builder::layer_index(
 Task<Result<Assembled>> Builder::assemble(
     std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedImage> base,
     std::shared_ptr<const std::vector<FetchedContent>> content) {
-  return build::assemble(impl_->cache, impl_->maker, std::move(request), std::move(base),
-                         std::move(content));
+  for (const auto& one : *content)
+    if (one.content.unread)
+      co_return Error(Errc::kInternal, one.description + " was not read: a bug");
+  co_return co_await build::assemble(impl_->cache, impl_->maker, std::move(request),
+                                     std::move(base), std::move(content));
 }
 
 Task<Result<Assembled>> Builder::assemble_all(std::shared_ptr<const BuildRequest> request) {

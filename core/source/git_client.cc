@@ -14,6 +14,7 @@ namespace kiln::source {
 namespace {
 
 constexpr std::chrono::seconds kLookup{10};
+constexpr std::chrono::milliseconds kJustAsked{10'000};
 constexpr std::uint64_t kMaxRefsBytes = 64 << 20;
 constexpr std::chrono::minutes kKeepAnswers{10};
 
@@ -216,8 +217,31 @@ Task<Result<GitRevision>> GitClient::resolve(GitRequest request) {
   co_return (*refs)->find(ref);
 }
 
+Task<Result<std::optional<Content>>> GitClient::still_known(GitRequest request) {
+  const auto known = *request.known;
+  auto revision = co_await resolve(std::move(request));
+  if (!revision) co_return std::move(revision).error();
+  if (revision->str() != known.revision) co_return std::optional<Content>();
+  Content content;
+  content.revision = known.revision;
+  content.identity = known.identity;
+  content.unread = true;
+  content.commit.emplace();
+  content.commit->commit = revision->commit;
+  content.commit->branch = revision->branch;
+  content.commit->tag = revision->tag;
+  co_return std::optional<Content>(std::move(content));
+}
+
 Task<Result<Content>> GitClient::fetch(GitRequest request) {
   const auto url = request.url.str();
+  if (request.known) {
+    auto known = co_await still_known(request);
+    if (!known) co_return std::move(known).error().while_doing(url);
+    if (*known) co_return std::move(**known);
+    // That answer has just come; nobody need be asked twice.
+    request.max_age = std::max(request.max_age, kJustAsked);
+  }
   const auto since = clock_.steady_now();
   auto fetch = std::make_shared<GitFetch>(*this, std::move(request));
   auto content = co_await fetch->run();

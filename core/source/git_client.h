@@ -35,6 +35,12 @@ class GitObserver {
   virtual void did(Work work, bool well, std::chrono::steady_clock::duration took) = 0;
 };
 
+/// Content that was read before by the same request.
+struct KnownContent {
+  std::string revision{};
+  std::string identity{};
+};
+
 /// What is wanted from a repository.
 struct GitRequest {
   GitUrl url;
@@ -47,6 +53,9 @@ struct GitRequest {
   bool lfs = false;
   /// How old an answer of the server about its refs may be; 0 = it is asked now.
   std::chrono::milliseconds max_age{0};
+  /// If the ref still stands for this revision, nothing is read: see Content::unread. The time of
+  /// the commit is not known then.
+  std::optional<KnownContent> known{};
 
   explicit GitRequest(GitUrl u) : url(std::move(u)) {}
 };
@@ -97,6 +106,8 @@ class GitClient {
   Task<Result<Refs>> list_refs(GitRequest request);
   Task<Result<Refs>> ask(GitRequest request);
   Task<Result<Refs>> ask_server(GitRequest request);
+  /// nullopt: the ref stands for something else than what is known.
+  Task<Result<std::optional<Content>>> still_known(GitRequest request);
   void tell(GitObserver::Work work, bool well, std::chrono::steady_clock::time_point since) const;
   Result<GitCache*> cache();
 

@@ -30,6 +30,9 @@ struct Content {
   /// Directories whose content below it deletes (a tar's opaque directories); "" = all of it.
   std::vector<std::string> emptied{};
   std::optional<CommitFacts> commit{};  ///< Of content from git.
+  /// `tree` was not read, because it is known already (see GitRequest::known): `identity` and
+  /// `revision` say which one it is. No image can be made of it.
+  bool unread = false;
 };
 
 /// Somewhere content comes from. Fetching has no effect on the source.

@@ -13,6 +13,7 @@ import time
 import pytest
 
 import base_image
+import git_server
 from world import Controller, World
 
 TOKEN = secrets.token_hex(16)
@@ -112,6 +113,29 @@ def test_a_webhook_of_a_script_starts_a_look_at_the_base_once(place):
     results = {result: count(place, "generic", result)
                for result in ("accepted", "replayed", "unmatched", "ping")}
     assert results == {"accepted": 1, "replayed": 1, "unmatched": 1, "ping": 1}
+
+
+def test_a_push_to_a_git_repository_is_built_at_once_and_asks_the_server_once(place, tmp_path):
+    if (missing := git_server.missing_program()) is not None:
+        pytest.skip(f"there is no {missing}")
+    with git_server.GitServer(tmp_path / "git") as server:
+        repository = server.repository("team/site.git")
+        repository.commit({"index.html": "old\n"})
+        entry = {"git": {"url": server.url("team/site.git")}, "path": "/usr/share/nginx/html"}
+        place.apply(*(place.image_build(name, content=[entry], interval="1h")
+                      for name in ("site", "twin")))
+        before = {name: place.wait_ready(name) for name in ("site", "twin")}
+        asked = server.times_asked("team/site.git")
+
+        commit = repository.commit({"index.html": "new\n"})
+        told = {"repository": server.url("team/site"), "ref": "refs/heads/main"}
+        assert send_generic(place, told) == (202, "ImageBuilds that are looked at now: 2\n")
+
+        for name, digest in before.items():
+            place.wait_ready(name, not_digest=digest)
+            assert commit in place.get(name)["status"]["content"][0]["revision"]
+        # One listing for both, and what fetching the commit takes.
+        assert server.times_asked("team/site.git") <= asked + 3
 
 
 def test_who_knows_no_token_starts_nothing_and_learns_nothing(place):

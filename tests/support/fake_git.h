@@ -44,13 +44,14 @@ class FakeGit {
   }
 
   plan::GitSources sources() {
-    return [this](source::GitRequest request) -> std::shared_ptr<source::Source> {
+    return [this](source::GitRequest request, std::size_t) -> std::shared_ptr<source::Source> {
       requests.push_back(request);
       return std::make_shared<FakeSource>(*this, std::move(request));
     };
   }
 
   std::vector<source::GitRequest> requests;  ///< All that were made, in order.
+  int reads = 0;                             ///< How often files were read.
 
  private:
   class FakeSource final : public source::Source {
@@ -64,14 +65,24 @@ class FakeGit {
         co_return Error(Errc::kUnavailable, "the server has no such repository");
       const auto& repository = found->second;
       if (repository.error) co_return *repository.error;
+      const auto& label =
+          repository.commit.branch.empty() ? repository.commit.tag : repository.commit.branch;
+      const auto revision = label + "@" + source::object_digest(repository.commit.commit);
+      if (request_.known && request_.known->revision == revision) {
+        source::Content unread;
+        unread.unread = true;
+        unread.revision = revision;
+        unread.identity = request_.known->identity;
+        unread.commit = repository.commit;
+        co_return unread;
+      }
+      ++git_.reads;
       std::vector<source::NamedFile> files;
       for (const auto& [name, text] : repository.files) files.emplace_back(name, text);
       source::InlineSource inner("fake", "", std::move(files));
       auto content = co_await inner.fetch();
       if (!content) co_return std::move(content).error();
-      const auto& label =
-          repository.commit.branch.empty() ? repository.commit.tag : repository.commit.branch;
-      content->revision = label + "@" + source::object_digest(repository.commit.commit);
+      content->revision = revision;
       content->commit = repository.commit;
       co_return std::move(*content);
     }

@@ -78,6 +78,32 @@ TEST_F(GitResolveTest, ManyWhoAskAtTheSameTimeAreOneQuestion) {
   EXPECT_EQ(times_asked(), 1U);
 }
 
+TEST_F(GitResolveTest, WhatIsKnownIsNotReadAgainWhileTheRefStandsForIt) {
+  const auto made = repository();
+  made.commit(one_file("1"));
+  auto wanted = request();
+  const auto first = fetch(wanted);
+  ASSERT_THAT(first, IsOk());
+  forget_cache();
+  wanted.known.emplace();
+  wanted.known->revision = first->revision;
+  wanted.known->identity = first->identity;
+
+  const auto same = fetch(wanted);
+
+  ASSERT_THAT(same, IsOk());
+  EXPECT_TRUE(same->unread);
+  EXPECT_EQ(same->identity, first->identity);
+  EXPECT_EQ(same->commit->branch, "main");
+  EXPECT_EQ(packs_in_cache(), 0U);
+
+  made.commit(one_file("2"));
+  const auto other = fetch(wanted);
+  ASSERT_THAT(other, IsOk());
+  EXPECT_FALSE(other->unread);
+  EXPECT_NE(other->identity, first->identity);
+}
+
 class Heard final : public GitObserver {
  public:
   void did(Work work, bool well, std::chrono::steady_clock::duration) override {

@@ -68,6 +68,49 @@ TEST_F(GitReconcile, OfTheSameCommitWritesNothing) {
   EXPECT_EQ(kube_.resource_version(), version);
 }
 
+TEST_F(GitReconcile, OfTheSameCommitReadsNothingUnlessSomebodyAsks) {
+  put_git_build();
+  reconcile();
+  EXPECT_EQ(git_.reads, 1);
+
+  reconcile();
+  EXPECT_EQ(git_.reads, 1);
+
+  auto object = *kube_.find_json(kImageBuilds, key_);
+  object["metadata"]["annotations"]["reconcile.kiln.build/requestedAt"] = "now";
+  kube_.put(kImageBuilds, dump_json(object));
+  look();
+  reconcile();
+  EXPECT_EQ(git_.reads, 2);
+}
+
+TEST_F(GitReconcile, ReadsTheSameCommitAgainWhereSomethingElseNeedsABuild) {
+  put_git_build();
+  reconcile();
+  const auto first = digest();
+  auto entries = testing::nginx_like_entries();
+  entries.push_back(testing::file("etc-version", "2"));
+  testing::add_base(registry_, "r.test/nginx", "1.27", entries);
+
+  reconcile();
+
+  EXPECT_NE(digest(), first);
+  EXPECT_EQ(reasons(), Names{"BaseChanged"});
+  EXPECT_EQ(git_.reads, 2);
+  EXPECT_EQ(status()["content"][0]["files"], 1);
+}
+
+TEST_F(GitReconcile, ReadsTheSameCommitAgainToRestoreATag) {
+  put_git_build();
+  reconcile();
+  registry_.forget_tag("r.test/team/site", "latest");
+
+  reconcile();
+
+  EXPECT_EQ(tag(), digest());
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+}
+
 TEST_F(GitReconcile, OfACommitThatChangesNothingOfItNotesTheRevisionAndBuildsNothing) {
   put_git_build();
   reconcile();

@@ -15,7 +15,7 @@ using kiln::testing::run_task;
 constexpr const char* kUrl = "https://g.test/team/site.git";
 
 Result<source::Content> fetch(FakeGit& git, const std::string& url = kUrl) {
-  return run_task(git.sources()(source::GitRequest(*source::GitUrl::parse(url)))->fetch());
+  return run_task(git.sources()(source::GitRequest(*source::GitUrl::parse(url)), 0)->fetch());
 }
 
 TEST(FakeGit, GivesTheFilesOfTheLastPushAndNamesItsCommit) {
@@ -30,6 +30,24 @@ TEST(FakeGit, GivesTheFilesOfTheLastPushAndNamesItsCommit) {
   EXPECT_NE(content->tree.find("y"), nullptr);
   EXPECT_EQ(content->revision, "next@sha1:" + std::string(40, 'b'));
   EXPECT_EQ(content->commit->branch, "next");
+}
+
+TEST(FakeGit, ReadsNothingThatIsKnownStill) {
+  FakeGit git;
+  git.push(kUrl, 'a', {{"x", "1"}});
+  source::GitRequest request(*source::GitUrl::parse(kUrl));
+  request.known.emplace();
+  request.known->revision = "main@sha1:" + std::string(40, 'a');
+  request.known->identity = "the same";
+
+  const auto same = run_task(git.sources()(request, 0)->fetch());
+  git.push(kUrl, 'b', {{"x", "2"}});
+  const auto other = run_task(git.sources()(request, 0)->fetch());
+
+  EXPECT_TRUE(same->unread);
+  EXPECT_EQ(same->identity, "the same");
+  EXPECT_FALSE(other->unread);
+  EXPECT_EQ(git.reads, 1);
 }
 
 TEST(FakeGit, KeepsTheRequestsAndFailsWhereItIsToldTo) {
