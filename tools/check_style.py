@@ -118,6 +118,16 @@ def rule_co_await_braces(file: File) -> Iterator[Finding]:
             at += 1
 
 
+def rule_co_await_choice(file: File) -> Iterator[Finding]:
+    """No co_await behind the `?` of a conditional expression."""
+    for found in re.finditer(r"\bco_await\b", file.code):
+        begin = max(file.code.rfind(sign, 0, found.start()) for sign in ";{}")
+        if "?" in file.code[begin + 1:found.start()]:
+            yield file.line_at(found.start()), (
+                "a co_await behind the ? of a conditional expression, whose value g++ 12 destroys twice: "
+                "write an if")
+
+
 def rule_lambda_coroutines(file: File) -> Iterator[Finding]:
     """No coroutine is a lambda with captures: they die with the lambda, before the coroutine does."""
     if file.path.startswith("tests/"):

@@ -17,6 +17,10 @@ CATCHES = {
         "  auto a = co_await pool.run([fd](int x) -> Result<Index> { return Index{fd}; });\n",
         "  if (auto a = co_await f(B{}); !a) co_return a;\n",
     ],
+    "co-await-choice": [
+        "  auto done = session_ ? Result<void>() : co_await begin();\n",
+        "  co_return ready\n      ? co_await f()\n      : g();\n",
+    ],
     "lambda-coroutines": [
         "  auto f = [this]() -> Task<void> { co_await g(); };\n",
         "  spawn([&, url] { co_return; });\n",
@@ -37,6 +41,11 @@ PASSES = {
         "  // co_await send(Request{}) is what we must not write\n",
         '  co_await say("co_await f({1})");\n  B b{};\n',
         "  co_await f(B{});  // style: co-await-braces: B has a constructor\n",
+    ],
+    "co-await-choice": [
+        "  co_await f(x ? 1 : 2);\n",
+        "  auto n = x ? 1 : 2;\n  co_await f(n);\n",
+        "  // x ? co_await f() : y\n",
     ],
     "lambda-coroutines": [
         "  auto f = [](int x) -> Task<int> { co_return x; };\n",

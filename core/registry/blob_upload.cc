@@ -108,7 +108,8 @@ Task<Result<PushResult>> BlobUpload::run(std::optional<oci::Repository> mount_fr
   std::uint64_t best = 0;
   for (;;) {
     turn_ = Turn::kRetry;
-    auto done = session_ ? Result<void>() : co_await begin();
+    Result<void> done;
+    if (!session_) done = co_await begin();
     if (done) done = co_await send();
     if (done) co_return PushResult::kUploaded;
     if (done.error().code == Errc::kCancelled) co_return done.error();

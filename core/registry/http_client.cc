@@ -275,7 +275,11 @@ Task<Result<void>> HttpRegistryClient::remove(oci::Reference reference, Access a
   const auto status = answer->status();
   if ((status >= 200 && status < 300) || status == 404) co_return Result<void>();
   auto error = protocol::error_from(answer->response, reference.str(), clock_.now());
-  if (status == 405 || status == 400) error.code = Errc::kUnsupported;  // Switched off (Q38).
+  if (status == 405 || status == 400) {  // Switched off, or not for tags (Q38).
+    error.code = Errc::kUnsupported;
+    if (!reference.digest())
+      error.message += "; many registries delete manifests by digest only, not tags";
+  }
   co_return error;
 }
 

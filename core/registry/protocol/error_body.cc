@@ -142,6 +142,10 @@ Error error_from(const http::Response& answer, std::string_view subject,
       code == Errc::kNotFound ? " was not found" : ": the registry answered " + status_name(status);
   if (!body.words.empty()) message += ": " + body.words;
   if (status == 413) message += "; a proxy before it may limit the size of a request's body";
+  // Servers that speak TLS answer 400 to plain http; to HEAD without a word.
+  const bool says_https = lower(body.words).find("https") != std::string::npos;
+  if (status == 400 && !answer.head.url.is_https() && (body.words.empty() || says_https))
+    message += "; a server that speaks TLS answers so to plain http";
   Error error(code, std::move(message));
   if (code == Errc::kRateLimited || code == Errc::kUnavailable)
     error.retry_after = http::retry_after(answer.headers(), now);

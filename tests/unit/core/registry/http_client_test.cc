@@ -259,6 +259,15 @@ TEST(Remove, AbsentIsSuccessAndForbiddenIsSaid) {
   EXPECT_THAT(world.lines()[0], StartsWith("DELETE " + kManifests + "v1"));
 }
 
+TEST(Remove, OfATagIsWhatManyRegistriesDoNotKnow) {
+  Scripted world;
+  world.http.answer(400, R"({"errors":[{"code":"DIGEST_INVALID","message":"not a digest"}]})");
+
+  expect_error(run_task(world.client->remove(tagged(), {})), Errc::kUnsupported,
+               "the registry answered 400: DIGEST_INVALID: not a digest; many registries delete "
+               "manifests by digest only, not tags");
+}
+
 TEST(HasBlob, IsRememberedForSomeMinutes) {
   Scripted world;
   for (int i = 0; i < 2; ++i) world.http.answer(200);

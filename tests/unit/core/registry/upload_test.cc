@@ -249,6 +249,20 @@ TEST(EnsureBlob, GivesUpAfterThreeTriesAndGivesTheSessionBack) {
   EXPECT_EQ(lines.back(), "DELETE https://r.test/up/1");
 }
 
+// g++ 12 destroyed the error twice where begin() stood behind the ? of a conditional expression.
+TEST(EnsureBlob, AnUploadThatCannotBeginIsAnError) {
+  Scripted world;
+  world.http.answer(404);
+  world.http.answer(500, R"({"errors":[{"code":"UNKNOWN","message":"no space left on device"}]})");
+
+  const auto pushed = push(world);
+
+  ASSERT_TRUE(pushed.has_error());
+  EXPECT_EQ(pushed.error().code, Errc::kNoSpace);
+  EXPECT_THAT(pushed.error().message, HasSubstr("no space left on device"));
+  EXPECT_THAT(world.lines(), ElementsAre(kHead, kPost));
+}
+
 struct Fatal {
   std::string name;
   int status;

@@ -103,6 +103,22 @@ TEST(ErrorFrom, NeverShowsSecretsNorMoreThanALine) {
   EXPECT_LT(error.message.size(), 500u);
 }
 
+TEST(ErrorFrom, SaysWhereHttpsMayBeWhatIsSpoken) {
+  http::ResponseHead head(*http::Url::parse("http://127.0.0.1:5000/v2/shop"));
+  head.status = 400;
+  const std::string hint = "; a server that speaks TLS answers so to plain http";
+
+  EXPECT_EQ(error_from(http::Response(head), "shop", {}).message,
+            "shop: the registry answered 400" + hint);
+  EXPECT_THAT(error_from(http::Response(head, "<title>400 The plain HTTP request was sent to HTTPS "
+                                              "port</title>"),
+                         "shop", {})
+                  .message,
+              HasSubstr("HTTPS port" + hint));
+  EXPECT_THAT(error_from(http::Response(head, "bad name"), "shop", {}).message, Not(HasSubstr(hint)));
+  EXPECT_THAT(error_from(answer(400, ""), "shop", {}).message, Not(HasSubstr(hint)));
+}
+
 TEST(ErrorBody, CollectsTheDigestsThatAreMissing) {
   const auto one = "sha256:" + std::string(64, 'a');
   const auto two = "sha256:" + std::string(64, 'b');
