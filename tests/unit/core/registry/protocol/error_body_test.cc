@@ -110,12 +110,14 @@ TEST(ErrorFrom, SaysWhereHttpsMayBeWhatIsSpoken) {
 
   EXPECT_EQ(error_from(http::Response(head), "shop", {}).message,
             "shop: the registry answered 400" + hint);
-  EXPECT_THAT(error_from(http::Response(head, "<title>400 The plain HTTP request was sent to HTTPS "
-                                              "port</title>"),
+  EXPECT_THAT(error_from(http::Response(head,
+                                        "<title>400 The plain HTTP request was sent to HTTPS "
+                                        "port</title>"),
                          "shop", {})
                   .message,
               HasSubstr("HTTPS port" + hint));
-  EXPECT_THAT(error_from(http::Response(head, "bad name"), "shop", {}).message, Not(HasSubstr(hint)));
+  EXPECT_THAT(error_from(http::Response(head, "bad name"), "shop", {}).message,
+              Not(HasSubstr(hint)));
   EXPECT_THAT(error_from(answer(400, ""), "shop", {}).message, Not(HasSubstr(hint)));
 }
 
