@@ -281,12 +281,10 @@ class BuildRun {
                           std::shared_ptr<const image::ImageSet> images,
                           std::vector<std::string> tags, std::string name) {
     auto origins = build::always(plan_->request->base.access);
-    auto pushed = co_await build::push_content(images, destination, images_.engine().registry,
-                                               std::move(origins), push_listener());
-    if (!pushed) co_return std::move(pushed).error().while_doing(name);
     auto shown = tags.front();
-    auto published = co_await build::publish(images, destination, std::move(tags));
-    if (!published) co_return std::move(published).error().while_doing(name);
+    auto pushed = co_await build::push_images(images, destination, images_.engine().registry,
+                                              std::move(origins), push_listener(), std::move(tags));
+    if (!pushed) co_return std::move(pushed).error().while_doing(name);
     print(*images, name, shown);
     co_return Result<void>();
   }

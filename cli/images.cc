@@ -249,12 +249,10 @@ Task<Result<void>> Images::push(std::shared_ptr<const image::ImageSet> images,
 }
 
 Task<Result<void>> Images::push_to(Target target, Form form) {
-  auto pushed = co_await build::push_content(target.images, *target.destination, engine_.registry,
-                                             origins(), push_listener());
-  if (!pushed) co_return std::move(pushed).error();
   std::vector<std::string> tags{target.tag};
-  auto published = co_await build::publish(target.images, *target.destination, std::move(tags));
-  if (!published) co_return std::move(published).error();
+  auto pushed = co_await build::push_images(target.images, *target.destination, engine_.registry,
+                                            origins(), push_listener(), std::move(tags));
+  if (!pushed) co_return std::move(pushed).error();
   print_image(NamedImage(target.place.name(), target.tag, target.images->top().descriptor()), form);
   co_return Result<void>();
 }

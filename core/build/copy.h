@@ -28,9 +28,9 @@ struct CopyReport {
 /// Copies an image as it is: manifests byte for byte, so that digests stay, with everything an
 /// index names (other operating systems, attestations and artifacts too). Layers that must not be
 /// distributed stay behind, as their descriptors say where to get them.
-/// Order: blobs, manifests, index, tags. Errors: those of both sides; kNotFound where the index has
-/// no such platform, naming those it has.
-/// Lifetime: `from`, `to` and `registry` outlive the task.
+/// Order: blobs, manifests, index, tags; all once more where the destination proves to lack what it
+/// said it had (kConflict). Errors: those of both sides; kNotFound where the index has no such
+/// platform, naming those it has. Lifetime: `from`, `to` and `registry` outlive the task.
 [[nodiscard]] Task<Result<CopyReport>> copy_image(store::ImageReader& from, store::Destination& to,
                                                   registry::Client& registry, CopyRequest request);
 

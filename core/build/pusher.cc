@@ -62,4 +62,18 @@ Task<Result<void>> publish(std::shared_ptr<const image::ImageSet> images,
   co_return co_await destination.put_manifest_tags(top, std::move(tags));
 }
 
+Task<Result<PushReport>> push_images(std::shared_ptr<const image::ImageSet> images,
+                                     store::Destination& destination, registry::Client& registry,
+                                     AccessTo origins, PushListener listener,
+                                     std::vector<std::string> tags) {
+  for (bool again = false;; again = true) {
+    auto report = co_await push_content(images, destination, registry, origins, listener);
+    Result<void> published;
+    if (report) published = co_await publish(images, destination, tags);
+    if (report && published) co_return report;
+    auto error = report ? std::move(published).error() : std::move(report).error();
+    if (again || error.code != Errc::kConflict) co_return error;
+  }
+}
+
 }  // namespace kiln::build

@@ -45,6 +45,14 @@ AccessTo always(registry::Access access);
                                          store::Destination& destination,
                                          std::vector<std::string> tags);
 
+/// push_content() and publish(). Both once more where the registry proves to lack what it said it
+/// had (kConflict), as after a garbage collection. Lifetime: as push_content().
+[[nodiscard]] Task<Result<PushReport>> push_images(std::shared_ptr<const image::ImageSet> images,
+                                                   store::Destination& destination,
+                                                   registry::Client& registry, AccessTo origins,
+                                                   PushListener listener,
+                                                   std::vector<std::string> tags);
+
 /// A repository of a registry as a destination. Lifetime: `registry` outlives it.
 std::unique_ptr<store::Destination> registry_destination(registry::Client& registry,
                                                          oci::Repository repository,

@@ -84,6 +84,19 @@ TEST_F(Copy, KeepsTheDigestOfAnIndexAndOfAllItNames) {
   }
 }
 
+TEST_F(Copy, OfWhatTheRegistryLostMeanwhileIsDoneOnceMore) {
+  const Error lost(Errc::kConflict, "MANIFEST_BLOB_UNKNOWN");
+  registry_.fail_next("put_manifest", lost);
+
+  const auto copied = copy("r.test/nginx:1.27", "other.test/nginx");
+
+  ASSERT_THAT(copied, IsOk());
+  EXPECT_EQ(registry_.tag("other.test/nginx", "1"), copied->top.digest);
+  registry_.fail_next("put_manifest", lost, 10);
+  EXPECT_THAT(copy("r.test/nginx:1.27", "other.test/twice"),
+              FailsWith(Errc::kConflict, "MANIFEST_BLOB_UNKNOWN"));
+}
+
 TEST_F(Copy, KeepsTheBytesOfAManifestThatNoToolWouldWriteLikeThat) {
   const auto config = registry_.add_blob("r.test/odd", "{ }", "application/vnd.example.config");
   const oci::RawManifest raw(

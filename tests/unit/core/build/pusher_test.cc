@@ -36,6 +36,23 @@ TEST_F(Push, StoresTheImageUnderItsTag) {
   EXPECT_EQ(registry_.tag("r.test/site", "latest"), set->top().digest);
 }
 
+TEST_F(Push, OfWhatTheRegistryLostMeanwhileIsDoneOnceMore) {
+  const auto set = images(site());
+  const Error lost(Errc::kConflict, "MANIFEST_BLOB_UNKNOWN");
+  const auto destination =
+      registry_destination(registry_, *oci::Reference::parse_repository("r.test/site"), {});
+  registry_.forget_calls();
+  registry_.fail_next("put_manifest", lost);
+
+  ASSERT_THAT(run(push_images(set, *destination, registry_, always({}), nullptr, {"latest"})),
+              IsOk());
+
+  EXPECT_EQ(registry_.tag("r.test/site", "latest"), set->top().digest);
+  registry_.fail_next("put_manifest", lost, 10);
+  EXPECT_THAT(run(push_images(set, *destination, registry_, always({}), nullptr, {"latest"})),
+              FailsWith(Errc::kConflict, "MANIFEST_BLOB_UNKNOWN"));
+}
+
 TEST_F(Push, SendsBlobsThenManifestsThenTheIndexAndTheTagLast) {
   const auto set = images(site());
   registry_.forget_calls();
