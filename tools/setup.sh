@@ -11,12 +11,12 @@ build=(make g++ cmake ninja-build ccache pkg-config git ca-certificates
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev
   prometheus-cpp-dev)
 demo=(python3 openssl)
-# nginx and fcgiwrap serve git to tests/integration/git. The last line is for tests/compare, 280 MB of
-# disk. Tests start a Docker daemon of their own; where an init system starts one after the
-# installation, it is not needed.
+# nginx and fcgiwrap serve git to tests/integration/git; nginx, docker-registry (2.8) and iproute2 are for
+# tests/faults. The last line is for tests/compare, 280 MB of disk. Tests start servers of their own, so
+# no service is started after its installation.
 test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml
   python3-prometheus-client skopeo umoci jq
-  qemu-user faketime nginx-light fcgiwrap
+  qemu-user faketime nginx-light fcgiwrap docker-registry iproute2 curl
   docker.io buildah libarchive-tools)
 lint=(python3 clang-format-16 clang-tidy-16)
 fuzz=(python3 clang-16 libclang-rt-16-dev)
@@ -57,9 +57,14 @@ install_packages() {
   fi
   echo "setup: to $*, installing ${lacking[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
-  local log
+  local log status=0
   log=$(mktemp)
-  if ! { apt-get update -q && $install; } </dev/null >"$log" 2>&1; then
+  # Debian's way to install a package without starting its service (invoke-rc.d, policy-rc.d).
+  local policy=/usr/sbin/policy-rc.d
+  [ -e $policy ] && policy= || { printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy; }
+  { apt-get update -q && $install; } </dev/null >"$log" 2>&1 || status=$?
+  [ -z "$policy" ] || rm -f "$policy"
+  if [ $status != 0 ]; then
     tail -n 15 "$log" >&2
     echo "setup: apt-get failed; whole log: $log. Kiln is built and tested on Debian 12." >&2
     exit 1

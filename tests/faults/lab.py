@@ -237,20 +237,23 @@ def program_of(make: str) -> pathlib.Path:
 class Distribution(Registry):
     """distribution, "3.1" or "2.8", with what its disk holds."""
 
-    def sessions(self) -> list[pathlib.Path]:
+    def sessions(self, repository: str) -> list[str]:
         """Uploads that were begun and neither finished nor given back."""
-        return [path for path in self.data.glob("**/_uploads/*") if path.is_dir()]
+        folder = self.repository(repository) / "_uploads"
+        return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
-    def named_sessions(self) -> list[str]:
+    def named_sessions(self, repository: str) -> list[str]:
         """Those of sessions() that a client came back to: it knew of them, and left them."""
         log = self.log_path.read_text(errors="replace")
-        return [path.name for path in self.sessions()
-                if re.search(rf'"(?:PUT|PATCH|GET|DELETE) \S*/blobs/uploads/{path.name}', log)]
+        return [name for name in self.sessions(repository)
+                if re.search(rf'"(?:PUT|PATCH|GET|DELETE) \S*/blobs/uploads/{name}', log)]
+
+    def repository(self, name: str) -> pathlib.Path:
+        return self.data / "docker/registry/v2/repositories" / name
 
     def has_blob(self, repository: str, digest: str) -> bool:
         hexed = digest.removeprefix("sha256:")
-        links = self.data / "docker/registry/v2/repositories" / repository
-        return ((links / "_layers/sha256" / hexed / "link").exists()
+        return ((self.repository(repository) / "_layers/sha256" / hexed / "link").exists()
                 and (self.data / "docker/registry/v2/blobs/sha256" / hexed[:2] / hexed / "data").exists())
 
     @property

@@ -145,6 +145,17 @@ def test_a_black_hole_keeps_the_connection_and_swallows_until_it_flows_again(wir
     assert client.receive(4) == b"down"
 
 
+def test_a_black_hole_with_an_end_ends_in_a_reset(wire):
+    wire.proxy.next(Fault("blackhole", after_bytes=0, seconds=0.1))
+    client, server = wire.connect()
+
+    client.send(b"x")
+
+    for peer in (client, server):
+        with pytest.raises(ConnectionResetError):
+            peer.receive_all()
+
+
 def test_half_close_ends_one_direction_only(wire):
     wire.proxy.next(Fault("half_close", direction="up", after_bytes=3))
     client, server = wire.connect()

@@ -62,7 +62,8 @@ class Fault:
 
     cut         both sides see an orderly end (FIN)
     reset       both sides see a reset (RST)
-    blackhole   nothing flows any more, in both directions, and the sockets stay open
+    blackhole   nothing flows any more, in both directions, and the sockets stay open; with `seconds`
+                there is a reset after so long
     half_close  the receiver of `direction` sees its end; the other direction still flows
     delay       each piece in `direction` is held for `seconds`
     throttle    `direction` carries `bytes_per_second`
@@ -168,6 +169,7 @@ class _Connection:
         self._flows = asyncio.Event()
         self._flows.set()
         self._pumps: list[asyncio.Task] = []
+        self._later: asyncio.TimerHandle | None = None
         self._closing = False
         self._reset = False
 
@@ -190,6 +192,9 @@ class _Connection:
                 pump.cancel()  # `run` closes the sockets when nobody waits for them any more.
         elif fault.kind == "blackhole":
             self._flows.clear()
+            if fault.seconds > 0:
+                self._later = asyncio.get_running_loop().call_later(
+                    fault.seconds, self._strike, Fault("reset"))
         elif fault.kind == "half_close":
             self._end(fault.direction)
         elif fault.kind == "delay":
@@ -208,6 +213,8 @@ class _Connection:
         except asyncio.CancelledError:
             pass
         finally:
+            if self._later is not None:
+                self._later.cancel()
             for pump in self._pumps:
                 pump.cancel()
             await asyncio.gather(*self._pumps, return_exceptions=True)
