@@ -22,6 +22,7 @@ from server_process import Server
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEADLINE_S = 60
 KIB, MIB = 1024, 1024 * 1024
+PIECE_BYTES = 8 * MIB
 POLL_S = 0.02
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -167,6 +168,17 @@ class _Layout:
         (self.store / hexed).write_bytes(data)
         return {"digest": f"sha256:{hexed}", "size": len(data)}
 
+    def add_random(self, source: random.Random, size: int) -> dict:
+        """So many random bytes, written piece by piece."""
+        hashed, aside = hashlib.sha256(), self.store / "new"
+        with aside.open("wb") as file:
+            for at in range(0, size, PIECE_BYTES):
+                piece = source.randbytes(min(PIECE_BYTES, size - at))
+                hashed.update(piece)
+                file.write(piece)
+        aside.rename(self.store / hashed.hexdigest())
+        return {"digest": f"sha256:{hashed.hexdigest()}", "size": size}
+
     def add_json(self, media_type: str, value: dict) -> dict:
         return {"mediaType": media_type, **self.add(json.dumps(value).encode())}
 
@@ -183,7 +195,7 @@ def make_image(folder: pathlib.Path, layer_sizes: list[int], *, seed: int = 1,
     With platforms: an index; they share all layers but a small one.
     """
     layout, source = _Layout(folder), random.Random(seed)
-    layers = [{"mediaType": LAYER, **layout.add(source.randbytes(size))} for size in layer_sizes]
+    layers = [{"mediaType": LAYER, **layout.add_random(source, size)} for size in layer_sizes]
     blobs = {each["digest"]: each["size"] for each in layers}
     manifests, children = {}, []
     for platform in platforms or ("linux/amd64",):
@@ -242,11 +254,15 @@ class Distribution(Registry):
         folder = self.repository(repository) / "_uploads"
         return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
-    def named_sessions(self, repository: str) -> list[str]:
-        """Those of sessions() that a client came back to: it knew of them, and left them."""
+    def left_sessions(self, repository: str) -> list[str]:
+        """Those of sessions() that a client came back to (it knew of them) and did not give back.
+
+        Of a session that it was given back the registry may leave an empty folder.
+        """
         log = self.log_path.read_text(errors="replace")
         return [name for name in self.sessions(repository)
-                if re.search(rf'"(?:PUT|PATCH|GET|DELETE) \S*/blobs/uploads/{name}', log)]
+                if re.search(rf'"(?:PUT|PATCH|GET|DELETE) \S*/blobs/uploads/{name}', log)
+                and not re.search(rf'"DELETE \S*/blobs/uploads/{name}\S* HTTP/1.1" 204 ', log)]
 
     def repository(self, name: str) -> pathlib.Path:
         return self.data / "docker/registry/v2/repositories" / name

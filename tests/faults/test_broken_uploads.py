@@ -26,9 +26,13 @@ def kiln(tmp_path) -> Kiln:
     return Kiln(tmp_path / "home")
 
 
-@pytest.fixture(params=DISTRIBUTIONS)
-def make(request) -> str:
-    return request.param
+@pytest.fixture
+def make() -> str:
+    """distribution 3.1, but where both_makes() says otherwise."""
+    return "distribution-3.1"
+
+
+both_makes = pytest.mark.parametrize("make", DISTRIBUTIONS)
 
 
 @pytest.fixture
@@ -60,6 +64,7 @@ def bytes_sent(proxy: FaultProxy) -> int:
     return proxy.stats()["up"]
 
 
+@both_makes
 # --- The line ---
 
 @pytest.mark.parametrize("kind", ["cut", "reset"])
@@ -88,6 +93,7 @@ def test_an_answer_that_is_lost_is_no_lost_blob(registry, proxy, kiln, image):
     assert bytes_sent(proxy) < 13 * MIB
 
 
+@both_makes
 def test_a_download_that_breaks_goes_on_where_it_stopped(registry, proxy, kiln, image, tmp_path):
     kiln.run("copy", image.place, f"{registry.address}/team/down:1")
     for _ in range(3):
@@ -99,19 +105,19 @@ def test_a_download_that_breaks_goes_on_where_it_stopped(registry, proxy, kiln, 
     assert done.code == 0, done.err
     assert_holds(tmp_path / "back", image)
     assert proxy.stats()["faults"] >= 1
-    assert proxy.stats()["down"] < 14 * MIB
+    assert proxy.stats()["down"] < 18 * MIB  # Of 12; a reset loses what is on the way.
 
 
 def test_a_slow_line_is_waited_for(registry, proxy, kiln, tmp_path):
-    """Bytes trickle in, so nobody gives up: 5 s for 100 KiB (the time-outs are for silence)."""
-    small = make_image(tmp_path / "small", [100 * KIB])
+    """Bytes trickle in, so nobody gives up (the time-outs are for silence)."""
+    small = make_image(tmp_path / "small", [60 * KIB])
     proxy.every(Fault("throttle", bytes_per_second=20 * KIB),
                 Fault("throttle", direction="down", bytes_per_second=20 * KIB))
 
     done = kiln.run("copy", small.place, f"{proxy.address}/team/slow:1")
 
     assert_pushed(done, small, registry, f"{registry.address}/team/slow:1")
-    assert done.seconds > 4
+    assert done.seconds > 2
 
 
 def test_half_closed_by_the_server_is_a_cut(registry, proxy, kiln, image):
@@ -132,20 +138,20 @@ def test_a_registry_that_cannot_be_reached_is_named(proxy, kiln, image):
     assert f"cannot connect to {proxy.address}: connection refused" in done.err
 
 
-def test_many_cuts_leave_no_descriptor_open(registry, proxy, kiln, image):
-    """In pieces, with every connection cut after a while: some twenty in one process."""
-    if not registry.resumes:
-        return  # All of it anew each time would be no end of it.
+def test_many_cuts_leave_no_descriptor_open(registry, proxy, kiln, tmp_path):
+    """In pieces, with every connection cut after a while: some seven in one process."""
+    small = make_image(tmp_path / "small", [4 * MIB])
     proxy.every(Fault("cut", after_bytes=600 * KIB))
     kiln.configures(prefix=proxy.address, chunkBytes=MIB, parallel=1)
 
-    done = kiln.run("copy", image.place, f"{proxy.address}/team/many:1")
+    done = kiln.run("copy", small.place, f"{proxy.address}/team/many:1")
 
-    assert_pushed(done, image, registry, f"{registry.address}/team/many:1")
-    assert proxy.stats()["faults"] >= 12
+    assert_pushed(done, small, registry, f"{registry.address}/team/many:1")
+    assert proxy.stats()["faults"] >= 6
     assert done.most_files <= 24
 
 
+@both_makes
 # --- The registry ---
 
 def test_kill_9_in_the_middle_and_a_restart(registry, proxy, kiln, image):
@@ -221,6 +227,7 @@ class SmallDisk(Distribution):
                 str(self.home / "data"), str(self.registry_program), *serve]
 
 
+@both_makes
 def test_a_full_disk_is_said_and_the_session_is_given_back(make, kiln, image, tmp_path):
     large = make_image(tmp_path / "large", [40 * MIB], seed=4)
     folder = make_folder(tmp_path / "server")
@@ -243,6 +250,7 @@ def test_a_full_disk_is_said_and_the_session_is_given_back(make, kiln, image, tm
     server.kill()
 
 
+@both_makes
 # --- Its content ---
 
 def test_what_is_garbage_collected_under_us_is_sent_again(registry, proxy, kiln, image, tmp_path):
@@ -268,6 +276,7 @@ def test_what_is_garbage_collected_under_us_is_sent_again(registry, proxy, kiln,
     assert_holds(tmp_path / "back", image)
 
 
+@both_makes
 def test_twenty_at_once_with_the_same_layers(registry, image, tmp_path):
     """Twenty processes, so nobody tells them of each other."""
     people = [Kiln(tmp_path / f"home-{number}") for number in range(20)]

@@ -317,10 +317,10 @@ def test_what_a_registry_repeats_is_not_repeated_by_us(tmp_path, body):
 def test_the_canaries_would_have_noticed(tmp_path):
     """The listeners work: a connection of our own is seen."""
     with HostileWorld(tmp_path, []) as world:
-        for address in INSIDE.values():
-            world.kiln(credentials=False).run(
-                "digest", f"{in_url(address)}:{CANARY_PORTS[2]}/app:1",
-                f"--insecure={in_url(address)}:{CANARY_PORTS[2]}")
+        kiln = world.kiln(credentials=False)
+        places = [f"{in_url(address)}:{CANARY_PORTS[2]}" for address in INSIDE.values()]
+        for running in [kiln.start("digest", f"{place}/app:1", f"--insecure={place}") for place in places]:
+            running.wait()
 
         seen = {each["canary"] for each in world.end()["canaries"]}
         assert f"{INSIDE['private']}:{CANARY_PORTS[2]}" in seen

@@ -1,6 +1,6 @@
 """Pushes and pulls through random faults: each ends with the right digest or a clear error.
 
-KILN_FAULT_RUNS runs (40 unless set; 500 is the long form, a quarter of an hour on two cores), planned
+KILN_FAULT_RUNS runs (40 unless set; 500 is the long form, a six minutes on two cores), planned
 from KILN_FAULT_SEED, which is printed. KILN_FAULT_ONLY=17 repeats one of them.
 """
 
@@ -126,7 +126,7 @@ class Runner:
             yield f"exit code {done.code}: {done.err!r}"
         if not plan.pull and self._tag(repository) not in ("", image.digest):
             yield "the tag points at something else"
-        if left := self._registry.named_sessions(repository):
+        if left := self._registry.left_sessions(repository):
             yield f"it left its upload sessions {left}"
 
     def _tag(self, repository: str) -> str:

@@ -146,9 +146,10 @@ def test_tls_with_an_authority_of_its_own(make, kiln, image, tmp_path):
     reference = f"{server.address}/team/tls:1"
 
     assert_fails(kiln, image, reference, words="a server that speaks TLS answers so to plain http")
-    kiln.configures(prefix=server.address, ca=str(other.certificate))
-    assert_fails(kiln, image, reference, words="certificate is signed by an unknown authority")
-    kiln.configures(prefix="unused.test")
+    if make == "distribution-3.1":  # It takes 4 s, for it may heal.
+        kiln.configures(prefix=server.address, ca=str(other.certificate))
+        assert_fails(kiln, image, reference, words="certificate is signed by an unknown authority")
+        kiln.configures(prefix="unused.test")
     push_and_pull(kiln, image, reference, "--ca", str(own.certificate))
     server.kill()
 
@@ -168,8 +169,9 @@ def test_client_certificates(make, kiln, image, tmp_path):
     server.start()
     reference = f"{server.address}/team/mutual:1"
 
-    done = kiln.run("copy", image.place, reference, "--ca", str(own.certificate))
-    assert done.code == 1 and "certificate" in done.err, done.err
+    if make == "distribution-3.1":  # It takes 4 s, for it may heal.
+        assert_fails(kiln, image, reference, "--ca", str(own.certificate),
+                     words="the server asks for a client certificate")
     kiln.configures(prefix=server.address, ca=str(own.certificate),
                     clientCertificate=str(own.folder / "builder.crt"),
                     clientKey=str(own.folder / "builder.key"))

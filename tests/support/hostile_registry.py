@@ -187,11 +187,11 @@ def split(address: str) -> tuple[str, int]:
 
 
 def put_on_loopback(addresses: list[str]) -> None:
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    orders = ["link set lo up"]
     for address in addresses:
         # Without the search for a duplicate, until which one cannot listen there.
-        nodad = ["nodad"] if ":" in address else []
-        subprocess.run(["ip", "address", "add", address, "dev", "lo", *nodad], check=True)
+        orders.append(f"address add {address} dev lo" + (" nodad" if ":" in address else ""))
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(orders), text=True, check=True)
 
 
 def main() -> int:
