@@ -309,3 +309,23 @@ def test_two_pushes_of_one_tag_leave_one_of_them_whole(registry, image, tmp_path
     back = Kiln(tmp_path / "reader").run("copy", reference, f"oci:{tmp_path}/back")
     assert back.code == 0, back.err
     assert_holds(tmp_path / "back", winner)
+
+
+# --- Our own disk ---
+
+def test_a_full_disk_of_ours_is_said_and_nothing_is_left_on_it(registry, image, tmp_path):
+    """The folder that it pulls into is a tmpfs, in a mount namespace of its own."""
+    small = tmp_path / "small"
+    small.mkdir()
+    reference = f"{registry.address}/team/here:1"
+    assert Kiln(tmp_path / "home").run("copy", image.place, reference).code == 0
+    script = ('mount -t tmpfs -o size=5m none "$0" && "$@"; code=$?; '
+              'echo "left:" $(find "$0" -type f -size +20k); exit $code')
+    kiln = Kiln(tmp_path / "home", ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script,
+                                    str(small)))
+
+    done = kiln.run("copy", reference, f"oci:{small}/back")
+
+    assert done.code == 1
+    assert "No space left on device" in done.err.splitlines()[-1]
+    assert done.out == "left:\n"  # The small layer came whole; of the large one nothing stays.
