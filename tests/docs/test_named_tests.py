@@ -7,7 +7,7 @@ import pytest
 import named_tests
 import pages
 
-PAGES = ["differences.md"]
+PAGES = ["differences.md", "registries.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
