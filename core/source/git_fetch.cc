@@ -8,6 +8,7 @@
 #include "core/source/directory_source.h"
 #include "core/source/git_cache.h"
 #include "core/source/git_objects.h"
+#include "core/source/git_path.h"
 
 namespace kiln::source {
 namespace {
@@ -27,29 +28,6 @@ std::vector<Glob> globs(const std::vector<std::string>& patterns) {
 bool matches_any(const std::vector<Glob>& globs, std::string_view path) {
   return std::any_of(globs.begin(), globs.end(),
                      [&](const Glob& glob) { return glob.matches(path); });
-}
-
-/// What git itself refuses to take into a repository: whoever unpacks it would be given a
-/// repository's insides.
-bool is_git_folder(std::string_view name) {
-  constexpr std::string_view kName = ".git";
-  return name.size() == kName.size() &&
-         std::equal(name.begin(), name.end(), kName.begin(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
-}
-
-/// That a layer can hold it, and that nobody is led astray by it.
-Result<void> check_path(const std::string& path) {
-  const auto clean = layer::clean_relative_path(path);
-  if (!clean) return clean.error();
-  KILN_TRY(layer::refuse_whiteout_names(path));
-  for (std::string_view rest = path; !rest.empty();) {
-    const auto name = rest.substr(0, rest.find('/'));
-    rest.remove_prefix(std::min(name.size() + 1, rest.size()));
-    if (is_git_folder(name))
-      return Error(Errc::kInvalid, "no file of a repository may be called or lie in .git");
-  }
-  return {};
 }
 
 layer::Entry entry_of(GitFile file) {
@@ -196,7 +174,7 @@ Task<Result<void>> GitFetch::open_submodule(std::size_t parent, std::string path
   if (parts_.size() > limits.submodules)
     co_return Error(Errc::kInvalid, "there are more than the limit of " +
                                         std::to_string(limits.submodules) + " submodules");
-  KILN_CO_TRY(check_path(path));
+  KILN_CO_TRY(check_git_path(path));
   const auto above = parts_[parent].part.server;
   auto url = GitUrl::parse_submodule(address, above->url);
   if (!url) co_return std::move(url).error();
@@ -224,7 +202,7 @@ Result<void> GitFetch::choose_files() {
       if (line.kind == Kind::kSubmodule || layer::name_of_path(line.path) == kIgnoreFile ||
           !takes(line.path))
         continue;
-      if (auto good = check_path(line.path); !good)
+      if (auto good = check_git_path(line.path); !good)
         return std::move(good).error().while_doing("the file " + shown(line.path));
       files.push_back({std::move(line.path), line.kind, std::move(line.object)});
     }
