@@ -149,7 +149,8 @@ Result<IgnoreRules> read_ignore_files(const GitPart& part, IgnoreRules rules,
     rules.add(std::string(layer::parent_of(path)), std::move(*own));
     return {};
   };
-  KILN_TRY(part.repository(program, stop).read(blobs, kMaxIgnoreFileBytes, take));
+  const auto read = part.repository(program, stop).read(blobs, kMaxIgnoreFileBytes, take);
+  if (!read) return Error(read.error()).while_doing("reading .kilnignore");
   return rules;
 }
 
@@ -196,6 +197,11 @@ Result<std::vector<GitFile>> complete_files(const GitPart& part, std::vector<Git
       return Error(Errc::kCorrupt,
                    "the file " + shown(files[i].path) + " is not in the repository");
     files[i].size_bytes = *(*sizes)[i];
+    if (is_link(files[i]) && files[i].size_bytes > kMaxLinkBytes)
+      return Error(Errc::kInvalid, "the file " + shown(files[i].path) + ": it has " +
+                                       std::to_string(files[i].size_bytes) +
+                                       " bytes, and a symlink can have " +
+                                       std::to_string(kMaxLinkBytes));
     total += std::min(files[i].size_bytes, program.limits().content_bytes);
     if (total > program.limits().content_bytes)
       return Error(Errc::kInvalid, "the files have more than the limit of " +

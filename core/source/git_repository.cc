@@ -212,6 +212,8 @@ Result<void> GitRepository::compact() const {
 Result<std::int64_t> GitRepository::commit_time(const std::string& commit) const {
   const auto text = run_local_git(command({"log", "-1", "--format=%ct", commit, "--"}));
   if (!text) return text.error();
+  // git says nothing of a tree or file, which a tag can lead to as well.
+  if (text->empty()) return Error(Errc::kInvalid, "what the reference leads to is no commit");
   std::int64_t seconds = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
   if (error != std::errc()) return not_understood("time of a commit");
@@ -304,7 +306,7 @@ Result<GitRepository::Settings> GitRepository::read_gitmodules(const std::string
       command({"config", "--no-includes", "-z", "--list", "--blob", blob}), {}, kMaxModulesBytes);
   if (!text && text.error().code == Errc::kCorrupt)
     return Error(Errc::kInvalid, ".gitmodules is no configuration of git: " + text.error().message);
-  if (!text) return text.error();
+  if (!text) return Error(text.error()).while_doing("reading .gitmodules");
   Settings settings;
   for (std::string_view rest = *text; !rest.empty();) {
     const auto one = rest.substr(0, rest.find('\0'));

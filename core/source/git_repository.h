@@ -45,7 +45,7 @@ class GitRepository {
   [[nodiscard]] Result<void> fetch_missing(const GitSession& session,
                                            const std::vector<std::string>& objects) const;
 
-  /// When it was committed, in seconds since 1970.
+  /// When it was committed, in seconds since 1970. Errors: kInvalid for what is no commit.
   [[nodiscard]] Result<std::int64_t> commit_time(const std::string& commit) const;
   /// The tree that is the directory `path` ("" = the whole) of `commit`. Errors: kNotFound;
   /// kInvalid when a part of the path is a file, a symlink (never followed) or a submodule.
