@@ -11,12 +11,12 @@ build=(make g++ cmake ninja-build ccache pkg-config git ca-certificates
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev
   prometheus-cpp-dev)
 demo=(python3 openssl)
-# nginx and fcgiwrap serve git to tests/integration/git; nginx, docker-registry (2.8) and iproute2 are for
-# tests/faults. The last line is for tests/compare, 280 MB of disk. Tests start servers of their own, so
+# nginx, fcgiwrap and sshd serve git to tests/integration/git; nginx, docker-registry (2.8) and iproute2 are
+# for tests/faults. The last line is for tests/compare, 280 MB of disk. Tests start servers of their own, so
 # no service is started after its installation.
 test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml
   python3-prometheus-client skopeo umoci jq
-  qemu-user faketime nginx-light fcgiwrap docker-registry iproute2 curl
+  qemu-user faketime nginx-light fcgiwrap openssh-server openssh-client docker-registry iproute2 curl
   docker.io buildah libarchive-tools)
 lint=(python3 clang-format-16 clang-tidy-16)
 fuzz=(python3 clang-16 libclang-rt-16-dev)
@@ -45,16 +45,29 @@ missing() {
   done | sort -u
 }
 
+# Tests start an sshd of their own. Installing one must not make this machine listen, now or after its
+# next start: its service is masked ("systemctl unmask ssh" takes that back).
+keep_sshd_off() {
+  local unit
+  for unit in ssh.service ssh.socket; do
+    [ ! -d /etc/systemd/system ] || [ -e "/etc/systemd/system/$unit" ] ||
+      ln -s /dev/null "/etc/systemd/system/$unit"
+  done
+}
+
 install_packages() {
-  local lacking
+  local lacking with_sshd=
   mapfile -t lacking < <(missing)
   [ ${#lacking[@]} -gt 0 ] || return 0
+  [[ " ${lacking[*]} " != *" openssh-server "* ]] || with_sshd=yes
   local install="apt-get install -y --no-install-recommends ${lacking[*]}"
   if [ "$(id -u)" != 0 ]; then
     echo "setup: to $*, this machine lacks ${#lacking[@]} Debian packages. Run this, then try again:" >&2
-    echo "  sudo apt-get update && sudo $install" >&2
+    # Else Debian starts an sshd; tests have one of their own.
+    echo "  ${with_sshd:+sudo systemctl mask ssh.service ssh.socket; }sudo apt-get update && sudo $install" >&2
     exit 1
   fi
+  [ -z "$with_sshd" ] || keep_sshd_off
   echo "setup: to $*, installing ${lacking[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
   local log status=0

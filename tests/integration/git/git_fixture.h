@@ -73,7 +73,7 @@ class GitClientTest : public ::testing::Test {
     auto given = options;
     if (given.cache_dir.empty()) given.cache_dir = cache.path() / "git";
     http = http::make_client(io.get_executor(), http::ClientOptions());
-    client = std::make_unique<GitClient>(std::move(given), resolver, *http, pool, clock);
+    client = std::make_unique<GitClient>(std::move(given), *names, *http, pool, clock);
   }
   void forget_cache() {
     client.reset();
@@ -110,6 +110,7 @@ class GitClientTest : public ::testing::Test {
   SystemClock clock;
   TempDir cache = std::move(*TempDir::create("kiln-git-test-"));
   http::Resolver resolver{2};
+  http::HostResolver* names = &resolver;  ///< Who the next client asks for addresses.
   WorkPool pool{4};
   GitClient::Options options;
   std::unique_ptr<http::Client> http;

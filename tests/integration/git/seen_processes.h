@@ -1,0 +1,66 @@
+#pragma once
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "core/base/file.h"
+
+namespace kiln::source {
+
+/// What anybody on this machine can see of a process, and what its owner can.
+struct SeenProcess {
+  std::string id;
+  std::string command_line;  ///< Words, with '\0' between them.
+  std::string environment;   ///< Likewise; "" where it is not ours to see.
+};
+
+inline std::string proc_file(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+/// All processes whose command line or environment holds `mark`.
+inline std::vector<SeenProcess> processes_with(const std::string& mark) {
+  std::vector<SeenProcess> found;
+  std::error_code gone;
+  for (auto at = std::filesystem::directory_iterator("/proc", gone);
+       at != std::filesystem::directory_iterator(); at.increment(gone)) {
+    const auto name = at->path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    SeenProcess process{name, proc_file(at->path() / "cmdline"), proc_file(at->path() / "environ")};
+    if (process.command_line.find(mark) != std::string::npos ||
+        process.environment.find(mark) != std::string::npos)
+      found.push_back(std::move(process));
+  }
+  return found;
+}
+
+/// As long as it lives, the sessions of git put their files into a folder that nobody else uses, so
+/// that what belongs to them can be told from all other files and processes.
+class SessionFolder {
+ public:
+  SessionFolder() {
+    const char* before = std::getenv("TMPDIR");
+    before_ = before == nullptr ? "" : before;
+    ::setenv("TMPDIR", folder_.path().c_str(), 1);
+  }
+  ~SessionFolder() {
+    before_.empty() ? ::unsetenv("TMPDIR") : ::setenv("TMPDIR", before_.c_str(), 1);
+  }
+  SessionFolder(const SessionFolder&) = delete;
+  SessionFolder& operator=(const SessionFolder&) = delete;
+
+  const std::filesystem::path& path() const { return folder_.path(); }
+  std::vector<SeenProcess> processes() const { return processes_with(path().string()); }
+  bool is_empty() const { return processes().empty() && std::filesystem::is_empty(path()); }
+
+ private:
+  TempDir folder_ = std::move(*TempDir::create("kiln-git-sessions-"));
+  std::string before_;
+};
+
+}  // namespace kiln::source
