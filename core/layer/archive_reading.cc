@@ -97,6 +97,9 @@ la_int64_t ArchiveInput::pass_over(archive*, void* self, la_int64_t bytes) {
   auto& input = *static_cast<ArchiveInput*>(self);
   const auto count = bytes > 0 ? input.source_.skip(static_cast<std::uint64_t>(bytes)) : 0;
   input.bytes_in_ += count;
+  input.text_begin_ += input.kept_.size() + input.chunk_.size() + count;
+  input.kept_.clear();
+  input.chunk_ = {};
   return static_cast<la_int64_t>(count);
 }
 
@@ -113,17 +116,43 @@ la_ssize_t ArchiveInput::feed(archive* a, void* self, const void** out) {
   auto& input = *static_cast<ArchiveInput*>(self);
   if (input.in_header_ && input.header_bytes_ > kMaxHeaderBytes)
     return input.fail(a, Error(Errc::kInvalid, "the tar has a header of more than 8 MiB"));
+  input.let_go_of_chunk();
   const auto count = input.unpacker_ ? input.feed_unpacked(a, out) : feed_packed(a, self, out);
-  if (count > 0) input.header_bytes_ += static_cast<std::size_t>(count);
+  if (count <= 0) return count;
+  input.header_bytes_ += static_cast<std::size_t>(count);
+  input.chunk_ = {static_cast<const char*>(*out), static_cast<std::size_t>(count)};
   return count;
+}
+
+/// Its memory is about to be used again.
+void ArchiveInput::let_go_of_chunk() {
+  if (in_header_) {
+    kept_ += chunk_;
+  } else {
+    text_begin_ += kept_.size() + chunk_.size();
+    kept_.clear();
+  }
+  chunk_ = {};
 }
 
 int ArchiveInput::next_header(archive_entry** header) {
   header_bytes_ = 0;
+  text_begin_ += kept_.size();
+  kept_.clear();
   in_header_ = true;
   const int code = archive_read_next_header(archive_.get(), header);
   in_header_ = false;
   return code;
+}
+
+std::string_view ArchiveInput::header_text() {
+  const auto begin = static_cast<std::uint64_t>(archive_read_header_position(get()));
+  const auto skipped = static_cast<std::size_t>(begin - text_begin_);
+  const auto count = static_cast<std::size_t>(bytes_out() - begin);
+  if (kept_.empty()) return chunk_.substr(skipped, count);
+  joined_ = kept_;
+  joined_ += chunk_;
+  return std::string_view(joined_).substr(skipped, count);
 }
 
 Result<void> ArchiveInput::check_unpacker(int code) {

@@ -57,6 +57,10 @@ class ArchiveInput {
   /// archive, since what libarchive makes of them stays in memory.
   int next_header(archive_entry** header);
 
+  /// What next_header() read of the unpacked archive, from the entry's first extended header on.
+  /// Valid until the next call into get().
+  std::string_view header_text();
+
   archive* get() { return archive_.get(); }
   std::uint64_t bytes_in() const { return bytes_in_; }  ///< Read from the source, or passed over.
   std::uint64_t bytes_out() const;                      ///< Unpacked of it.
@@ -72,6 +76,7 @@ class ArchiveInput {
   static la_int64_t pass_over(archive* a, void* self, la_int64_t bytes);
   static la_ssize_t feed_packed(archive* a, void* self, const void** out);
   la_ssize_t feed_unpacked(archive* a, const void** out);
+  void let_go_of_chunk();
   la_ssize_t fail(archive* a, Error error);
   Result<void> read_beginning();
   Result<void> open_unpacker();
@@ -83,6 +88,10 @@ class ArchiveInput {
   std::uint64_t bytes_in_ = 0;
   bool in_header_ = false;
   std::size_t header_bytes_ = 0;  ///< Fed to archive_ since the header began.
+  std::string_view chunk_;        ///< What was fed last; valid until the next is.
+  std::string kept_;              ///< Fed before it since the header began.
+  std::uint64_t text_begin_ = 0;  ///< Where in the unpacked archive kept_ and chunk_ begin.
+  std::string joined_;            ///< Both together, for header_text().
   Error error_{};                 ///< Of the source, of what unpacks it, or a limit.
   bool failed_ = false;
   ArchivePtr unpacker_;  ///< Null for a plain archive.

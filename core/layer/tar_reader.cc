@@ -8,6 +8,7 @@
 #include "core/base/redact.h"
 #include "core/layer/archive_reading.h"
 #include "core/layer/tar_entry.h"
+#include "core/layer/tar_records.h"
 
 namespace kiln::layer {
 namespace {
@@ -48,6 +49,7 @@ class ArchiveTarReader final : public TarReader {
         break;
       }
       KILN_TRY(input_.check(code));
+      KILN_TRY(check_tar_records(input_.header_text()));
       KILN_TRY(check_unpacked());
       if (++entries_ > limits_.max_entries) return too_large(limits_.max_entries, "entries");
       auto entry = tar_entry_of(header);

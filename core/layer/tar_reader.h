@@ -39,7 +39,8 @@ struct TarEntry {
 /// skipped), and zstd windows beyond 128 MiB are refused. A tar may name a path twice: the caller
 /// decides (later ones win). Sparse files come out with their holes as zeros, which count as
 /// unpacked bytes. What is no regular file but has content is refused: readers do not agree on it.
-/// So is what is compressed twice, and a header with records of more than 8 MiB.
+/// So is what is compressed twice, a header with records of more than 8 MiB, and such as programs
+/// do not read alike (a size that is no number, two names, global records: see tar_records.h).
 ///
 /// The bytes are not checked against a digest, nor gzip's checksum: whoever pulls them does that.
 /// At the tar's end the source is read to its own end, so that a hash on the way sees it all. Only

@@ -97,6 +97,12 @@ def plain_tars() -> dict[str, bytes]:
         "pax-size-and-gnu-long-name-GHSA-vmf3-w455-68vh": tar(
             pax((b"size", b"1024")), entry(b"././@LongLink", b"long\0", b"L"), entry(b"a", b"A" * 16),
             entry(b"b", b"B" * 16)),
+        "pax-size-empty": tar(pax((b"size", b"")), entry(b"a", entry(b"smuggled", b"1"))),
+        "pax-size-hexadecimal": tar(pax((b"size", b"0x400")), header(b"a") + entry(b"smuggled", b"1")),
+        "pax-path-and-gnu-long-name": tar(pax((b"path", b"one")), entry(b"././@LongLink", b"two\0", b"L"),
+                                          entry(b"a", b"1")),
+        "global-size": tar(pax((b"size", b"1024"), kind=b"g"), header(b"a") + entry(b"smuggled", b"1")),
+        "global-comment": tar(pax((b"comment", b"all"), kind=b"g"), entry(b"a", b"1")),
         "pax-path-with-nul": tar(pax((b"path", b"shown\0hidden")), entry(b"a", b"1")),
         "pax-linkpath-with-nul": tar(pax((b"linkpath", b"t\0u")), entry(b"a", kind=b"2", link=b"t")),
         "pax-record-too-short": tar(entry(b"PaxHeaders/x", b"5 a=b\n", b"x"), entry(b"a", b"1")),

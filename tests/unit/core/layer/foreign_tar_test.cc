@@ -145,6 +145,44 @@ INSTANTIATE_TEST_SUITE_P(Programs, ForeignTar,
                          }),
                          [](const auto& test) { return test.param.name; });
 
+class ForeignArchive : public testing::TestWithParam<Program> {};
+
+/// libarchive knows them all, and each is code that nobody here needs: only tars are read.
+TEST_P(ForeignArchive, IsRefused) {
+  if (!has_program(GetParam().program)) GTEST_SKIP() << GetParam().program << " is not here";
+  const TempDir dir = *TempDir::create("kiln-foreign-tar");
+  ASSERT_FALSE(write_file_atomically(dir.path() / "x", sample_bytes(5000)).has_error());
+  ASSERT_TRUE(output_of("sh -c 'cd " + dir.path().string() + " && " + GetParam().command + "'"));
+
+  FileSource source(*open_for_reading(dir.path() / "x.out"));
+  const auto got = read_tar(source);
+
+  ASSERT_TRUE(got.has_error());
+  EXPECT_EQ(got.error().code, Errc::kCorrupt);
+  EXPECT_NE(got.error().message.find("this is not a readable tar"), std::string::npos)
+      << got.error().message;
+}
+
+INSTANTIATE_TEST_SUITE_P(Programs, ForeignArchive,
+                         testing::ValuesIn(std::vector<Program>{
+                             {"Cpio", "bsdtar", "bsdtar --format=cpio -cf x.out x"},
+                             {"NewCpio", "bsdtar", "bsdtar --format=newc -cf x.out x"},
+                             {"Zip", "bsdtar", "bsdtar --format=zip -cf x.out x"},
+                             {"SevenZip", "bsdtar", "bsdtar --format=7zip -cf x.out x"},
+                             {"Xar", "bsdtar", "bsdtar --format=xar -cf x.out x"},
+                             {"Mtree", "bsdtar", "bsdtar --format=mtree -cf x.out x"},
+                             {"Warc", "bsdtar", "bsdtar --format=warc -cf x.out x"},
+                             {"Ar", "bsdtar", "bsdtar --format=arbsd -cf x.out x"},
+                             {"TarBzip2", "bsdtar", "bsdtar -cjf x.out x"},
+                             {"TarXz", "bsdtar", "bsdtar -cJf x.out x"},
+                             {"TarLzma", "bsdtar", "bsdtar --lzma -cf x.out x"},
+                             {"TarCompress", "bsdtar", "bsdtar -cZf x.out x"},
+                             {"TarLz4", "bsdtar", "bsdtar --lz4 -cf x.out x"},
+                             {"TarUuencode", "bsdtar", "bsdtar --uuencode -cf x.out x"},
+                             {"TarXzInGzip", "bsdtar", "bsdtar -cJf x.xz x && gzip -c x.xz >x.out"},
+                         }),
+                         [](const auto& test) { return test.param.name; });
+
 class ForeignAttributes : public testing::TestWithParam<Program> {};
 
 TEST_P(ForeignAttributes, ComeOutByteForByte) {
