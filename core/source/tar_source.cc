@@ -1,7 +1,7 @@
 #include "core/source/tar_source.h"
 
-#include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -59,7 +59,9 @@ std::string_view noun(const Entry& entry) {
   return "a device";
 }
 
-/// What unpacking the tar would leave: of entries with one name the last one.
+/// What unpacking the tar would leave: of entries with one name the last one. What an entry costs
+/// does not grow with the names of its file: a hostile tar has a million of them, and takes each
+/// away again.
 class Unpacked {
  public:
   Result<void> add(Entry entry) {
@@ -67,10 +69,10 @@ class Unpacked {
     if (entry.kind == EntryKind::kSpecial)
       return Error(Errc::kInvalid, "\"/" + entry.path + "\" is " + std::string(noun(entry)) +
                                        ", which content cannot have; leave it out of the tar");
-    if (entry.kind == EntryKind::kHardlink) return add_link(std::move(entry));
-    displace(entry.path);
+    if (entry.kind == EntryKind::kHardlink) return add_link(entry.path, entry.link_target);
+    forget(entry.path);
     auto path = entry.path;
-    entries_.insert_or_assign(std::move(path), std::move(entry));
+    entries_.emplace(std::move(path), std::move(entry));
     return {};
   }
 
@@ -79,7 +81,7 @@ class Unpacked {
   }
 
   Result<Content> take() {
-    name_files_by_their_first_names();
+    add_linked_files();
     Content content;
     for (auto& [path, entry] : entries_) KILN_TRY(content.tree.add(std::move(entry)));
     content.removed.assign(removed_.begin(), removed_.end());
@@ -90,64 +92,76 @@ class Unpacked {
   }
 
  private:
-  Result<void> add_link(Entry link) {
-    auto found = entries_.find(link.link_target);
-    if (found != entries_.end() && found->second.kind == EntryKind::kHardlink)
-      found = entries_.find(found->second.link_target);
-    if (found == entries_.end() || found->second.kind == EntryKind::kDirectory)
-      return Error(Errc::kInvalid, "\"/" + link.path + "\" is a hard link to \"/" +
-                                       link.link_target +
-                                       "\", which is no file before it in the "
-                                       "tar");
-    if (found->first == link.path) return {};
-    if (found->second.kind == EntryKind::kSymlink) {
-      // Once more: not all programs make hard links to a symlink as others do.
-      auto copy = found->second;
-      copy.path = std::move(link.path);
-      return add(std::move(copy));
+  struct Before {
+    bool operator()(const std::string& a, const std::string& b) const {
+      return layer::sorted_before(a, b);
     }
-    link.link_target = found->first;
-    displace(link.path);
-    links_[link.link_target].push_back(link.path);
-    auto path = link.path;
-    entries_.insert_or_assign(std::move(path), std::move(link));
+  };
+
+  /// A file that has, or had, more than one name. What is left of them when it is empty is nothing.
+  struct LinkedFile {
+    Entry file;
+    std::set<std::string, Before> names;
+  };
+
+  Result<void> add_link(const std::string& path, const std::string& target) {
+    auto linked = linked_.find(target);
+    if (linked == linked_.end()) {
+      const auto found = entries_.find(target);
+      if (found == entries_.end() || found->second.kind == EntryKind::kDirectory)
+        return Error(Errc::kInvalid, "\"/" + path + "\" is a hard link to \"/" + target +
+                                         "\", which is no file before it in the tar");
+      if (path == target) return {};
+      if (found->second.kind == EntryKind::kSymlink) {
+        // Once more: not all programs make hard links to a symlink as others do.
+        auto copy = found->second;
+        copy.path = path;
+        return add(std::move(copy));
+      }
+      linked = linked_.emplace(target, share(std::move(found->second))).first;
+      entries_.erase(found);
+    }
+    const auto file = linked->second;
+    if (file->names.contains(path)) return {};
+    forget(path);
+    file->names.insert(path);
+    linked_.emplace(path, file);
     return {};
   }
 
-  /// Another entry takes this name. The file that had it lives on under its other names.
-  void displace(const std::string& path) {
-    const auto found = entries_.find(path);
-    if (found == entries_.end()) return;
-    auto old = std::move(found->second);
-    entries_.erase(found);
-    if (old.kind == EntryKind::kHardlink) std::erase(links_[old.link_target], path);
-    const auto names = links_.extract(path);
-    if (names.empty() || names.mapped().empty()) return;
-    const auto& first = names.mapped().front();
-    for (const auto& name : names.mapped()) entries_.at(name).link_target = first;
-    links_[first].assign(names.mapped().begin() + 1, names.mapped().end());
-    old.path = first;
-    entries_.insert_or_assign(first, std::move(old));
+  static std::shared_ptr<LinkedFile> share(Entry file) {
+    auto path = file.path;
+    return std::make_shared<LinkedFile>(LinkedFile{std::move(file), {std::move(path)}});
+  }
+
+  /// Another entry takes this name. A file that has others lives on under those.
+  void forget(const std::string& path) {
+    entries_.erase(path);
+    const auto linked = linked_.extract(path);
+    if (!linked.empty()) linked.mapped()->names.erase(path);
   }
 
   /// Of a file's names the first in order stands for the file, and the others are links to it, in
   /// whatever order the tar has them: equal files make equal layers.
-  void name_files_by_their_first_names() {
-    std::vector<std::string> files;
-    for (const auto& [path, names] : links_) files.push_back(path);
-    for (const auto& path : files) {
-      auto& names = links_.at(path);
-      std::sort(names.begin(), names.end(), layer::sorted_before);
-      if (names.empty() || !layer::sorted_before(names.front(), path)) continue;
-      auto link = entries_.at(names.front());
-      link.link_target = std::exchange(link.path, path);
-      displace(path);
-      entries_.insert_or_assign(path, std::move(link));
+  void add_linked_files() {
+    for (const auto& [path, linked] : linked_) {
+      const auto& first = *linked->names.begin();
+      auto entry = path == first ? linked->file : Entry(path, EntryKind::kHardlink);
+      entry.path = path;
+      if (path != first) {
+        entry.link_target = first;
+        entry.mode = linked->file.mode;
+        entry.uid = linked->file.uid;
+        entry.gid = linked->file.gid;
+        entry.mtime = linked->file.mtime;
+      }
+      entries_.emplace(path, std::move(entry));
     }
+    linked_.clear();
   }
 
   std::map<std::string, Entry> entries_;
-  std::map<std::string, std::vector<std::string>> links_;  ///< Further names of a file, by its own.
+  std::map<std::string, std::shared_ptr<LinkedFile>> linked_;  ///< By each of its names.
   std::set<std::string> removed_;
   std::set<std::string> emptied_;
 };
