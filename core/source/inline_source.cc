@@ -27,7 +27,8 @@ Task<Result<Content>> InlineSource::fetch() {
     if (content.tree.find(entry->path) != nullptr)
       co_return Error(Errc::kInvalid,
                       description_ + ": the path " + entry->path + " is given twice");
-    KILN_CO_TRY(content.tree.add(std::move(*entry)));
+    auto added = content.tree.add(std::move(*entry));
+    if (!added) co_return std::move(added).error().while_doing(description_);
   }
   content.identity = identity_of(content.tree);
   co_return content;

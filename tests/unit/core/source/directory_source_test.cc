@@ -351,6 +351,18 @@ TEST_F(Directory, TakesNamesAsBytes) {
   for (const auto& name : names) EXPECT_EQ(*bytes_of(*content, name + "/" + name), name);
 }
 
+TEST_F(Directory, KeepsNamesApartThatDifferInCaseOrUnicodeForm) {
+  const std::vector<std::string> names = {"README", "cafe\xcc\x81", "caf\xc3\xa9", "readme"};
+  for (const auto& name : names) folder_.write(name, name);
+  if (folder_.count() != names.size()) GTEST_SKIP() << "this file system takes some for one name";
+
+  const auto content = fetch();
+
+  ASSERT_THAT(content, IsOk());
+  EXPECT_THAT(paths_of(*content), ::testing::ElementsAreArray(names));
+  for (const auto& name : names) EXPECT_EQ(*bytes_of(*content, name), name);
+}
+
 /// Makes `count` folders, one in the other, and answers the last of them.
 UniqueFd make_deep(const std::filesystem::path& root, std::size_t count, const std::string& name) {
   UniqueFd at(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,6 +49,10 @@ class Folder {
   /// What lies around it, for links that lead out of it.
   const std::filesystem::path& outside() const { return directory_.path(); }
   std::filesystem::path at(const std::string& path) const { return this->path() / path; }
+  /// How many names are at its top.
+  std::size_t count() const {
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path()), {}));
+  }
 
   /// Parents are made.
   void write(const std::string& path, const std::string& bytes = "", mode_t mode = 0644) const {
