@@ -8,6 +8,8 @@ namespace kiln::build {
 namespace {
 
 constexpr std::size_t kParallelManifests = 4;
+// Each is a manifest and a config in memory, and its layers are read. No image has half as many.
+constexpr std::size_t kMaxPlatforms = 64;
 
 /// Lifetime: `reader` outlives the task, see load_image().
 Task<Result<PlatformImage>> read_platform(store::ImageReader& reader,  // NOLINT: see Lifetime
@@ -97,6 +99,10 @@ Task<Result<ResolvedImage>> read_index(store::ImageReader& reader,  // NOLINT: a
   auto index = oci::Index::parse(raw.bytes);
   if (!index) co_return std::move(index).error().while_doing(reader.name());
   auto choice = wanted.empty() ? choose_all_linux(*index) : choose_asked(*index, wanted);
+  if (choice.entries.size() > kMaxPlatforms)
+    co_return Error(Errc::kInvalid, reader.name() + " has images for more than " +
+                                        std::to_string(kMaxPlatforms) +
+                                        " Linux platforms; name those that are wanted");
   ResolvedImage image;
   image.digest = raw.digest;
   image.is_index = true;

@@ -10,8 +10,8 @@ namespace kiln::build {
 /// Reads an image with manifests and configs, but no layer's bytes. `wanted` empty = every Linux
 /// platform; else those that are asked for. Of an index's entries for one platform the first counts
 /// (image-spec: "the first match"), and its platform is what the index says.
-/// Errors: those of the reader; kUnsupported for an index within an index. Lifetime: `reader`
-/// outlives the task.
+/// Errors: those of the reader; kUnsupported for an index within an index; kInvalid for more than
+/// 64 platforms. Lifetime: `reader` outlives the task.
 [[nodiscard]] Task<Result<ResolvedImage>> load_image(store::ImageReader& reader,
                                                      std::vector<oci::Platform> wanted);
 

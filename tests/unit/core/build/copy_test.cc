@@ -259,6 +259,24 @@ TEST_F(Copy, RefusesIndexesThatAreNestedTooDeeply) {
   EXPECT_EQ(registry_.tag("other.test/deeper", "1"), std::nullopt);
 }
 
+TEST_F(Copy, GivesUpOnAThousandIndexesInEachOtherAfterThree) {
+  auto inner = add_image("r.test/deep", "linux/amd64", {testing::file("a", "1")});
+  for (int i = 0; i < 1000; ++i) inner = add_index("r.test/deep", i < 999 ? "" : "1", {inner});
+  registry_.forget_calls();
+  EXPECT_THAT(copy("r.test/deep:1", "other.test/deep"),
+              FailsWith(Errc::kCorrupt, "indexes within indexes, more than 3 deep"));
+  EXPECT_LE(registry_.count("fetch_manifest"), 5U);
+  EXPECT_EQ(registry_.manifest_count("other.test/deep"), 0U);
+}
+
+TEST_F(Copy, TakesAnIndexThatNamesOneManifestAThousandTimesOnce) {
+  const auto image = add_image("r.test/wide", "linux/amd64", {testing::file("a", "1")});
+  add_index("r.test/wide", "1", std::vector<oci::Descriptor>(1000, image));
+  registry_.forget_calls();
+  ASSERT_THAT(copy("r.test/wide:1", "other.test/wide"), IsOk());
+  EXPECT_LE(registry_.count("fetch_manifest"), 2U);
+}
+
 TEST_F(Copy, RefusesAnIndexThatLiesAboutTheSizeOfAManifest) {
   auto entry = add_image("r.test/lies", "linux/amd64", {testing::file("a", "1")});
   entry.size_bytes += 1;

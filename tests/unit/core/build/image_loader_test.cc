@@ -146,6 +146,28 @@ std::string config_with(const std::string& diff_ids, const std::string& history 
 
 const std::string kDiffId = "\"" + oci::Digest::of("x").str() + "\"";
 
+TEST_F(Load, RefusesAnIndexOfMorePlatformsThanThereAre) {
+  const auto image = image_for("linux/amd64");
+  std::vector<oci::Descriptor> entries;
+  for (int i = 0; i < 65; ++i) {
+    entries.push_back(image);
+    entries.back().platform = oci::Platform{"linux", "amd64", "v" + std::to_string(i)};
+  }
+  add_index("r.test/all", "65", entries);
+  entries.pop_back();
+  add_index("r.test/all", "64", entries);
+  registry_.forget_calls();
+
+  EXPECT_THAT(load("r.test/all:65"),
+              FailsWith(Errc::kInvalid,
+                        "r.test/all:65 has images for more than 64 Linux platforms; name those "
+                        "that are wanted"));
+
+  EXPECT_EQ(registry_.count("fetch_blob"), 0U);
+  EXPECT_THAT(load("r.test/all:64"), IsOk());
+  EXPECT_THAT(load("r.test/all:65", {"linux/amd64/v7"}), IsOk());
+}
+
 TEST_F(Load, RefusesAnIndexWithinAnIndex) {
   const auto inner = add_index("r.test/all", "", {image_for("linux/amd64")});
   add_index("r.test/all", "1", {inner});
