@@ -6,6 +6,7 @@
 #include "controller/kube/config.h"
 #include "core/base/encoding.h"
 #include "core/base/file.h"
+#include "core/base/yaml_check.h"
 
 namespace kiln::kube {
 namespace {
@@ -155,6 +156,7 @@ Result<Config> read_kubeconfig(const YAML::Node& root, std::string context,
 Result<Config> parse_kubeconfig(std::string_view yaml, std::string_view context,
                                 const std::filesystem::path& folder) {
   if (yaml.size() > kFileLimitBytes) return invalid("the kubeconfig is larger than 1 MiB");
+  KILN_TRY(check_yaml(yaml));
   try {
     return read_kubeconfig(YAML::Load(std::string(yaml)), std::string(context), folder);
   } catch (const YAML::ParserException& e) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/base/file.h"
+#include "core/base/yaml_check.h"
 
 namespace kiln::registry {
 namespace {
@@ -191,6 +192,7 @@ bool is_below(const std::string& path, const std::string& prefix) {
 Result<RegistriesConfig> RegistriesConfig::parse(std::string_view yaml,
                                                  const std::filesystem::path& folder) {
   if (yaml.size() > kMaxFileBytes) return invalid("the file is larger than 1 MiB");
+  KILN_TRY(check_yaml(yaml));
   try {
     return read_all(YAML::Load(std::string(yaml)), folder);
   } catch (const YAML::Exception& e) {

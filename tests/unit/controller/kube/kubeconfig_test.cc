@@ -106,6 +106,9 @@ INSTANTIATE_TEST_SUITE_P(
     Parse, KubeconfigRejects,
     ::testing::ValuesIn(std::vector<BadConfig>{
         {"NotYaml", "a: [", Errc::kInvalid, "not valid YAML (line"},
+        {"Alias", "users: &x [*x]", Errc::kInvalid, "line 1: anchors and aliases"},
+        {"ManyLevels", std::string(1000, '['), Errc::kInvalid,
+         "line 1: nested deeper than 64 levels"},
         {"NotAMapping", "just words", Errc::kInvalid, "must be a mapping"},
         {"Empty", "", Errc::kInvalid, "must be a mapping"},
         {"NoContext", "kind: Config", Errc::kInvalid, "kubectl config use-context"},

@@ -98,6 +98,9 @@ INSTANTIATE_TEST_SUITE_P(
     Table, BadConfig,
     ::testing::ValuesIn(std::vector<Bad>{
         {"NoYaml", "registries: [", "not valid YAML (line 1)"},
+        {"Alias", "registries: [&x {prefix: r.test}, *x]", "line 1: anchors and aliases"},
+        {"ManyLevels", std::string(1000, '['), "line 1: nested deeper than 64 levels"},
+        {"TooLarge", std::string((1 << 20) + 1, ' '), "the file is larger than 1 MiB"},
         {"NoMapping", "- x", "the file must be a mapping"},
         {"UnknownField", "registry: []",
          "the file has no field \"registry\"; there are registries"},
