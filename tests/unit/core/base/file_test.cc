@@ -117,6 +117,42 @@ TEST_F(Files, ReadsAPartOfASharedFileAndNoFurther) {
   EXPECT_EQ(*read_all(nothing, 100), "");
 }
 
+TEST_F(Files, NamelessOnesAreFoundByNobodyAndForTheirOwnerAlone) {
+  const auto before = ::umask(0);
+  const auto file = nameless_file(directory_.path());
+  ::umask(before);
+
+  ASSERT_THAT(file, IsOk());
+  ASSERT_THAT(FdSink(file->get()).write("secret"), IsOk());
+  struct stat info {};
+  ASSERT_EQ(::fstat(file->get(), &info), 0);
+  EXPECT_EQ(info.st_nlink, 0U);
+  EXPECT_EQ(info.st_mode & 0777, 0600U);
+  EXPECT_TRUE(std::filesystem::is_empty(directory_.path()));
+}
+
+TEST(TempDirs, AreForTheirOwnerAloneAndCannotBeGuessed) {
+  const auto before = ::umask(0);
+  const auto one = *TempDir::create("kiln-test");
+  const auto other = *TempDir::create("kiln-test");
+  ::umask(before);
+
+  struct stat info {};
+  ASSERT_EQ(::lstat(one.path().c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0700U);
+  EXPECT_NE(one.path(), other.path());
+}
+
+TEST(TempDirs, DoNotFollowSymlinksWhenTheyGo) {
+  const auto outside = *TempDir::create("kiln-test");
+  ASSERT_THAT(write_file_atomically(outside.path() / "x", "y"), IsOk());
+  {
+    const auto directory = *TempDir::create("kiln-test");
+    std::filesystem::create_directory_symlink(outside.path(), directory.path() / "link");
+  }
+  EXPECT_TRUE(std::filesystem::exists(outside.path() / "x"));
+}
+
 TEST(TempDirs, AreGoneWithAllTheyHeld) {
   std::filesystem::path path;
   {

@@ -40,6 +40,13 @@ void PrintTo(const Bad& row, std::ostream* out) {
   *out << row.name;
 }
 
+/// "1,1,1"
+std::string numbers(std::size_t count) {
+  std::string text = "1";
+  for (std::size_t i = 1; i < count; ++i) text += ",1";
+  return text;
+}
+
 class ManifestRefuses : public ::testing::TestWithParam<Bad> {};
 TEST_P(ManifestRefuses, WhatIsNoManifest) {
   EXPECT_THAT(Manifest::parse(GetParam().json), FailsWith(GetParam().code, GetParam().why));
@@ -56,14 +63,30 @@ INSTANTIATE_TEST_SUITE_P(
             "64 hex digits"},
         Bad{"NegativeSize", R"({"config":{"digest":"sha256:)" + kHex + R"(","size":-1}})",
             Errc::kCorrupt, "size is missing or negative"},
+        Bad{"SizeBeyondInt64",
+            R"({"config":{"digest":"sha256:)" + kHex + R"(","size":9223372036854775808}})",
+            Errc::kCorrupt, "size is missing or negative"},
+        Bad{"SizeBeyondUint64",
+            R"({"config":{"digest":"sha256:)" + kHex + R"(","size":99999999999999999999999}})",
+            Errc::kCorrupt, "size is missing or negative"},
+        Bad{"SizeIsFraction", R"({"config":{"digest":"sha256:)" + kHex + R"(","size":1.5}})",
+            Errc::kCorrupt, "size is missing or negative"},
         Bad{"SizeIsText", R"({"config":{"digest":"sha256:)" + kHex + R"(","size":"1"}})",
             Errc::kCorrupt, "size"},
         Bad{"LayersIsNoList", R"({"config":)" + descriptor() + R"(,"layers":{}})", Errc::kCorrupt,
             "not a list"},
         Bad{"LayerIsText", R"({"config":)" + descriptor() + R"(,"layers":["x"]})", Errc::kCorrupt,
             "layers[0] is not a descriptor"},
+        Bad{"AMillionLayers",
+            R"({"config":)" + descriptor() + R"(,"layers":[)" + numbers(1'000'000) + "]}",
+            Errc::kCorrupt, "\"layers\" has more than 4096 entries"},
         Bad{"DeepNesting", std::string(100'000, '['), Errc::kCorrupt, "nested deeper"}),
     [](const auto& test) { return test.param.name; });
+
+TEST(Index, RefusesMoreEntriesThanAnyoneNeeds) {
+  EXPECT_THAT(Index::parse(R"({"manifests":[)" + numbers(4097) + "]}"),
+              FailsWith(Errc::kCorrupt, "\"manifests\" has more than 4096 entries"));
+}
 
 TEST(Index, ReadsPlatformsAndKnowsAttestations) {
   const auto index = Index::parse(

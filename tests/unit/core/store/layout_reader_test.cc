@@ -55,6 +55,9 @@ const std::string kEmptyManifest = R"({"schemaVersion":2,"config":{"digest":")" 
                                    oci::Digest::of("{}").str() +
                                    R"(","size":2,"mediaType":"x"},"layers":[]})";
 
+/// It is told to be what it names: only a wrong digest can make a loop.
+const std::string kLoop = index_for(kText, oci::media_type::kOciIndex, 222);
+
 INSTANTIATE_TEST_SUITE_P(
     Open, LayoutReaderRefuses,
     ::testing::ValuesIn(std::vector<Hostile>{
@@ -99,6 +102,12 @@ INSTANTIATE_TEST_SUITE_P(
           {blob_name(kText), kText}},
          Errc::kCorrupt,
          "has at least 11 bytes, its descriptor says 5"},
+        {"AnIndexThatNamesItself",
+         {{"oci-layout", kLayoutFile},
+          {"index.json", index_for(kText, oci::media_type::kOciIndex, kLoop.size())},
+          {blob_name(kText), kLoop}},
+         Errc::kCorrupt,
+         "has other bytes"},
         {"AManifestThatIsNone",
          {{"oci-layout", kLayoutFile}, {"index.json", index_for(kText)}, {blob_name(kText), kText}},
          Errc::kCorrupt,
