@@ -12,23 +12,18 @@ import subprocess
 
 import pytest
 
-from world import binary
+from measured import GROWTH_MIB, idle_mib, measure
 
 MIB = int(os.environ.get("KILN_MEMORY_MB", "512"))
-GROWTH_MIB = 64
 DEADLINE_S = 120 + MIB
 
 
 def peak_mib(*arguments: str, stdin: int = subprocess.DEVNULL) -> float:
     """The largest resident size that `kiln` had while it did this."""
-    process = subprocess.Popen([binary("kiln"), *arguments, "--no-cache", "--progress", "none"],
-                               stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    said, errors = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, errors.decode()
-    assert b"@sha256:" in said
-    return usage.ru_maxrss / 1024
+    done = measure(*arguments, stdin=stdin)
+    assert done.code == 0, done.err
+    assert "@sha256:" in done.out
+    return done.peak_mib
 
 
 @pytest.fixture(scope="module", name="folder")
@@ -47,9 +42,7 @@ def large_folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope="module", name="idle")
 def idle_peak(tmp_path_factory: pytest.TempPathFactory) -> float:
-    folder = tmp_path_factory.mktemp("idle")
-    (folder / "file").write_text("small\n")
-    return peak_mib("append", "scratch", "--file", f"{folder}/file:/file", "-t", f"oci:{folder}/out")
+    return idle_mib(tmp_path_factory.mktemp("idle"))
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
