@@ -2,11 +2,13 @@
 
 #include "cli/base_annotations.h"
 #include "cli/build_flags.h"
+#include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/config_flags.h"
 #include "cli/content_flags.h"
 #include "cli/images.h"
 #include "cli/terminal.h"
+#include "core/layer/entry_path.h"
 
 namespace kiln::cli {
 namespace {
@@ -173,12 +175,15 @@ void add_append(CLI::App& app, Chosen& chosen) {
       "  kiln append scratch --dir site:/ -t oci:out:1\n"
       "  # What another program packs, into the local Docker daemon\n"
       "  tar -c site | kiln append nginx:1.27 --tar -:/usr/share/nginx -t docker-daemon:site:try");
-  command->add_option("BASE", options->base, "Image to start from, or scratch")->required();
+  command->add_option("BASE", options->base, "Image to start from, or scratch")
+      ->required()
+      ->check(names_a_place());
   options->content.add_to(*command);
   command
       ->add_option("--remove", options->remove,
                    "Take this file or folder of the base away; may be repeated")
       ->type_name("PATH")
+      ->check(parsed_by(layer::clean_absolute_path))
       ->allow_extra_args(false);
   options->config.add_to(*command);
   options->build.add_to(*command);
@@ -187,6 +192,7 @@ void add_append(CLI::App& app, Chosen& chosen) {
   command->add_flag("--dry-run", options->dry_run, "Assemble and print the digest; send nothing");
   command->add_option("-t,--tag", options->targets, "Where the image goes; may be repeated")
       ->type_name("DEST")
+      ->check(names_a_place())
       ->allow_extra_args(false);
   options->common.add_to(*command, {Form::kName, Form::kJson, Form::kYaml});
   command->callback([options, &chosen] {

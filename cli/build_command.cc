@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "cli/build_flags.h"
+#include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/images.h"
 #include "cli/manifests.h"
@@ -358,6 +359,7 @@ void add_build(CLI::App& app, Chosen& chosen) {
       ->add_option("-t,--tag", options->targets,
                    "Where to, instead of where the manifest says; may be repeated")
       ->type_name("DEST")
+      ->check(names_a_place())
       ->allow_extra_args(false);
   command
       ->add_option("--local-content", options->local_content,

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "cli/checks.h"
 #include "cli/help.h"
 #include "core/base/time_text.h"
 #include "core/layer/entry_path.h"
@@ -14,10 +15,10 @@ namespace {
 constexpr std::int64_t kMaxSeconds = 253402300799;  // 9999-12-31T23:59:59Z, the last of RFC 3339.
 
 /// "KEY=value" into its two halves.
-Result<std::pair<std::string, std::string>> pair_of(const std::string& text, const char* flag) {
+Result<std::pair<std::string, std::string>> pair_of(const std::string& text) {
   const auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
-    return Error(Errc::kInvalid, std::string(flag) + " \"" + text + "\": write NAME=VALUE");
+    return Error(Errc::kInvalid, "\"" + text + "\": write NAME=VALUE");
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
@@ -29,10 +30,21 @@ Result<void> check_port(const std::string& port) {
   const std::string_view protocol(rest, static_cast<std::size_t>(end - rest));
   if (error != std::errc() || number < 1 || number > 65535 ||
       (protocol != "" && protocol != "/tcp" && protocol != "/udp" && protocol != "/sctp"))
-    return Error(Errc::kInvalid, "--port \"" + port +
+    return Error(Errc::kInvalid, "\"" + port +
                                      "\": write a number from 1 to 65535, with /tcp, /udp or /sctp "
                                      "behind it if need be");
   return {};
+}
+
+Result<std::string> name_alone(const std::string& name) {
+  if (name.empty() || name.find('=') != name.npos)
+    return Error(Errc::kInvalid, "\"" + name + "\": write the name alone");
+  return name;
+}
+
+/// "" clears.
+Result<std::string> working_dir_of(const std::string& text) {
+  return text.empty() ? Result<std::string>(text) : layer::clean_absolute_path(text);
 }
 
 }  // namespace
@@ -52,24 +64,32 @@ void ConfigFlags::add_to(CLI::App& command) {
       ->each([this](const std::string&) { args_given = true; });
   const auto list = [&command](const char* name, std::vector<std::string>& into, const char* value,
                                const char* help) {
-    command.add_option(name, into, help)->type_name(value)->allow_extra_args(false);
+    return command.add_option(name, into, help)->type_name(value)->allow_extra_args(false);
   };
-  list("-e,--env", env, "NAME=VALUE", "Set an environment variable; may be repeated");
-  list("--unset-env", unset_env, "NAME", "Drop an environment variable; may be repeated");
-  list("-l,--label", labels, "NAME=VALUE", "Set a label; may be repeated");
+  list("-e,--env", env, "NAME=VALUE", "Set an environment variable; may be repeated")
+      ->check(parsed_by(pair_of));
+  list("--unset-env", unset_env, "NAME", "Drop an environment variable; may be repeated")
+      ->check(parsed_by(name_alone));
+  list("-l,--label", labels, "NAME=VALUE", "Set a label; may be repeated")
+      ->check(parsed_by(pair_of));
   list("--annotation", annotations, "NAME=VALUE",
-       "Set an annotation of manifest and index; may be repeated");
+       "Set an annotation of manifest and index; may be repeated")
+      ->check(parsed_by(pair_of));
   command.add_option("-u,--user", user, "User to run as, by name or number")
       ->type_name("USER[:GROUP]");
-  command.add_option("-w,--workdir", working_dir, "Working directory")->type_name("PATH");
-  list("--port", ports, "PORT[/udp]", "Port the program listens on; may be repeated");
+  command.add_option("-w,--workdir", working_dir, "Working directory")
+      ->type_name("PATH")
+      ->check(parsed_by(working_dir_of));
+  list("--port", ports, "PORT[/udp]", "Port the program listens on; may be repeated")
+      ->check(parsed_by(check_port));
   list("--volume", volumes, "PATH", "Path that is a volume; may be repeated");
   command.add_option("--stop-signal", stop_signal, "Signal that ends the program: SIGQUIT")
       ->type_name("SIGNAL");
   command
       .add_option("--created", created,
                   "Time of creation, RFC 3339 (default: $SOURCE_DATE_EPOCH if set)")
-      ->type_name("TIME");
+      ->type_name("TIME")
+      ->check(parsed_by(parse_rfc3339));
   command.option_defaults()->group(kOwnFlags);
 }
 
@@ -91,13 +111,13 @@ Result<oci::ConfigPatch> ConfigFlags::patch() const {
   if (entrypoint_given) patch.entrypoint = words_of(entrypoint);
   if (args_given) patch.args = words_of(args);
   for (const auto& text : env) {
-    auto pair = pair_of(text, "--env");
-    if (!pair) return std::move(pair).error();
+    auto pair = pair_of(text);
+    if (!pair) return std::move(pair).error().while_doing("--env");
     patch.env.push_back(std::move(*pair));
   }
   for (const auto& name : unset_env) {
-    if (name.empty() || name.find('=') != name.npos)
-      return Error(Errc::kInvalid, "--unset-env \"" + name + "\": write the name alone");
+    auto alone = name_alone(name);
+    if (!alone) return std::move(alone).error().while_doing("--unset-env");
     for (const auto& [set, value] : patch.env)
       if (set == name)
         return Error(Errc::kInvalid,
@@ -105,17 +125,20 @@ Result<oci::ConfigPatch> ConfigFlags::patch() const {
     patch.unset_env.push_back(name);
   }
   for (const auto& text : labels) {
-    auto pair = pair_of(text, "--label");
-    if (!pair) return std::move(pair).error();
+    auto pair = pair_of(text);
+    if (!pair) return std::move(pair).error().while_doing("--label");
     patch.labels.insert_or_assign(pair->first, pair->second);
   }
   patch.user = user;
-  if (working_dir && !working_dir->empty()) {
-    auto clean = layer::clean_absolute_path(*working_dir);
+  if (working_dir) {
+    auto clean = working_dir_of(*working_dir);
     if (!clean) return std::move(clean).error().while_doing("--workdir");
   }
   patch.working_dir = working_dir;
-  for (const auto& port : ports) KILN_TRY(check_port(port));
+  for (const auto& port : ports) {
+    auto checked = check_port(port);
+    if (!checked) return std::move(checked).error().while_doing("--port");
+  }
   patch.exposed_ports = ports;
   patch.volumes = volumes;
   patch.stop_signal = stop_signal;
@@ -125,8 +148,8 @@ Result<oci::ConfigPatch> ConfigFlags::patch() const {
 Result<oci::Annotations> ConfigFlags::annotation_map() const {
   oci::Annotations map;
   for (const auto& text : annotations) {
-    auto pair = pair_of(text, "--annotation");
-    if (!pair) return std::move(pair).error();
+    auto pair = pair_of(text);
+    if (!pair) return std::move(pair).error().while_doing("--annotation");
     map.insert_or_assign(pair->first, pair->second);
   }
   return map;

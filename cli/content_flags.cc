@@ -7,6 +7,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "cli/checks.h"
 #include "cli/help.h"
 #include "core/base/file.h"
 #include "core/build/image_content.h"
@@ -18,19 +19,31 @@ namespace kiln::cli {
 namespace {
 
 /// "0644" or "644": modes of the command line are octal, as chmod's.
-Result<std::optional<std::uint32_t>> mode_of(const std::string& text, const char* flag) {
+Result<std::optional<std::uint32_t>> mode_of(const std::string& text) {
   if (text.empty()) return std::optional<std::uint32_t>();
   std::uint32_t mode = 0;
   const auto* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, mode, 8);
   if (error != std::errc() || rest != end || mode > 07777)
-    return Error(Errc::kInvalid,
-                 std::string(flag) + " \"" + text + "\": write an octal mode such as 0644 or 0755");
+    return Error(Errc::kInvalid, "\"" + text + "\": write an octal mode such as 0644 or 0755");
   return std::optional(mode);
 }
 
 bool keeps(const std::vector<std::string>& preserve, std::string_view what) {
   return std::find(preserve.begin(), preserve.end(), what) != preserve.end();
+}
+
+Result<std::uint32_t> number_of(const std::string& text) {
+  std::uint32_t number = 0;
+  const auto* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || rest != end)
+    return Error(Errc::kInvalid, "\"" + text + "\": write a number; names differ between images");
+  return number;
+}
+
+Result<SourceAndPlace> source_and_place(const std::string& text) {
+  return split_source(text, "");
 }
 
 source::TarSource::Open opener(const std::string& file) {
@@ -74,7 +87,7 @@ void ContentFlags::add_to(CLI::App& command) {
   command.option_defaults()->group("Content");
   const auto list = [&](const char* name, Kind kind, std::vector<std::string>& into,
                         const char* value, const char* help) {
-    command.add_option(name, into, help)
+    return command.add_option(name, into, help)
         ->type_name(value)
         ->allow_extra_args(false)
         ->each([this, kind](const std::string& text) {
@@ -82,13 +95,16 @@ void ContentFlags::add_to(CLI::App& command) {
         });
   };
   list("--dir", Kind::kDirectory, directories, "SRC:DEST",
-       "Add what is in the folder SRC; .kilnignore files in it are honoured; may be repeated");
+       "Add what is in the folder SRC; .kilnignore files in it are honoured; may be repeated")
+      ->check(parsed_by(source_and_place));
   list("--tar", Kind::kTar, tars, "FILE[:DEST]",
        "Add what is in a tar: plain, gzip or zstd; - is standard input; may be repeated");
   list("--file", Kind::kFile, files, "SRC:DEST",
-       "Add one file; a DEST with / at its end is a folder; may be repeated");
+       "Add one file; a DEST with / at its end is a folder; may be repeated")
+      ->check(parsed_by(source_and_place));
   list("--from-image", Kind::kImage, images, "IMAGE:PATH:DEST",
-       "Add a folder or file of another image or artifact; may be repeated");
+       "Add a folder or file of another image or artifact; may be repeated")
+      ->check(parsed_by(split_image));
   command
       .add_option(
           "--preserve", preserve,
@@ -100,12 +116,20 @@ void ContentFlags::add_to(CLI::App& command) {
       .add_option("--ignore", ignore,
                   "Leave out of --dir what this gitignore pattern matches; may be repeated")
       ->type_name("PATTERN")
+      ->check(parsed_by(source::IgnoreRules::parse))
       ->allow_extra_args(false);
-  command.add_option("--uid", uid, "Owner of all that is added")->type_name("N");
-  command.add_option("--gid", gid, "Group of all that is added")->type_name("N");
+  command.add_option("--uid", uid, "Owner of all that is added")
+      ->type_name("N")
+      ->check(parsed_by(number_of));
+  command.add_option("--gid", gid, "Group of all that is added")
+      ->type_name("N")
+      ->check(parsed_by(number_of));
   command.add_option("--file-mode", file_mode, "Mode of all files that are added: 0644")
-      ->type_name("MODE");
-  command.add_option("--dir-mode", dir_mode, "Mode of all new folders: 0755")->type_name("MODE");
+      ->type_name("MODE")
+      ->check(parsed_by(mode_of));
+  command.add_option("--dir-mode", dir_mode, "Mode of all new folders: 0755")
+      ->type_name("MODE")
+      ->check(parsed_by(mode_of));
   command.option_defaults()->group(kOwnFlags);
 }
 
@@ -113,10 +137,10 @@ Result<build::Ownership> ContentFlags::ownership() const {
   build::Ownership ownership;
   ownership.uid = uid;
   ownership.gid = gid;
-  auto files_mode = mode_of(file_mode, "--file-mode");
-  if (!files_mode) return std::move(files_mode).error();
-  auto folders_mode = mode_of(dir_mode, "--dir-mode");
-  if (!folders_mode) return std::move(folders_mode).error();
+  auto files_mode = mode_of(file_mode);
+  if (!files_mode) return std::move(files_mode).error().while_doing("--file-mode");
+  auto folders_mode = mode_of(dir_mode);
+  if (!folders_mode) return std::move(folders_mode).error().while_doing("--dir-mode");
   ownership.file_mode = *files_mode;
   ownership.dir_mode = *folders_mode;
   return ownership;

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 
+#include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/images.h"
 #include "cli/terminal.h"
@@ -56,6 +57,12 @@ Task<Result<int>> copy(std::shared_ptr<const CopyOptions> options, Engine engine
   co_return kDone;
 }
 
+Result<std::string> tag_alone(const std::string& text) {
+  auto tag = oci::Reference::parse_tag(text);
+  if (!tag) return std::move(tag).error().while_doing("write a tag alone, for example 1.27");
+  return tag;
+}
+
 /// Only registries and layouts hold several tags of one image.
 Task<Result<int>> tag(std::shared_ptr<const CopyOptions> options, Engine engine) {
   auto images = Images::create(options->common, engine);
@@ -65,8 +72,8 @@ Task<Result<int>> tag(std::shared_ptr<const CopyOptions> options, Engine engine)
   if (!place->is_registry() && place->kind() != Place::Kind::kOciLayout)
     co_return Error(Errc::kInvalid,
                     options->from + " cannot take another tag; kiln copy it to a new place");
-  auto name = oci::Reference::parse_tag(options->to);
-  if (!name) co_return std::move(name).error().while_doing("TAG is a tag alone, for example 1.27");
+  auto name = tag_alone(options->to);
+  if (!name) co_return std::move(name).error();
   auto reader = co_await images->reader(*place);
   if (!reader) co_return std::move(reader).error().while_doing(options->from);
   auto top = co_await (*reader)->top();
@@ -118,8 +125,10 @@ void add_copy(CLI::App& app, Chosen& chosen) {
       "  kiln copy oci:site:1 registry.example.com/team/site:2\n"
       "  kiln copy registry.example.com/team/site:1 docker-archive:site.tar:site:1\n"
       "  kiln copy oci-archive:site.tar docker-daemon:site:1");
-  copying->add_option("SRC", options->from, "Image to copy")->required();
-  copying->add_option("DEST", options->to, "Where the copy goes")->required();
+  copying->add_option("SRC", options->from, "Image to copy")->required()->check(names_a_place());
+  copying->add_option("DEST", options->to, "Where the copy goes")
+      ->required()
+      ->check(names_a_place());
   options->common.add_to(*copying, forms);
   copying->callback([options, &chosen] {
     chosen.action = [options](Engine engine) { return copy(options, engine); };
@@ -132,8 +141,10 @@ void add_copy(CLI::App& app, Chosen& chosen) {
       "Examples:\n"
       "  kiln tag registry.example.com/team/site:1.2.3 stable\n"
       "  kiln tag registry.example.com/team/site@sha256:… 1.2.3");
-  tagging->add_option("IMAGE", options->from, "Image to tag")->required();
-  tagging->add_option("TAG", options->to, "The new tag alone: stable")->required();
+  tagging->add_option("IMAGE", options->from, "Image to tag")->required()->check(names_a_place());
+  tagging->add_option("TAG", options->to, "The new tag alone: stable")
+      ->required()
+      ->check(parsed_by(tag_alone));
   options->common.registries.add_to(*tagging);
   add_output_flag(*tagging, options->common.form, forms);
   tagging->callback([options, &chosen] {
@@ -148,7 +159,9 @@ void add_copy(CLI::App& app, Chosen& chosen) {
       "Examples:\n"
       "  kiln delete registry.example.com/team/site:try\n"
       "  kiln delete registry.example.com/team/site@sha256:…");
-  deleting->add_option("IMAGE", options->from, "What to delete, by tag or by digest")->required();
+  deleting->add_option("IMAGE", options->from, "What to delete, by tag or by digest")
+      ->required()
+      ->check(names_a_place());
   options->common.registries.add_to(*deleting);
   deleting->callback([options, &chosen] {
     chosen.action = [options](Engine engine) { return remove(options, engine); };

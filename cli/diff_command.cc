@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/images.h"
 #include "cli/terminal.h"
@@ -140,8 +141,8 @@ void add_diff(CLI::App& app, Chosen& chosen) {
       "  kiln diff nginx:1.27 registry.example.com/team/site:1\n"
       "  # In a script: does the release differ from what was tested?\n"
       "  kiln diff oci:tested registry.example.com/team/site:1 -o json --exit-code");
-  command->add_option("A", options->before, "Image before")->required();
-  command->add_option("B", options->after, "Image after")->required();
+  command->add_option("A", options->before, "Image before")->required()->check(names_a_place());
+  command->add_option("B", options->after, "Image after")->required()->check(names_a_place());
   command->add_flag("--times", options->times, "Also tell files that differ in their time alone");
   command->add_flag("--exit-code", options->exit_code, "Exit with 1 where the images differ");
   options->common.add_to(*command, {Form::kTable, Form::kJson, Form::kYaml});

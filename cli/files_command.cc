@@ -4,6 +4,7 @@
 #include <array>
 #include <iostream>
 
+#include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/images.h"
 #include "cli/terminal.h"
@@ -188,7 +189,9 @@ void add_files(CLI::App& app, Chosen& chosen) {
       "Examples:\n"
       "  kiln ls nginx:1.27 /usr/share/nginx/html\n"
       "  kiln ls -R oci:out / -o name");
-  listing->add_option("IMAGE", options->image, "Image to look into")->required();
+  listing->add_option("IMAGE", options->image, "Image to look into")
+      ->required()
+      ->check(names_a_place());
   listing->add_option("PATH", options->path, "Folder or file in it (default: /)");
   listing->add_flag("-R,--recursive", options->recursive, "Everything below PATH");
   options->common.add_to(*listing, forms);
@@ -202,7 +205,9 @@ void add_files(CLI::App& app, Chosen& chosen) {
       "\n"
       "Examples:\n"
       "  kiln cat nginx:1.27 /etc/nginx/nginx.conf");
-  showing->add_option("IMAGE", options->image, "Image to look into")->required();
+  showing->add_option("IMAGE", options->image, "Image to look into")
+      ->required()
+      ->check(names_a_place());
   showing->add_option("PATH", options->path, "File in it")->required();
   options->common.add_to(*showing, {});
   showing->callback([options, &chosen] {
@@ -216,7 +221,9 @@ void add_files(CLI::App& app, Chosen& chosen) {
       "Examples:\n"
       "  kiln export nginx:1.27 nginx.tar\n"
       "  kiln export oci:out - | tar -t");
-  exporting->add_option("IMAGE", options->image, "Image to export")->required();
+  exporting->add_option("IMAGE", options->image, "Image to export")
+      ->required()
+      ->check(names_a_place());
   exporting->add_option("FILE", options->file, "Tar to write (default: -, standard output)");
   options->common.add_to(*exporting, {});
   exporting->callback([options, &chosen] {

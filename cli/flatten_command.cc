@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 
+#include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/config_flags.h"
 #include "cli/images.h"
@@ -71,9 +72,12 @@ void add_flatten(CLI::App& app, Chosen& chosen) {
       "Examples:\n"
       "  kiln flatten registry.example.com/team/site:1 -t registry.example.com/team/site:flat\n"
       "  kiln flatten oci:out:1 -t oci:out:flat");
-  command->add_option("IMAGE", options->image, "Image to start from")->required();
+  command->add_option("IMAGE", options->image, "Image to start from")
+      ->required()
+      ->check(names_a_place());
   command->add_option("-t,--tag", options->targets, "Where the image goes; may be repeated")
       ->type_name("DEST")
+      ->check(names_a_place())
       ->allow_extra_args(false);
   command
       ->add_option("--compression", options->compression,

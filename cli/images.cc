@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "cli/checks.h"
 #include "cli/terminal.h"
 #include "core/build/image_loader.h"
 #include "core/store/docker_archive.h"
@@ -56,6 +57,7 @@ void ImageFlags::add_to(CLI::App& command, const std::vector<Form>& forms) {
                   "Which, where an image is for several (default: all, or this machine's where one "
                   "is needed); may be repeated")
       ->type_name("OS/ARCH[/VARIANT]")
+      ->check(parsed_by(oci::Platform::parse))
       ->allow_extra_args(false);
   if (!forms.empty()) add_output_flag(command, form, forms);
 }

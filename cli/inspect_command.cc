@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/images.h"
 #include "cli/terminal.h"
@@ -206,7 +207,9 @@ void add_inspect(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<InspectOptions>();
     auto* command = app.add_subcommand(name, help);
     command->footer(std::string("Examples:\n") + examples);
-    command->add_option("IMAGE", options->image, "Image to look at")->required();
+    command->add_option("IMAGE", options->image, "Image to look at")
+        ->required()
+        ->check(names_a_place());
     options->common.add_to(*command, forms);
     command->callback([options, &chosen, run] {
       chosen.action = [options, run](Engine engine) { return run(options, engine); };

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 
+#include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/config_flags.h"
 #include "cli/images.h"
@@ -88,10 +89,13 @@ void add_mutate(CLI::App& app, Chosen& chosen) {
       "  # A label more, a variable less, under the same tag\n"
       "  kiln mutate registry.example.com/team/site:1 -l team=web --unset-env NJS_VERSION \\\n"
       "    -t registry.example.com/team/site:1");
-  command->add_option("IMAGE", options->image, "Image to start from")->required();
+  command->add_option("IMAGE", options->image, "Image to start from")
+      ->required()
+      ->check(names_a_place());
   options->config.add_to(*command);
   command->add_option("-t,--tag", options->targets, "Where the image goes; may be repeated")
       ->type_name("DEST")
+      ->check(names_a_place())
       ->allow_extra_args(false);
   command
       ->add_option("--media-types", options->media_types,

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cli/base_annotations.h"
+#include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/images.h"
 #include "cli/terminal.h"
@@ -153,16 +154,21 @@ void add_rebase(CLI::App& app, Chosen& chosen) {
       "  # For an image that says what it stands on (append --set-base-image-annotations)\n"
       "  kiln rebase registry.example.com/team/site:1 --new-base nginx:1.27.1 \\\n"
       "    -t registry.example.com/team/site:1");
-  command->add_option("IMAGE", options->image, "Image to rebase")->required();
+  command->add_option("IMAGE", options->image, "Image to rebase")
+      ->required()
+      ->check(names_a_place());
   command
       ->add_option("--old-base", options->old_base,
                    "What the image was built on (default: as its annotations say)")
-      ->type_name("IMAGE");
+      ->type_name("IMAGE")
+      ->check(names_a_place());
   command->add_option("--new-base", options->new_base, "What it shall stand on")
       ->type_name("IMAGE")
-      ->required();
+      ->required()
+      ->check(names_a_place());
   command->add_option("-t,--tag", options->targets, "Where the image goes; may be repeated")
       ->type_name("DEST")
+      ->check(names_a_place())
       ->allow_extra_args(false);
   options->common.add_to(*command, {Form::kName, Form::kJson, Form::kYaml});
   command->callback([options, &chosen] {

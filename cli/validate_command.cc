@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/images.h"
 #include "cli/terminal.h"
@@ -61,7 +62,9 @@ void add_validate(CLI::App& app, Chosen& chosen) {
       "Examples:\n"
       "  kiln validate registry.example.com/team/site:1\n"
       "  kiln validate oci:out --fast");
-  command->add_option("IMAGE", options->image, "Image to check")->required();
+  command->add_option("IMAGE", options->image, "Image to check")
+      ->required()
+      ->check(names_a_place());
   command->add_flag("--fast", options->fast,
                     "Fetch no layers: leave out what only their bytes can tell");
   options->common.add_to(*command, {});

@@ -37,7 +37,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(ConfigFlags, SaysWhichFlagIsWrong) {
   ConfigFlags flags;
   flags.env = {"novalue"};
-  EXPECT_THAT(flags.patch(), FailsWith(Errc::kInvalid, "--env \"novalue\": write NAME=VALUE"));
+  EXPECT_THAT(flags.patch(), FailsWith(Errc::kInvalid, "--env: \"novalue\": write NAME=VALUE"));
 
   flags.env = {"A=1"};
   flags.unset_env = {"A"};
