@@ -74,6 +74,12 @@ Result<Reaching> read_reaching(const GlobalOptions& options) {
   return reaching;
 }
 
+layer::Progress watch_layers(std::uint64_t total_bytes) {
+  auto bar = show_bar("  making layers", total_bytes);
+  if (!bar) return {};
+  return [bar](std::uint64_t bytes) { bar->add(bytes); };
+}
+
 /// Wires the engine, runs one command to its end and answers the exit code. SIGINT and SIGTERM
 /// cancel it.
 int run_command(const GlobalOptions& options, const Action& action) {
@@ -93,7 +99,8 @@ int run_command(const GlobalOptions& options, const Action& action) {
   registry::HttpRegistryClient plain(*http, clock);
   registry::MirroredClient client(plain, reaching->registries, clock);
   ProgressClient registry(client);
-  build::Builder builder(registry, pool, build::Builder::Options{cache_directory(options), ""});
+  build::Builder builder(registry, pool,
+                         build::Builder::Options{cache_directory(options), "", watch_layers});
   http::Resolver resolver(2);
   WorkPool git_pool(kGitPrograms);
   source::GitClient git(git_options(options), resolver, *http, git_pool, clock);

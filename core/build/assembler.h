@@ -18,8 +18,11 @@ namespace kiln::build {
 /// Threads: the I/O executor; the work itself runs on the pool.
 class LayerMaker {
  public:
-  LayerMaker(WorkPool& pool, std::string spool_dir)
-      : pool_(pool), spool_dir_(std::move(spool_dir)) {}
+  using Watch = std::function<layer::Progress(std::uint64_t total_bytes)>;
+
+  /// `watch`: see Builder::Options::watch_layers.
+  LayerMaker(WorkPool& pool, std::string spool_dir, Watch watch)
+      : pool_(pool), spool_dir_(std::move(spool_dir)), watch_(std::move(watch)) {}
 
   using Trees = std::vector<std::shared_ptr<const layer::FileTree>>;
   using Made = std::map<std::string, layer::Layer>;  ///< By what makes layers equal.
@@ -32,10 +35,12 @@ class LayerMaker {
  private:
   Task<Result<layer::Layer>> make_one(std::string key, std::shared_ptr<const layer::FileTree> tree,
                                       layer::LayerOptions options);
+  layer::Progress watch(const Trees& trees) const;
   void keep(const std::string& key, const layer::Layer& layer);
 
   WorkPool& pool_;
   std::string spool_dir_;
+  Watch watch_;
   std::map<std::string, layer::Layer> kept_;
   std::list<std::string> order_;
   std::uint64_t kept_bytes_ = 0;

@@ -27,7 +27,7 @@ struct Builder::Impl {
       : registry(client),
         spool_dir(options.spool_dir),
         cache(client, pool, options.cache_dir, options.spool_dir),
-        maker(pool, options.spool_dir) {}
+        maker(pool, options.spool_dir, options.watch_layers) {}
 
   registry::Client& registry;
   std::string spool_dir;
@@ -46,8 +46,7 @@ Task<Result<std::vector<FetchedContent>>> Builder::fetch_content(
   for (std::size_t i = 0; i < request->content.size(); ++i) {
     const auto source = request->content[i].source;
     auto content = co_await source->fetch();
-    if (!content)
-      co_return std::move(content).error().while_doing("content[" + std::to_string(i) + "]");
+    if (!content) co_return std::move(content).error().while_doing(name_of_content(*request, i));
     all.push_back(FetchedContent{std::move(*content), source->description()});
   }
   co_return all;

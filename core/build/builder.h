@@ -61,6 +61,9 @@ class Builder {
     std::filesystem::path
         cache_dir{};          ///< Facts about base layers are kept here; "" = memory only.
     std::string spool_dir{};  ///< For large layers; "" = $TMPDIR.
+    /// Called when layers are about to be made, with the size of their files; what it answers is
+    /// told how far that is, and let go of when they are made. Empty = nobody listens.
+    std::function<layer::Progress(std::uint64_t total_bytes)> watch_layers{};
   };
 
   Builder(registry::Client& registry, WorkPool& pool, Options options);

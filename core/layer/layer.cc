@@ -21,11 +21,13 @@ using OpenSource = Result<std::unique_ptr<ByteSource>>;
 /// Hashes and counts what goes through.
 class HashingSink final : public ByteSink {
  public:
-  explicit HashingSink(ByteSink& next) : next_(next) {}
+  explicit HashingSink(ByteSink& next, Progress progress = {})
+      : next_(next), progress_(std::move(progress)) {}
 
   Result<void> write(std::string_view bytes) override {
     hash_.update(bytes);
     size_bytes_ += bytes.size();
+    if (progress_) progress_(bytes.size());
     return next_.write(bytes);
   }
 
@@ -34,6 +36,7 @@ class HashingSink final : public ByteSink {
 
  private:
   ByteSink& next_;
+  Progress progress_;
   Sha256 hash_;
   std::uint64_t size_bytes_ = 0;
 };
@@ -172,7 +175,7 @@ Result<Layer> compress_layer(const std::function<Result<void>(ByteSink& tar)>& w
   Spool spool(options.memory_limit_bytes, options.spool_dir);
   HashingSink compressed(spool);
   const auto compressor = make_compressor(options.compression, compressed);
-  HashingSink tar(*compressor);
+  HashingSink tar(*compressor, options.progress);
   KILN_TRY(write(tar));
   KILN_TRY(compressor->finish());
 

@@ -29,6 +29,9 @@ class Blob {
   Open open_;
 };
 
+/// Told of bytes that were worked on since it was told last. Threads: any. Empty = nobody listens.
+using Progress = std::function<void(std::uint64_t bytes)>;
+
 struct LayerOptions {
   Compression compression = Compression::kGzip;
   TimestampPolicy timestamps{};
@@ -37,6 +40,7 @@ struct LayerOptions {
   /// `spool_dir`.
   std::uint64_t memory_limit_bytes = 4 * 1024 * 1024;
   std::string spool_dir{};  ///< "" = $TMPDIR or /tmp.
+  Progress progress{};      ///< Told of uncompressed bytes as they go in.
 };
 
 /// A finished layer.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "core/image/validate.h"
 #include "tests/unit/core/build/build_fixture.h"
 
@@ -55,6 +57,20 @@ TEST_F(Build, AllAtOnceIsTheSameAsStepByStep) {
   EXPECT_EQ(at_once->warnings, steps->image.warnings);
 }
 
+TEST_F(Build, TellsHowFarItsLayersAre) {
+  std::uint64_t total = 0;
+  std::atomic<std::uint64_t> seen = 0;
+  Builder::Options options;
+  options.watch_layers = [&](std::uint64_t bytes) {
+    total = bytes;
+    return [&seen](std::uint64_t more) { seen += more; };
+  };
+  Builder watched(registry_, pool_, options);
+  ASSERT_THAT(run(watched.assemble_all(site())), IsOk());
+  EXPECT_EQ(total, std::string("hello").size());
+  EXPECT_GE(seen, total);
+}
+
 TEST_F(Build, AllAtOnceFailsWithTheErrorOfItsStep) {
   auto no_such_base = site();
   no_such_base->base.reference = *oci::Reference::parse("r.test/none:1");
@@ -62,7 +78,8 @@ TEST_F(Build, AllAtOnceFailsWithTheErrorOfItsStep) {
               FailsWith(Errc::kNotFound, "r.test/none:1"));
   auto bad_name = site();
   bad_name->content.emplace_back(files({{".wh.index.html", "x"}}), "/srv");
-  EXPECT_THAT(run(builder_.assemble_all(bad_name)), FailsWith(Errc::kInvalid, "content[1]"));
+  EXPECT_THAT(run(builder_.assemble_all(bad_name)),
+              FailsWith(Errc::kInvalid, "content[1] (inline)"));
 }
 
 TEST_F(Build, OfOnePlatformIsAPlainManifest) {
@@ -115,7 +132,7 @@ TEST_F(Build, AsksOnlyForTheTagWhenTheBaseIsKnown) {
 TEST_F(Build, SaysWhichContentEntryIsWrong) {
   auto request = site();
   request->content.emplace_back(files({{".wh.index.html", "x"}}), "/srv");
-  EXPECT_THAT(build(request), FailsWith(Errc::kInvalid, "content[1]"));
+  EXPECT_THAT(build(request), FailsWith(Errc::kInvalid, "content[1] (inline)"));
 }
 
 TEST_F(Build, WithPerContentLayersMakesOneLayerForEach) {
