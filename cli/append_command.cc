@@ -107,14 +107,14 @@ class Append {
     base.platforms = images_.wanted();
     if (place.kind() != Place::Kind::kScratch) {
       auto reader = co_await images_.reader(place);
-      if (!reader) co_return std::move(reader).error().while_doing(options_->base);
+      if (!reader) co_return about(options_->base, std::move(reader).error());
       base.reader = std::move(*reader);
       base.access = images_.access(place);
     }
     auto& builder = images_.engine().builder;
     std::shared_ptr<const build::BuildRequest> wanted = *request;
     auto resolved = co_await builder.resolve_base(wanted);
-    if (!resolved) co_return std::move(resolved).error().while_doing(options_->base);
+    if (!resolved) co_return about(options_->base, std::move(resolved).error());
     for (const auto& warning : resolved->warnings) warn(warning);
     if (options_->annotate_base) KILN_CO_TRY(annotate(place, *resolved, (*request)->annotations));
     auto content = co_await builder.fetch_content(wanted);

@@ -238,6 +238,7 @@ Result<std::vector<build::ContentRequest>> ContentFlags::content(
     auto one = request_for(given, pool, readers, images_seen);
     if (!one) return std::move(one).error().while_doing(flag_of(given.kind));
     one->ownership = *owner;
+    one->name = std::string(flag_of(given.kind)) + " " + given.text;
     all.push_back(std::move(*one));
   }
   return all;

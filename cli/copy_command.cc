@@ -36,9 +36,9 @@ Task<Result<int>> copy(std::shared_ptr<const CopyOptions> options, Engine engine
   if (to_place->digest() || (to_place->is_registry() && to_place->reference().digest()))
     co_return Error(Errc::kInvalid, "a destination has a tag, not a digest: " + options->to);
   auto from = co_await images->reader(*from_place);
-  if (!from) co_return std::move(from).error().while_doing(options->from);
+  if (!from) co_return about(options->from, std::move(from).error());
   auto to = co_await images->destination(*to_place);
-  if (!to) co_return std::move(to).error().while_doing(options->to);
+  if (!to) co_return about(options->to, std::move(to).error());
   auto platform = platform_for(*options, !(*to)->holds_indexes());
   if (!platform) co_return std::move(platform).error();
 
@@ -75,9 +75,9 @@ Task<Result<int>> tag(std::shared_ptr<const CopyOptions> options, Engine engine)
   auto name = tag_alone(options->to);
   if (!name) co_return std::move(name).error();
   auto reader = co_await images->reader(*place);
-  if (!reader) co_return std::move(reader).error().while_doing(options->from);
+  if (!reader) co_return about(options->from, std::move(reader).error());
   auto top = co_await (*reader)->top();
-  if (!top) co_return std::move(top).error().while_doing(options->from);
+  if (!top) co_return about(options->from, std::move(top).error());
   auto to = co_await images->destination(*place);
   if (!to) co_return std::move(to).error();
   auto tagged = co_await (*to)->put_manifest(*top, *name);

@@ -127,7 +127,7 @@ Task<Result<int>> list(std::shared_ptr<const FilesOptions> options, Engine engin
     KILN_CO_TRY(tree.apply(**index));
   }
   auto entries = image::list_files(tree, options->path, options->recursive);
-  if (!entries) co_return std::move(entries).error().while_doing(options->image);
+  if (!entries) co_return about(options->image, std::move(entries).error());
   print_entries(*entries, options->common.form);
   co_return kDone;
 }
@@ -140,7 +140,7 @@ Task<Result<int>> cat(std::shared_ptr<const FilesOptions> options, Engine engine
   auto layers = layers_of(*images, *opened);
   FdSink out(STDOUT_FILENO);
   auto written = co_await image::cat_file(layers, engine.pool, options->path, out);
-  if (!written) co_return std::move(written).error().while_doing(options->image);
+  if (!written) co_return about(options->image, std::move(written).error());
   co_return kDone;
 }
 
@@ -166,7 +166,7 @@ Task<Result<int>> export_image(std::shared_ptr<const FilesOptions> options, Engi
   std::vector<layer::Blob> blobs;
   for (std::size_t i = 0; i < layers.count(); ++i) {
     auto blob = co_await layers.blob(i);
-    if (!blob) co_return std::move(blob).error().while_doing(options->image);
+    if (!blob) co_return about(options->image, std::move(blob).error());
     blobs.push_back(std::move(*blob));
   }
   auto work = [blobs, file = options->file] { return export_to(blobs, file); };

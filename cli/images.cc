@@ -176,10 +176,10 @@ Task<Result<OpenImage>> Images::open(std::string text) {
   auto place = Place::parse(text);
   if (!place) co_return std::move(place).error();
   auto from = co_await reader(*place);
-  if (!from) co_return std::move(from).error().while_doing(text);
+  if (!from) co_return about(text, std::move(from).error());
   OpenImage opened(std::move(*place), std::move(*from));
   auto image = co_await build::load_image(*opened.reader, wanted_);
-  if (!image) co_return std::move(image).error().while_doing(text);
+  if (!image) co_return about(text, std::move(image).error());
   if (!image->missing_platforms.empty()) {
     const auto there = listed(image->platforms);
     co_return Error(Errc::kNotFound, text + " has no image for " +

@@ -112,9 +112,9 @@ Task<Result<NamedManifest>> read_manifest(Options options, Engine engine) {
   auto place = Place::parse(options->image);
   if (!place) co_return std::move(place).error();
   auto reader = co_await images->reader(*place);
-  if (!reader) co_return std::move(reader).error().while_doing(options->image);
+  if (!reader) co_return about(options->image, std::move(reader).error());
   auto top = co_await (*reader)->top();
-  if (!top) co_return std::move(top).error().while_doing(options->image);
+  if (!top) co_return about(options->image, std::move(top).error());
   co_return NamedManifest(place->name(), std::move(*top));
 }
 

@@ -112,4 +112,11 @@ std::string Place::name() const {
   return std::string(prefix_of(kind_)) + path_;
 }
 
+Error about(std::string_view text, Error error) {
+  const auto& message = error.message;
+  const bool said = message.starts_with(text) && message.size() > text.size() &&
+                    (message[text.size()] == ':' || message[text.size()] == ' ');
+  return said ? error : std::move(error).while_doing(text);
+}
+
 }  // namespace kiln::cli

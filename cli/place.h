@@ -55,4 +55,7 @@ class Place {
 /// The prefix of a kind, with its colon: "oci-archive:"; "" for a registry.
 std::string_view prefix_of(Place::Kind kind);
 
+/// `error`, with what it is about in front, unless it says so itself: errors of registries do.
+Error about(std::string_view text, Error error);
+
 }  // namespace kiln::cli

@@ -236,6 +236,7 @@ Task<Result<Plan>> make_plan(std::shared_ptr<const api::ImageBuild> build,
     if (!source) co_return std::move(source).error();
     request->content.emplace_back(std::move(*source), spec.content[i].path);
     request->content.back().ownership = ownership_of(spec.content[i]);
+    request->content.back().name = content_field(i) + " (" + source_name(spec.content[i]) + ")";
   }
   co_return Plan(std::move(request), output->repository(), std::move(accesses.output));
 }

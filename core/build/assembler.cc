@@ -36,11 +36,6 @@ std::vector<std::string> destinations(const BuildRequest& request) {
   return paths;
 }
 
-Error in_content(Error error, std::size_t index, const FetchedContent& content) {
-  return std::move(error).while_doing("content[" + std::to_string(index) + "] (" +
-                                      content.description + ")");
-}
-
 Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
                                                const std::vector<FetchedContent>& content,
                                                layer::BaseTree below) {
@@ -50,7 +45,7 @@ Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
     const auto& wanted = request.content[i];
     auto placed =
         place_content(content[i].content.tree, wanted.path, wanted.ownership, below, *tree);
-    if (!placed) return in_content(std::move(placed).error(), i, content[i]);
+    if (!placed) return std::move(placed).error().while_doing(name_of_content(request, i));
     if (request.layers != LayerPolicy::kPerContent || tree->empty()) continue;
     KILN_TRY(below.apply(index_of(*tree)));
     planned.push_back(PlannedLayer{tree, "kiln content " + wanted.path});
@@ -81,12 +76,13 @@ Result<std::vector<std::string>> removals(const BuildRequest& request,
   auto paths = request.remove;
   for (std::size_t i = 0; i < content.size(); ++i) {
     auto destination = layer::clean_absolute_path(request.content[i].path);
-    if (!destination) return in_content(std::move(destination).error(), i, content[i]);
+    if (!destination)
+      return std::move(destination).error().while_doing(name_of_content(request, i));
     for (const auto& removed : content[i].content.removed)
       paths.push_back("/" + layer::join_path(*destination, removed));
     for (const auto& emptied : content[i].content.emptied) {
       auto directory = base.resolve(layer::join_path(*destination, emptied), true);
-      if (!directory) return in_content(std::move(directory).error(), i, content[i]);
+      if (!directory) return std::move(directory).error().while_doing(name_of_content(request, i));
       for (const auto* entry : base.below(*directory))
         if (layer::parent_of(entry->path) == *directory) paths.push_back("/" + entry->path);
     }
@@ -177,15 +173,20 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
                    (request->docker_media_types ? " docker" : "");
   std::vector<std::string> keys;
   std::vector<std::string> missing;
-  std::vector<Task<Result<layer::Layer>>> tasks;
+  Trees to_make;
   for (auto& tree : trees) {
     keys.push_back(source::identity_of(*tree) + how);
     const auto& key = keys.back();
     if (made.contains(key) || std::find(missing.begin(), missing.end(), key) != missing.end())
       continue;
     missing.push_back(key);
-    tasks.push_back(make_one(key, std::move(tree), options));
+    to_make.push_back(std::move(tree));
   }
+  options.progress = watch(to_make);
+  std::vector<Task<Result<layer::Layer>>> tasks;
+  for (std::size_t i = 0; i < missing.size(); ++i)
+    tasks.push_back(make_one(missing[i], std::move(to_make[i]), options));
+  options.progress = {};  // The tasks have it.
   auto layers = co_await gather(std::move(tasks), pool_.threads());
   if (!layers) co_return std::move(layers).error();
   for (std::size_t i = 0; i < missing.size(); ++i)
@@ -193,6 +194,12 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
   std::vector<layer::Layer> all;
   for (const auto& key : keys) all.push_back(made.at(key));
   co_return all;
+}
+
+layer::Progress LayerMaker::watch(const Trees& trees) const {
+  std::uint64_t total = 0;
+  for (const auto& tree : trees) total += tree->content_bytes();
+  return watch_ && total > 0 ? watch_(total) : layer::Progress();
 }
 
 void LayerMaker::keep(const std::string& key, const layer::Layer& layer) {

@@ -9,4 +9,12 @@ Result<LayerPolicy> parse_layer_policy(std::string_view text) {
   return Error(Errc::kInvalid, "layers is one of auto, single, per-content");
 }
 
+std::string name_of_content(const BuildRequest& request, std::size_t index) {
+  const auto& content = request.content.at(index);
+  const auto& name = content.name;
+  return name.empty()
+             ? "content[" + std::to_string(index) + "] (" + content.source->description() + ")"
+             : name;
+}
+
 }  // namespace kiln::build

@@ -41,6 +41,8 @@ struct ContentRequest {
       source;        ///< Shared with the caller, who may have fetched it already.
   std::string path;  ///< Absolute and clean: where the tree goes.
   Ownership ownership{};
+  std::string name{};  ///< What messages call it: "--dir site:/srv"; "" = its place
+                       ///< and its source.
 
   ContentRequest(std::shared_ptr<source::Source> s, std::string p)
       : source(std::move(s)), path(std::move(p)) {}
@@ -66,5 +68,8 @@ struct BuildRequest {
   std::string created = "2020-01-01T00:00:00Z";  ///< Of config and history.
   bool docker_media_types = false;
 };
+
+/// What messages call an entry of the content.
+std::string name_of_content(const BuildRequest& request, std::size_t index);
 
 }  // namespace kiln::build
