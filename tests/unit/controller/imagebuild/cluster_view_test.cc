@@ -244,23 +244,21 @@ TEST_F(View, StartsThoseWhoseBaseTagWasSetAndNoOthers) {
 }
 
 TEST_F(View, StartsNothingForABaseWhereTriggersSayNoUnlessThereIsNoImageYet) {
-  const auto status = R"(,"status":{"digest":"sha256:)" + std::string(64, 'a') + ""
-}
-";
-    const auto with_trigger_off = [](const std::string& name, const std::string& more) {
-      auto text = build_on(name, "nginx:1.27").json();
-      const auto at = text.find(R"("output")");
-      text.insert(at, R"("triggers":{"base":false},)");
-      text.insert(text.size() - 1, more);
-      return *kube::Object::parse(text);
-    };
-view_.applied(with_trigger_off("built", status), Origin::kChange);
-view_.applied(with_trigger_off("new", ""), Origin::kChange);
-keys_.take();
+  const auto status = R"(,"status":{"digest":"sha256:)" + std::string(64, 'a') + R"("})";
+  const auto with_trigger_off = [](const std::string& name, const std::string& more) {
+    auto text = build_on(name, "nginx:1.27").json();
+    const auto at = text.find(R"("output")");
+    text.insert(at, R"("triggers":{"base":false},)");
+    text.insert(text.size() - 1, more);
+    return *kube::Object::parse(text);
+  };
+  view_.applied(with_trigger_off("built", status), Origin::kChange);
+  view_.applied(with_trigger_off("new", ""), Origin::kChange);
+  keys_.take();
 
-view_.base_changed({"index.docker.io", "library/nginx"}, "1.27", {}, Priority::kHigh);
+  view_.base_changed({"index.docker.io", "library/nginx"}, "1.27", {}, Priority::kHigh);
 
-EXPECT_EQ(keys_.take(), Names{"new"});
+  EXPECT_EQ(keys_.take(), Names{"new"});
 }
 
 }  // namespace
