@@ -51,6 +51,20 @@ TEST(EnsureBlob, SendsWhatIsMissingInThreeRequests) {
   EXPECT_EQ(fakes::body_text(world.http.seen()[2]), kBytes);
 }
 
+TEST(EnsureBlob, SaysWhyNoUploadBeginsHoweverLongThatIs) {
+  const std::string why =
+      "the connection was reset by a proxy with a name too long to be kept in place";
+  Scripted world;
+  world.http.answer(404);
+  world.http.fail(Error(Errc::kCancelled, why));
+
+  const auto pushed = push(world);
+
+  ASSERT_FALSE(pushed);
+  EXPECT_EQ(pushed.error().code, Errc::kCancelled);
+  EXPECT_THAT(pushed.error().message, HasSubstr(why));
+}
+
 TEST(EnsureBlob, SendsNothingThatIsThere) {
   Scripted world;
   world.http.answer(200);
