@@ -1,0 +1,108 @@
+"""Tokens that expire or are revoked, rights that are withdrawn, a CRD that is deleted: and all comes back."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from control_plane import MountedCredentials
+from metrics import metric
+from replicas import SYSTEM
+from world import ROOT, Controller
+
+PAGE = {"index.html": "hello\n"}
+CRD = ROOT / "crds" / "kiln.build_imagebuilds.yaml"
+
+
+@pytest.fixture
+def account(cluster, tmp_path):
+    return MountedCredentials(cluster, tmp_path / "account")
+
+
+def rebuilt(world, digest: str, text: str) -> str:
+    world.apply(world.config_map("site-content", {"index.html": text}))
+    return world.wait_ready(not_digest=digest)
+
+
+def refused(controller) -> float:
+    return metric(controller, "rest_client_requests_total", code="401")
+
+
+# --- Tokens ---
+
+def test_a_token_that_expires_is_replaced_by_the_one_in_the_file(place, account):
+    account.put_token(account.mint(-50))  # Ten seconds, of the leeway of sixty.
+    with Controller(account.kubeconfig, place.directory) as controller:
+        place.controller = controller
+        place.apply(place.config_map("site-content", PAGE), place.image_build())
+        digest = place.wait_ready()
+
+        account.put_token(account.mint(3600))  # As the kubelet does, in good time.
+        end, round_ = time.monotonic() + 60, 0
+        while refused(controller) == 0:
+            assert time.monotonic() < end, "the old one should have been refused"
+            round_ += 1
+            digest = rebuilt(place, digest, f"round {round_}\n")
+
+        assert rebuilt(place, digest, "after\n") == place.registry_digest()
+
+
+def test_a_revoked_token_is_told_and_all_heals_with_a_new_one(place, account, cluster):
+    cluster.kubectl("-n", SYSTEM, "create", "secret", "generic", "bound")
+    account.put_token(cluster.kubectl(
+        "-n", SYSTEM, "create", "token", "kiln-controller", "--duration=10m",
+        "--bound-object-kind=Secret", "--bound-object-name=bound").strip())
+    with Controller(account.kubeconfig, place.directory, "--watch-timeout", "4s") as controller:
+        place.controller = controller
+        place.apply(place.config_map("site-content", PAGE), place.image_build())
+        digest = place.wait_ready()
+
+        cluster.kubectl("-n", SYSTEM, "delete", "secret", "bound")
+        place.wait_until("the watches are refused", lambda: "Unauthorized" in controller.ask(
+            "health", "/readyz?verbose")[1])
+        assert controller.ask("health", "/healthz")[0] == 200
+        assert controller.ask("health", "/readyz")[0] == 200, "less traffic would not help"
+
+        account.put_token(account.mint(3600))
+        assert rebuilt(place, digest, "after\n") == place.registry_digest()
+
+
+# --- Rights and types ---
+
+def test_rights_on_image_builds_that_are_withdrawn_and_restored(world):
+    world.apply(world.config_map("site-content", PAGE), world.image_build())
+    digest = world.wait_ready()
+    role = json.loads(world.cluster.kubectl("get", "clusterrole", "kiln-controller", "-o", "json"))
+    del role["metadata"]["resourceVersion"]
+    less = {**role, "rules": [rule for rule in role["rules"] if "imagebuilds/status" not in rule["resources"]]}
+
+    world.cluster.kubectl("replace", "-f", "-", input=json.dumps(less))
+    try:
+        world.apply(world.config_map("site-content", {"index.html": "forbidden\n"}))
+        world.wait_until("the status cannot be written",
+                         lambda: "cannot patch resource" in world.controller.log())
+        assert world.get()["status"]["digest"] == digest
+    finally:
+        world.cluster.kubectl("replace", "-f", "-", input=json.dumps(role))
+
+    assert world.wait_ready(not_digest=digest) == world.registry_digest()
+
+
+def test_a_crd_that_is_deleted_and_created_again_is_followed(world):
+    world.apply(world.config_map("site-content", PAGE), world.image_build())
+    world.wait_ready()
+
+    world.cluster.kubectl("delete", "-f", str(CRD), "--timeout=30s")
+    try:
+        world.wait_until("its ImageBuilds are forgotten", lambda: metric(
+            world.controller, "kiln_imagebuilds") == 0)
+        assert world.controller.ask("health", "/healthz")[0] == 200
+    finally:
+        world.cluster.kubectl("apply", "-f", str(CRD))
+        world.cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
+                              "customresourcedefinition/imagebuilds.kiln.build")
+
+    world.apply(world.config_map("site-content", {"index.html": "again\n"}), world.image_build())
+    assert world.wait_ready() == world.registry_digest()
