@@ -24,6 +24,8 @@ class DeliveryMemory {
   std::size_t size() const { return when_.size(); }
 
  private:
+  void drop_oldest();
+
   std::map<Sha256Sum, Time> when_;
   std::deque<std::pair<Time, Sha256Sum>> order_;  ///< Also what is forgotten, until its time.
 };

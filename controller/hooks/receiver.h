@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <optional>
 
 #include "controller/hooks/delivery_memory.h"
 #include "controller/hooks/notice.h"

@@ -81,9 +81,9 @@ TEST(Metrics, AreNamedByTheRules) {
 /// millions of time series.
 TEST(Metrics, HaveNoLabelForWhatUsersName) {
   const Metrics metrics;
-  const std::set<std::string> allowed = {"code",     "controller", "host",  "method",
-                                         "name",     "operation",  "ready", "reason",
-                                         "resource", "result",     "stage", "version"};
+  const std::set<std::string> allowed = {"code",   "controller", "host",   "kind",   "method",
+                                         "name",   "operation",  "ready",  "reason", "resource",
+                                         "result", "stage",      "version"};
   for (const auto& metric : metrics.declarations())
     for (const auto& label : metric.labels) EXPECT_TRUE(allowed.contains(label)) << label;
 }
