@@ -138,6 +138,55 @@ def test_a_push_to_a_git_repository_is_built_at_once_and_asks_the_server_once(pl
         assert server.times_asked("team/site.git") <= asked + 3
 
 
+def send_github_push(world: World, url: str, ref: str) -> tuple[int, str]:
+    body = json.dumps({"ref": ref, "pushed": time.time_ns(), "repository": {
+        "clone_url": url, "html_url": url.removesuffix(".git"),
+        "ssh_url": url.replace("http://", "ssh://git@")}}).encode()
+    made = hmac.new(TOKEN.encode(), body, hashlib.sha256).hexdigest()
+    return send(world, "github", body, {"X-GitHub-Event": "push", "X-GitHub-Delivery": "72d3162e",
+                                        "X-Hub-Signature-256": f"sha256={made}"})
+
+
+def keys_queued(world: World) -> float:
+    text = world.controller.ask("metrics", "/metrics")[1]
+    return float(next(line.split()[-1] for line in text.splitlines()
+                      if line.startswith("workqueue_adds_total{")))
+
+
+def test_a_push_to_git_starts_those_that_follow_its_ref_and_no_others(place, tmp_path):
+    if (missing := git_server.missing_program()) is not None:
+        pytest.skip(f"there is no {missing}")
+    with git_server.GitServer(tmp_path / "git") as server:
+        site, other = (server.repository(f"team/{name}.git") for name in ("site", "other"))
+        for repository in (site, other):
+            repository.commit({"index.html": "first\n"})
+            repository.commit({"index.html": "first\n"}, branch="next")
+            repository.tag("v1.0.0")
+        url = server.url("team/site.git")
+        follow = {"main": (url, {"branch": "main"}), "next": (url, {"branch": "next"}),
+                  "versions": (url, {"semver": "1.x"}),
+                  "bystander": (server.url("team/other.git"), {"branch": "main"})}
+        place.apply(*(place.image_build(name, interval=NEVER, content=[
+            {"git": {"url": address, "ref": ref}, "path": "/usr/share/nginx/html"}])
+            for name, (address, ref) in follow.items()))
+        before = {name: place.wait_ready(name) for name in follow}
+        queued = keys_queued(place)
+
+        site.commit({"index.html": "second\n"})
+        site.commit({"index.html": "third\n"}, branch="next")
+        assert send_github_push(place, url, "refs/heads/main") == (
+            202, "ImageBuilds that are looked at now: 1\n")
+        place.wait_ready("main", not_digest=before["main"])
+        assert keys_queued(place) == queued + 1
+
+        site.tag("v1.1.0")
+        assert send_github_push(place, url, "refs/tags/v1.1.0")[0] == 202
+        place.wait_ready("versions", not_digest=before["versions"])
+        assert keys_queued(place) == queued + 2
+        for untouched in ("next", "bystander"):
+            assert place.get(untouched)["status"]["digest"] == before[untouched]
+
+
 def test_who_knows_no_token_starts_nothing_and_learns_nothing(place):
     body = json.dumps({"image": place.base}).encode()
     forged = hmac.new(b"a token that nobody gave us", body, hashlib.sha256).hexdigest()
