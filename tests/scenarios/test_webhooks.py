@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import re
 import secrets
 import time
 
@@ -14,7 +15,7 @@ import pytest
 
 import base_image
 import git_server
-from world import Controller, World
+from world import ROOT, Controller, World, run
 
 TOKEN = secrets.token_hex(16)
 NEVER = "0s"  # As spec.interval: nothing is polled, so what happens was started by a webhook.
@@ -185,6 +186,21 @@ def test_a_push_to_git_starts_those_that_follow_its_ref_and_no_others(place, tmp
         assert keys_queued(place) == queued + 2
         for untouched in ("next", "bystander"):
             assert place.get(untouched)["status"]["digest"] == before[untouched]
+
+
+def test_the_scripts_of_the_page_are_taken(place):
+    page = (ROOT / "docs" / "webhooks.md").read_text()
+    scripts = re.findall(r"```sh\n(.*?)```", page, re.S)
+    host = f"http://{place.controller.address('hooks')}"
+
+    def run_script(word: str) -> str:
+        script, = (one for one in scripts if word in one)
+        return run("bash", "-c", script.replace("https://HOST", host), env={"TOKEN": TOKEN}).stdout
+    assert run_script("X-Signature") == "no ImageBuild follows what was pushed\n"
+    proof = run_script("quay").strip()
+    pushed = json.dumps({"docker_url": "quay.io/team/base", "updated_tags": ["1"]}).encode()
+    assert send(place, f"quay/{proof}", pushed, {})[0] == 202
+    assert send(place, f"harbor/{proof}", pushed, {})[0] == 403
 
 
 def test_who_knows_no_token_starts_nothing_and_learns_nothing(place):
