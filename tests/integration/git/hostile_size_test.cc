@@ -99,7 +99,7 @@ TEST_F(HostileSizeTest, ALargeFileDoesNotNeedItsSizeInMemory) {
 
   ASSERT_THAT(content, IsOk());
   EXPECT_EQ(content->tree.find("zeros")->content.size_bytes(), 60 * kMiB);
-  EXPECT_EQ(*bytes_of(*content, "zeros"), std::string(60 * kMiB, '\0'));
+  EXPECT_TRUE(*bytes_of(*content, "zeros") == std::string(60 * kMiB, '\0'));
 }
 
 TEST_F(HostileSizeTest, APackThatUnpacksToMoreThanTheContentMayHaveIsRefused) {

@@ -166,7 +166,7 @@ class HostileSubPath : public HostileRepositoryTest,
                        public ::testing::WithParamInterface<BadSubPath> {};
 
 TEST_P(HostileSubPath, LeadsNowhere) {
-  commit_raw({folder("dir", {file("x"), link("up", "../..")}),
+  commit_raw({folder("dir", {link("up", "../.."), file("x")}),
               file("file"),
               link("in", "dir"),
               link("out", outside.folder()),
@@ -226,14 +226,14 @@ TEST_F(HostileRepositoryTest, AttributesAndFiltersChangeNothing) {
 
 TEST_F(HostileRepositoryTest, ModesThatNoGitWritesBecomeThoseItKnows) {
   const auto blob = made->blob("x");
-  commit_raw({{"104755", "blob", blob, "setuid"},
-              {"100666", "blob", blob, "writable"},
-              {"100777", "blob", blob, "all"}});
+  commit_raw({{"100777", "blob", blob, "all"},
+              {"104755", "blob", blob, "setuid"},
+              {"100666", "blob", blob, "writable"}});
 
   const auto content = fetch_all();
 
   ASSERT_THAT(content, IsOk());
-  EXPECT_THAT(lines_of(*content), ElementsAre("-rw writable 1", "-rwx all 1", "-rwx setuid 1"));
+  EXPECT_THAT(lines_of(*content), ElementsAre("-rwx all 1", "-rwx setuid 1", "-rw writable 1"));
 }
 
 TEST_F(HostileRepositoryTest, ADeviceIsTakenForASubmoduleAndLeftOut) {

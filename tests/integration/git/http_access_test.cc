@@ -227,7 +227,7 @@ class LeadingServer {
     return request;
   }
   static void announce(http::Peer& peer) {
-    peer.answer("001e# service=git-upload-pack\n0000000eversion 2\n0015ls-refs=unborn\n0000",
+    peer.answer("001e# service=git-upload-pack\n0000000eversion 2\n0013ls-refs=unborn\n0000",
                 "200 OK", "Content-Type: application/x-git-upload-pack-advertisement\r\n");
   }
 
