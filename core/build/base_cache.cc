@@ -86,6 +86,11 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
 Task<Result<layer::LayerIndex>> BaseCache::read_index(image::LayerSource source,
                                                       registry::Access access) {
   auto blob = source.blob;
+  constexpr auto kMaxBytes = layer::ReadLimits().max_uncompressed_bytes;
+  if (source.descriptor.size_bytes > kMaxBytes)
+    co_return Error(Errc::kInvalid, "it has " + std::to_string(source.descriptor.size_bytes) +
+                                        " bytes, more than the allowed " +
+                                        std::to_string(kMaxBytes));
   if (!blob) {
     auto fetched = co_await fetch_blob(registry_, *source.repository, source.descriptor,
                                        std::move(access), spool_dir_);

@@ -30,7 +30,8 @@ class BaseCache {
   [[nodiscard]] Task<Result<std::string>> config(oci::Repository repository, oci::Descriptor blob,
                                                  registry::Access access);
   /// The headers of one layer; reads it the first time, downloading it where it is in a registry.
-  /// A layer of unknown format has no headers here: it is copied, never read.
+  /// A layer of unknown format has no headers here: it is copied, never read. One of more than 64
+  /// GiB is kInvalid and not downloaded.
   [[nodiscard]] Task<Result<std::shared_ptr<const layer::LayerIndex>>> layer_index(
       image::LayerSource source, registry::Access access);
 

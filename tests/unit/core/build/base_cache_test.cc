@@ -79,6 +79,16 @@ TEST_F(BaseLayers, OfAnotherSizeThanTheirDescriptorSaysAreRefusedAndNotKept) {
   EXPECT_EQ(kept_files(), 0U);
 }
 
+TEST_F(BaseLayers, OfMoreBytesThanMayComeOutOfThemAreNotDownloaded) {
+  image::LayerSource source(layer_of(good_));
+  source.descriptor.size_bytes = (64ULL << 30) + 1;
+  source.repository = oci::Reference::parse("r.test/huge:1")->repository();
+  EXPECT_THAT(
+      run(base_cache_->layer_index(std::move(source), access_)),
+      FailsWith(Errc::kInvalid, "it has 68719476737 bytes, more than the allowed 68719476736"));
+  EXPECT_EQ(registry_.count("fetch_blob_into"), 0U);
+}
+
 TEST_F(BaseLayers, OfAnUnknownMediaTypeAreNotRead) {
   const auto index = read(layer_of("x", "application/vnd.example.squashfs"), "other bytes");
   ASSERT_THAT(index, IsOk());
