@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -98,8 +99,9 @@ class GitServer:
         return self
 
     def __exit__(self, *_) -> None:
+        # As groups: fcgiwrap's first process does not take the others with it.
         for process in reversed(self._processes):
-            process.terminate()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=10)
 
     def repository(self, name: str) -> Repository:
@@ -117,7 +119,7 @@ class GitServer:
         with open(self.directory / "log", "a", encoding="utf-8") as log:
             self._processes.append(subprocess.Popen(
                 [shutil.which(name, path=PATH), *words], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL))
+                stdin=subprocess.DEVNULL, start_new_session=True))
 
     def _answers(self) -> bool:
         if not (self.directory / "socket").exists():
