@@ -9,7 +9,7 @@ import shutil
 from server_process import Server
 
 CONFIG = """\
-daemon off; worker_processes 1; pid {folder}/run/nginx.pid; error_log {folder}/logs/nginx-error.log;
+daemon off; master_process off; pid {folder}/run/nginx.pid; error_log {folder}/logs/nginx-error.log;
 {user}
 events {{ worker_connections 64; }}
 http {{
