@@ -131,7 +131,7 @@ Result<GitRevision> RemoteRefs::find_named(std::string_view prefix, const std::s
                                            std::string_view noun) const {
   const auto* object = object_of(std::string(prefix) + name);
   if (object == nullptr)
-    return Error(Errc::kNotFound, "there is no " + std::string(noun) + " " + name);
+    return Error(Errc::kNotFound, "there is no " + std::string(noun) + " " + shown(name));
   GitRevision revision;
   revision.commit = *object;
   revision.label = name;

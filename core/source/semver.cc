@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "core/base/redact.h"
+
 namespace kiln::source {
 namespace {
 
@@ -98,7 +100,7 @@ std::weak_ordering compare_prereleases(std::string_view a, std::string_view b) {
 }
 
 Error no_range(std::string_view text) {
-  return {Errc::kInvalid, "\"" + std::string(text) +
+  return {Errc::kInvalid, "\"" + sanitize_server_text(text, kMaxLength) +
                               "\" is no range of versions; write for example 1.4.x, ^1.4 or "
                               ">=1.0.0 <2.0.0"};
 }
