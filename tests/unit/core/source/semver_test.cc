@@ -31,6 +31,14 @@ TEST(Version, ReadsTagsAsFluxDoes) {
     EXPECT_TRUE(Version::parse(text).has_value()) << text;
 }
 
+TEST(VersionRange, IsShownWithoutControlCharactersWhereItIsNone) {
+  const auto range = VersionRange::parse("1.x\x1b[2J\n");
+
+  ASSERT_TRUE(range.has_error());
+  EXPECT_EQ(range.error().message.find_first_of("\x1b\n"), std::string::npos);
+  EXPECT_NE(range.error().message.find("is no range of versions"), std::string::npos);
+}
+
 TEST(Version, PassesOverTagsThatAreNone) {
   for (const auto* text :
        {"", "v", "1", "1.2", "1.2.x", "1.2.3.4", "release-1.2.3", "1.2.3-", "1.2.3-a..b", "1.2.3+",
