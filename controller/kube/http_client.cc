@@ -216,7 +216,7 @@ Task<Result<std::unique_ptr<http::ResponseStream>>> HttpClient::open_stream(http
 Task<Result<std::unique_ptr<WatchStream>>> HttpClient::watch(ResourceType type,
                                                              WatchOptions options) {
   auto request = build_.watch(type, options);
-  request.timeouts.response = options_.deadline;
+  request.timeouts.response = options_.deadline / options_.retry.tries;
   // An idle watch is silent; but not for longer than the server said it would last.
   request.timeouts.idle = options.timeout + options_.watch_margin;
   auto stream =

@@ -81,6 +81,7 @@ class BodyStream final : public ResponseStream {
     auto count = co_await read_body(*connection, parser_, buffer, idle_);
     if (!count) {
       failure_ = count.error();
+      if (failure_->code == Errc::kTimeout) core_->connector.forget(route_.key);
       co_return count;
     }
     route_.connection = std::move(connection);

@@ -291,6 +291,31 @@ TEST_F(ClientTest, EndsABodyThatMakesNoProgress) {
   EXPECT_THAT(response.error().message, HasSubstr("without progress took longer than 100ms"));
 }
 
+TEST_F(ClientTest, TakesIdleConnectionsForDeadWhenOneGoesSilent) {
+  ScriptedServer server([](Peer& peer) {
+    while (const auto request = peer.read()) {
+      if (!request->has("GET /silent ")) {
+        peer.answer("ok");
+        continue;
+      }
+      peer.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+      peer.wait_for_close(std::chrono::seconds(10));
+      return;
+    }
+  });
+  Request silent("GET", server.url("/silent"));
+  silent.timeouts.idle = milliseconds(50);
+  auto stream = open(silent);
+  ASSERT_TRUE(stream) << stream.error().message;
+  ASSERT_TRUE(get(server.url()));  // Leaves a second connection idle.
+  EXPECT_EQ(server.connections(), 2);
+
+  EXPECT_EQ(read(**stream).error().code, Errc::kTimeout);
+
+  ASSERT_TRUE(get(server.url()));
+  EXPECT_EQ(server.connections(), 3);
+}
+
 TEST_F(ClientTest, WaitsForASlowBodyAsLongAsItMakesProgress) {
   ScriptedServer server([](Peer& peer) {
     peer.read();
