@@ -37,11 +37,10 @@ class ConditionWriter {
   }
   void failed(const std::string& reason, const std::string& message, bool dead_end) {
     set(type::kReady, false, reason, message);
-    clear_abnormal();
     if (dead_end)
-      set(type::kStalled, true, reason, message);
+      stalled(reason, message);
     else
-      set(type::kReconciling, true, "ProgressingWithRetry", message);
+      reconciling("ProgressingWithRetry", message);
   }
   void step_failed(Step step, const std::string& reason, const std::string& message) {
     if (step == Step::kBase) set(type::kBaseResolved, false, reason, message);
@@ -55,12 +54,14 @@ class ConditionWriter {
     api::Condition ready(std::string(type::kReady), false, generation_, "Interrupted", message);
     ready.status = "Unknown";
     api::set_condition(status_.conditions, std::move(ready), now_);
-    set(type::kReconciling, true, "Interrupted", message);
+    reconciling("Interrupted", message);
   }
   void suspended(const std::string& message, bool has_image) {
     set(type::kReady, has_image, "Suspended", message);
-    clear_abnormal();
-    if (!has_image) set(type::kStalled, true, "Suspended", message);
+    if (has_image)
+      clear_abnormal();
+    else
+      stalled("Suspended", message);
   }
 
  private:
@@ -68,6 +69,15 @@ class ConditionWriter {
            const std::string& message) {
     api::Condition condition(std::string(name), holds, generation_, reason, message);
     api::set_condition(status_.conditions, std::move(condition), now_);
+  }
+  /// One that stays is not taken away first: it keeps the time of its transition.
+  void stalled(const std::string& reason, const std::string& message) {
+    api::remove_condition(status_.conditions, type::kReconciling);
+    set(type::kStalled, true, reason, message);
+  }
+  void reconciling(const std::string& reason, const std::string& message) {
+    api::remove_condition(status_.conditions, type::kStalled);
+    set(type::kReconciling, true, reason, message);
   }
   void clear_abnormal() {
     api::remove_condition(status_.conditions, type::kReconciling);

@@ -349,6 +349,23 @@ TEST_F(Reconcile, StoppedInTheMiddleOfTheFirstBuildItWasInterruptedAndHasNotFail
   EXPECT_EQ(condition("Reconciling"), "none");
 }
 
+TEST_F(Reconcile, OfWhatIsWrongAsBeforeWritesNothing) {
+  for (const Json& change : {Json{{"suspend", true}}, Json{{"remove", {"usr"}}},
+                             Json{{"base", {{"image", "r.test/nowhere:1"}}}}}) {
+    put_build(change);
+    reconcile();
+    look();
+    const auto before = status();
+    clock_.advance(std::chrono::minutes(10));
+    kube_.forget_calls();
+
+    reconcile();
+
+    EXPECT_TRUE(kube_.calls_of("patch_status").empty()) << dump_json(change);
+    EXPECT_EQ(status(), before) << dump_json(change);
+  }
+}
+
 struct Refused {
   std::string name;
   Json change;
