@@ -196,6 +196,9 @@ def measure(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) ->
     wait_for("all are looked at", lambda: controller.metric(
         "controller_runtime_reconcile_total", result="success") >= args.builds)
     print(f"restart: first read         {synced - started:.2f} s, all looked at after {time.time() - started:.2f} s")
+    print(f"restart: requests           {controller.metric('rest_client_requests_total', method='PATCH'):.0f} PATCH, "
+          f"{controller.metric('rest_client_requests_total', method='POST'):.0f} POST, "
+          f"{controller.metric('rest_client_requests_total', method='GET'):.0f} GET")
     print(f"restart: resident memory    {controller.memory_mb('VmRSS'):.1f} MB "
           f"(highest {controller.memory_mb('VmHWM'):.1f} MB)")
     values = latencies_ms(cluster, controller, args.patches, args.namespaces)
