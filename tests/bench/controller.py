@@ -121,7 +121,8 @@ class Controller:
         return moment(found[1])
 
     def metric(self, name: str, **labels: str) -> float:
-        address = re.search(r"serving what=metrics address=(\S+)", self.log())[1]
+        address = wait_for("it serves metrics", lambda: re.search(
+            r"serving what=metrics address=(\S+)", self.log()))[1]
         text = urllib.request.urlopen(f"http://{address}/metrics", timeout=30).read().decode()
         return sum(float(value) for got, value in re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", text, re.M)
                    if all(f'{key}="{wanted}"' in got for key, wanted in labels.items()))
