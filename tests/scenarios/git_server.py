@@ -89,7 +89,7 @@ class GitServer:
         (self.directory / "users").write_text(f"{USER}:{hashed}")
         (self.directory / "params").write_text(self._params())
         (self.directory / "nginx.conf").write_text(self._config())
-        self._start("fcgiwrap", "-c", "4", "-s", f"unix:{self.directory}/socket")
+        self._start("fcgiwrap", "-c", "8", "-s", f"unix:{self.directory}/socket")
         self._start("nginx", "-p", str(self.directory), "-c", str(self.directory / "nginx.conf"))
         deadline = time.monotonic() + 20
         while not self._answers():

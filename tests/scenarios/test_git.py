@@ -13,11 +13,13 @@ PLACE = "/usr/share/nginx/html"
 PAGE = {"public/index.html": "hello\n", "public/css/site.css": "a {}\n", "src/notes.txt": "no\n"}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
+@pytest.fixture
+def server(tmp_path):
+    """A server for each test: a worker of fcgiwrap whose client is cut off, as at the end of a
+    controller, ends with it."""
     if (missing := git_server.missing_program()) is not None:
         pytest.skip(f"there is no {missing}")
-    with git_server.GitServer(tmp_path_factory.mktemp("git")) as running:
+    with git_server.GitServer(tmp_path / "git") as running:
         yield running
 
 
