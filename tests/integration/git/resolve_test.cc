@@ -59,12 +59,13 @@ TEST_F(GitResolveTest, AnAnswerThatIsToBeForgottenIsNotGivenAgain) {
   EXPECT_EQ(times_asked(), 2U);
 }
 
-TEST_F(GitResolveTest, ManyWhoAskAtTheSameTimeAreOneQuestion) {
+TEST_F(GitResolveTest, ManyWhoPollAtTheSameTimeAreOneQuestion) {
   const auto commit = repository().commit(one_file("1"));
   std::size_t right = 0;
   for (int i = 0; i < 20; ++i) {
     auto wanted = request();
     wanted.ref.branch = "main";
+    wanted.max_age = std::chrono::minutes(1);
     boost::asio::co_spawn(io, client->resolve(std::move(wanted)),
                           [&](const std::exception_ptr&, const Result<GitRevision>& revision) {
                             if (revision && revision->commit == commit) ++right;
