@@ -141,6 +141,22 @@ void GitRepository::remove_leftovers() const {
   for (const auto& path : leftovers) fs::remove(path, ignored);
 }
 
+/// Whether a pack was too large is to be seen by what there is of it: its writer is a child of
+/// git's, which often does not say what that died of. Leaves no half of a pack behind.
+Error GitRepository::failed_fetch(Error error) const {
+  std::error_code ignored;
+  const auto limit = program_.limits().fetch_bytes;
+  for (auto at = fs::directory_iterator(path_ / "objects/pack", ignored);
+       at != fs::directory_iterator(); at.increment(ignored)) {
+    const auto bytes = at->file_size(ignored);
+    if (!ignored && bytes >= limit && at->path().filename().string().starts_with("tmp_"))
+      error = Error(Errc::kInvalid,
+                    "the server sends more than the limit of " + std::to_string(limit) + " bytes");
+  }
+  remove_leftovers();
+  return error;
+}
+
 Result<bool> GitRepository::has_commit(const std::string& commit) const {
   const auto answer =
       run_local_git(command({"cat-file", "--batch-check=%(objecttype)"}), commit + "^{tree}\n");
@@ -157,7 +173,7 @@ Result<void> GitRepository::fetch(const GitSession& session, const std::string& 
   fetch.stop = stop_;
   fetch.deadline = program_.limits().fetch;
   const auto fetched = session.run(fetch);
-  if (!fetched) return fetched.error();
+  if (!fetched) return failed_fetch(fetched.error());
   forget_old_commits();
   return compact();
 }
@@ -179,7 +195,7 @@ Result<void> GitRepository::fetch_missing(const GitSession& session,
   fetch.stop = stop_;
   fetch.deadline = program_.limits().fetch;
   const auto fetched = session.run(fetch, joined(missing));
-  if (!fetched) return fetched.error();
+  if (!fetched) return failed_fetch(fetched.error());
   return {};
 }
 

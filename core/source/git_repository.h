@@ -78,6 +78,7 @@ class GitRepository {
   Command command(const std::vector<std::string>& arguments) const;
   Result<void> make(bool long_ids) const;
   void remove_leftovers() const;
+  Error failed_fetch(Error error) const;
   void forget_old_commits() const;
   Result<void> compact() const;
 
