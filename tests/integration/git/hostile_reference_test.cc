@@ -203,8 +203,9 @@ TEST_F(HostileRepositoryTest, ASubmoduleBesideALinkOfItsNameInOtherCaseStaysWher
   const auto content = fetch_all();
 
   ASSERT_THAT(content, IsOk());
-  EXPECT_THAT(lines_of(*content),
-              ElementsAre("-rw A/modules/x/y/hooks/post-checkout 10", "a -> .git"));
+  EXPECT_THAT(
+      lines_of(*content),
+      ElementsAre("-rw .gitmodules 56", "-rw A/modules/x/y/hooks/post-checkout 10", "a -> .git"));
 }
 
 TEST_F(HostileRepositoryTest, ASubmoduleWithinALinkIsRefused) {
