@@ -7,7 +7,7 @@ import pytest
 import named_tests
 import pages
 
-PAGES = ["differences.md", "hostile-input.md", "kubernetes-client.md", "registries.md", "webhooks.md"]
+PAGES = ["differences.md", "git.md", "hostile-input.md", "kubernetes-client.md", "registries.md", "webhooks.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
