@@ -14,6 +14,7 @@ skipped test is a failure. The last line is the count; exit code 1 if anything f
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import contextlib
 import dataclasses
 import os
@@ -21,6 +22,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as xml
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -33,6 +35,8 @@ from server_process import ServerError  # noqa: E402
 CTEST_DEADLINE_S = 30 * 60
 PYTEST_DEADLINE_S = 30 * 60
 NO_TESTS = 5  # pytest's exit code
+# Folders whose tests mostly wait, for retries above all: one process for each file, all at once.
+WAITS = {"tests/faults"}
 
 
 @dataclasses.dataclass
@@ -105,22 +109,56 @@ def python_suites() -> list[str]:
     return sorted({str(path.parent.relative_to(ROOT)) for path in files})
 
 
-def run_pytest(build: pathlib.Path, environment: dict[str, str]) -> Count:
-    """One process for each folder, because their helper modules may have equal names."""
-    count = Count()
-    for suite in python_suites():
-        print(f"\nPython tests of {suite}", flush=True)
-        report = build.absolute() / "reports" / (suite.replace("/", "_") + ".xml")
+@dataclasses.dataclass
+class Suite:
+    """What one pytest process runs."""
+
+    name: str
+    files: list[pathlib.Path]
+
+    def run(self, build: pathlib.Path, environment: dict[str, str], output=None) -> Count:
+        report = build.absolute() / "reports" / (self.name.replace("/", "_") + ".xml")
+        report.parent.mkdir(exist_ok=True)
         report.unlink(missing_ok=True)
         run = subprocess.run(
             ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider",
-             f"--junit-xml={report}", *sorted(str(p) for pattern in ("test_*.py", "*_test.py")
-                                              for p in (ROOT / suite).glob(pattern))],
-            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, timeout=PYTEST_DEADLINE_S)
+             f"--junit-xml={report}", *map(str, self.files)],
+            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            timeout=PYTEST_DEADLINE_S)
         cases = count_cases(report) if report.exists() else Count()
         if run.returncode not in (0, NO_TESTS) and not cases.failed:
-            cases.failed.append(f"{suite} (pytest ended with exit code {run.returncode})")
-        count.add(cases)
+            cases.failed.append(f"{self.name} (pytest ended with exit code {run.returncode})")
+        return cases
+
+
+def tests_in(folder: str) -> list[pathlib.Path]:
+    return sorted(path for pattern in ("test_*.py", "*_test.py") for path in (ROOT / folder).glob(pattern))
+
+
+def run_at_once(suites: list[Suite], build: pathlib.Path, environment: dict[str, str]) -> Count:
+    """Their outputs follow one after another."""
+    outputs = [tempfile.TemporaryFile("w+", errors="replace") for _ in suites]
+    count = Count()
+    with concurrent.futures.ThreadPoolExecutor(len(suites)) as pool:
+        for suite, output, cases in zip(suites, outputs, pool.map(
+                lambda suite, output: suite.run(build, environment, output), suites, outputs)):
+            with output:
+                output.seek(0)
+                print(f"\nPython tests of {suite.name}\n{output.read()}", flush=True)
+            count.add(cases)
+    return count
+
+
+def run_pytest(build: pathlib.Path, environment: dict[str, str]) -> Count:
+    """One process for each folder, because their helper modules may have equal names."""
+    count = Count()
+    for folder in python_suites():
+        if folder in WAITS:
+            suites = [Suite(str(path.relative_to(ROOT)), [path]) for path in tests_in(folder)]
+            count.add(run_at_once(suites, build, environment))
+            continue
+        print(f"\nPython tests of {folder}", flush=True)
+        count.add(Suite(folder, tests_in(folder)).run(build, environment))
     return count
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import pathlib
 import tempfile
 import unittest
@@ -65,6 +66,23 @@ class SummaryTest(unittest.TestCase):
 
     def test_no_test_at_all_is_a_failure(self):
         self.assertEqual(self.code(Count())[0], 1)
+
+
+class AtOnceTest(unittest.TestCase):
+    def test_suites_that_run_at_once_are_all_counted_and_shown(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            suites = []
+            for number, claim in enumerate(("True", "1 == 2")):
+                file = folder / f"test_{number}.py"
+                file.write_text(f"def test_it(): assert {claim}\n")
+                suites.append(run_tests.Suite(f"suite-{number}", [file]))
+            shown = io.StringIO()
+            with contextlib.redirect_stdout(shown):
+                count = run_tests.run_at_once(suites, folder, dict(os.environ))
+
+        self.assertEqual((count.passed, len(count.failed)), (1, 1))
+        self.assertIn("assert 1 == 2", shown.getvalue())
 
 
 if __name__ == "__main__":
