@@ -74,7 +74,12 @@ install_packages() {
   log=$(mktemp)
   # Debian's way to install a package without starting its service (invoke-rc.d, policy-rc.d).
   local policy=/usr/sbin/policy-rc.d
-  [ -e $policy ] && policy= || { printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy; }
+  if [ -e $policy ]; then
+    policy=  # Somebody has decided already.
+  else
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+  fi
   { apt-get update -q && $install; } </dev/null >"$log" 2>&1 || status=$?
   [ -z "$policy" ] || rm -f "$policy"
   if [ $status != 0 ]; then

@@ -158,5 +158,9 @@ def test_every_run_ends_with_the_right_digest_or_a_clear_error(images, tmp_path)
     longest = max((each.done.seconds for each in results if each.done), default=0)
     print(f"ends: {dict(ends)}; {sum(each.struck for each in results)} faults struck; the longest took "
           f"{longest:.0f} s")
+    words = collections.Counter(re.sub(r"\d+", "N", each.done.err.splitlines()[-1].rpartition(": ")[2])
+                                for each in results if each.done and each.done.code == 1 and each.done.err)
+    for text, times in words.most_common():
+        print(f"{times:4} × {text}")
     assert not complaints, f"seed {SEED}:\n" + "\n".join(complaints)
     assert ONLY or ends[0] > len(results) / 2, "hardly anything got through"
