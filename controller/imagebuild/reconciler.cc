@@ -123,6 +123,9 @@ Task<ReconcileResult> ImageBuildReconciler::reconcile(kube::ObjectKey key) {
   auto limited = with_deadline(pass->run(), seen->build->spec.timeout,
                                std::string("the build (spec.timeout)"));
   auto last = co_await std::move(limited);
+  // A cancelled task cannot wait for anything any more; there is one write left to do.
+  if (last.has_error() && last.error().code == Errc::kCancelled)
+    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   co_return co_await conclude(pass, seen, std::move(last));
 }
 
@@ -189,7 +192,6 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
 
 /// The controller ends in the middle of a build, which is no failure: the next one begins it again.
 Task<ReconcileResult> ImageBuildReconciler::interrupted(std::shared_ptr<BuildPass> pass) {
-  co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   auto& status = pass->status();
   const auto* ready = api::find_condition(status.conditions, type::kReady);
   // Else nothing was said of a build, and what stands there is still true.
