@@ -224,7 +224,7 @@ kube::Object build_on(const std::string& name, const std::string& base,
   return *kube::Object::parse(R"({"metadata":{"namespace":"web","name":")" + name +
                               R"(","uid":"u-)" + name +
                               R"(","resourceVersion":"1"},"spec":{"base":{"image":")" + base +
-                              R"("},"output":{"image":"r.io/team/)" + name + R"("})" + more + "}");
+                              R"("},"output":{"image":"r.io/team/)" + name + R"("}})" + more + "}");
 }
 
 TEST_F(View, StartsThoseWhoseBaseTagWasSetAndNoOthers) {
