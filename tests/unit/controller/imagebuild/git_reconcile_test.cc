@@ -224,7 +224,7 @@ TEST_F(GitReconcile, SaysNothingOfAnotherTagInTheSameRange) {
 
 TEST_F(GitReconcile, NamesTagsAfterTheCommit) {
   put_git_build(
-      {},
+      Json::object(),
       {{"output",
         {{"image", "r.test/team/site:latest"}, {"tags", {"${git.branch}-${git.shortCommit}"}}}}});
   reconcile();
@@ -236,7 +236,8 @@ TEST_F(GitReconcile, NamesTagsAfterTheCommit) {
 
 TEST_F(GitReconcile, WithTimesOfCommitsBuildsEachCommit) {
   put_git_build(
-      {}, {{"output", {{"image", "r.test/team/site:latest"}, {"timestamps", "SourceRevision"}}}});
+      Json::object(),
+      {{"output", {{"image", "r.test/team/site:latest"}, {"timestamps", "SourceRevision"}}}});
   reconcile();
   const auto first = digest();
 
