@@ -250,19 +250,19 @@ class Distribution(Registry):
     """distribution, "3.1" or "2.8", with what its disk holds."""
 
     def sessions(self, repository: str) -> list[str]:
-        """Uploads that were begun and neither finished nor given back."""
-        folder = self.repository(repository) / "_uploads"
-        return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        """Uploads that were begun and neither finished nor given back.
+
+        After these the registry may make the folder anew, for a request that broke and ends later: when
+        the upload began does not stand in it then.
+        """
+        return [path.parent.name
+                for path in self.repository(repository).glob("_uploads/*/startedat")]
 
     def left_sessions(self, repository: str) -> list[str]:
-        """Those of sessions() that a client came back to (it knew of them) and did not give back.
-
-        Of a session that it was given back the registry may leave an empty folder.
-        """
+        """Those of sessions() that a client came back to: it knew of them."""
         log = self.log_path.read_text(errors="replace")
         return [name for name in self.sessions(repository)
-                if re.search(rf'"(?:PUT|PATCH|GET|DELETE) \S*/blobs/uploads/{name}', log)
-                and not re.search(rf'"DELETE \S*/blobs/uploads/{name}\S* HTTP/1.1" 204 ', log)]
+                if re.search(rf'"(?:PUT|PATCH|GET|DELETE) \S*/blobs/uploads/{name}', log)]
 
     def repository(self, name: str) -> pathlib.Path:
         return self.data / "docker/registry/v2/repositories" / name
