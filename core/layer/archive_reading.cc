@@ -1,5 +1,6 @@
 #include "core/layer/archive_reading.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <span>
 #include <utility>
@@ -16,6 +17,7 @@ constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr std::size_t kMaxHeaderBytes = 8 * 1024 * 1024;
 
 constexpr std::size_t kMagicBytes = 4;
+constexpr std::size_t kBlock = 512;
 
 /// gzip (RFC 1952), or zstd (RFC 8878) with a frame that says something or one to be skipped.
 bool is_packed(std::string_view bytes) {
@@ -97,9 +99,7 @@ la_int64_t ArchiveInput::pass_over(archive*, void* self, la_int64_t bytes) {
   auto& input = *static_cast<ArchiveInput*>(self);
   const auto count = bytes > 0 ? input.source_.skip(static_cast<std::uint64_t>(bytes)) : 0;
   input.bytes_in_ += count;
-  input.text_begin_ += input.kept_.size() + input.chunk_.size() + count;
-  input.kept_.clear();
-  input.chunk_ = {};
+  if (count > 0) input.note_passed_over(count);
   return static_cast<la_int64_t>(count);
 }
 
@@ -126,27 +126,43 @@ la_ssize_t ArchiveInput::feed(archive* a, void* self, const void** out) {
 
 /// Its memory is about to be used again.
 void ArchiveInput::let_go_of_chunk() {
-  if (in_header_) {
-    kept_ += chunk_;
-  } else {
-    text_begin_ += kept_.size() + chunk_.size();
-    kept_.clear();
-  }
+  kept_ += chunk_;
   chunk_ = {};
+  if (!in_header_) forget_what_was_used();
+}
+
+void ArchiveInput::note_passed_over(std::uint64_t count) {
+  kept_ += chunk_;
+  chunk_ = {};
+  if (in_header_ && count < kBlock) {
+    kept_.append(count, '\0');  // What fills up the last block of an extended header.
+    return;
+  }
+  text_begin_ += kept_.size() + count;
+  kept_.clear();
+}
+
+/// libarchive reads ahead of what it uses: a header may begin in what was fed long before.
+void ArchiveInput::forget_what_was_used() {
+  const auto used = static_cast<std::size_t>(bytes_out() - text_begin_);
+  const auto count = std::min(used, kept_.size());
+  kept_.erase(0, count);
+  text_begin_ += count;
 }
 
 int ArchiveInput::next_header(archive_entry** header) {
   header_bytes_ = 0;
-  text_begin_ += kept_.size();
-  kept_.clear();
+  forget_what_was_used();
   in_header_ = true;
   const int code = archive_read_next_header(archive_.get(), header);
   in_header_ = false;
   return code;
 }
 
-std::string_view ArchiveInput::header_text() {
+Result<std::string_view> ArchiveInput::header_text() {
   const auto begin = static_cast<std::uint64_t>(archive_read_header_position(get()));
+  if (begin < text_begin_ || bytes_out() - text_begin_ > kept_.size() + chunk_.size())
+    return Error(Errc::kInternal, "the header of a tar was lost while it was read");
   const auto skipped = static_cast<std::size_t>(begin - text_begin_);
   const auto count = static_cast<std::size_t>(bytes_out() - begin);
   if (kept_.empty()) return chunk_.substr(skipped, count);

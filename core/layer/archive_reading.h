@@ -59,7 +59,7 @@ class ArchiveInput {
 
   /// What next_header() read of the unpacked archive, from the entry's first extended header on.
   /// Valid until the next call into get().
-  std::string_view header_text();
+  [[nodiscard]] Result<std::string_view> header_text();
 
   archive* get() { return archive_.get(); }
   std::uint64_t bytes_in() const { return bytes_in_; }  ///< Read from the source, or passed over.
@@ -77,6 +77,8 @@ class ArchiveInput {
   static la_ssize_t feed_packed(archive* a, void* self, const void** out);
   la_ssize_t feed_unpacked(archive* a, const void** out);
   void let_go_of_chunk();
+  void forget_what_was_used();
+  void note_passed_over(std::uint64_t count);
   la_ssize_t fail(archive* a, Error error);
   Result<void> read_beginning();
   Result<void> open_unpacker();
@@ -89,7 +91,7 @@ class ArchiveInput {
   bool in_header_ = false;
   std::size_t header_bytes_ = 0;  ///< Fed to archive_ since the header began.
   std::string_view chunk_;        ///< What was fed last; valid until the next is.
-  std::string kept_;              ///< Fed before it since the header began.
+  std::string kept_;              ///< Fed before it: since the header began, or not used yet.
   std::uint64_t text_begin_ = 0;  ///< Where in the unpacked archive kept_ and chunk_ begin.
   std::string joined_;            ///< Both together, for header_text().
   Error error_{};                 ///< Of the source, of what unpacks it, or a limit.

@@ -49,7 +49,9 @@ class ArchiveTarReader final : public TarReader {
         break;
       }
       KILN_TRY(input_.check(code));
-      KILN_TRY(check_tar_records(input_.header_text()));
+      const auto header_text = input_.header_text();
+      if (header_text.has_error()) return header_text.error();
+      KILN_TRY(check_tar_records(*header_text));
       KILN_TRY(check_unpacked());
       if (++entries_ > limits_.max_entries) return too_large(limits_.max_entries, "entries");
       auto entry = tar_entry_of(header);

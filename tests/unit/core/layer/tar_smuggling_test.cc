@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <ostream>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -37,6 +38,19 @@ std::string inner() {
 std::string long_name(const std::string& name, char type = 'L') {
   return with_body("././@LongLink", type, name + '\0');
 }
+
+/// Gives at most `step` bytes at a time.
+class SteppingSource final : public ByteSource {
+ public:
+  SteppingSource(std::string_view bytes, std::size_t step) : source_(bytes), step_(step) {}
+  Result<std::size_t> read(std::span<char> buffer) override {
+    return source_.read(buffer.first(std::min(step_, buffer.size())));
+  }
+
+ private:
+  MemorySource source_;
+  std::size_t step_;
+};
 
 struct Tar {
   std::string name;
@@ -83,6 +97,12 @@ TEST_P(SmugglingTar, IsReadAsOtherProgramsReadIt) {
 
   ASSERT_TRUE(got.has_value()) << got.error().message;
   EXPECT_EQ(paths_of(*got), want);
+  for (const std::size_t step : {1U, 5U, 511U, 512U, 513U, 700U}) {
+    SteppingSource source(tar_, step);
+    const auto stepped = read_tar(source);
+    ASSERT_TRUE(stepped.has_value()) << step << ": " << stepped.error().message;
+    EXPECT_EQ(paths_of(*stepped), want) << step;
+  }
   const std::string python =
       "python3 -c 'import sys,tarfile\nfor m in tarfile.open(sys.argv[1]): print(m.name)' ";
   if (has_program("tar")) {
@@ -102,6 +122,12 @@ TEST_P(SmugglingTarRefused, HoweverItIsCutInPieces) {
     ASSERT_TRUE(got.has_error()) << testing::PrintToString(paths_of(*got));
     EXPECT_EQ(got.error().code, Errc::kCorrupt);
     EXPECT_NE(got.error().message.find(GetParam().why), std::string::npos) << got.error().message;
+  }
+  for (const std::size_t step : {1U, 5U, 511U, 512U, 513U, 700U}) {
+    SteppingSource source(tar_, step);
+    const auto stepped = read_tar(source);
+    ASSERT_TRUE(stepped.has_error()) << step;
+    EXPECT_NE(stepped.error().message.find(GetParam().why), std::string::npos) << step;
   }
   // The header stands across the pieces in which the source gives the tar.
   const auto content = std::string(64 * 1024 - 512 - 1024, 'c');
