@@ -59,7 +59,7 @@ TEST_F(GitFaultTest, AServerThatHangsIsGivenUpAtTheDeadline) {
   const auto content = fetch(request());
 
   EXPECT_THAT(content, FailsWith(Errc::kTimeout, "git"));
-  EXPECT_TRUE(sessions->is_empty());
+  EXPECT_TRUE(sessions->becomes_empty());
   server->resume();
   expect_all_is_read(fetch(request()));
 }
@@ -72,7 +72,7 @@ TEST_F(GitFaultTest, AServerThatSaysNothingForTooLongIsGivenUp) {
   const auto content = fetch(request());
 
   EXPECT_THAT(content, FailsWith(Errc::kUnavailable, "the server sent nothing for too long"));
-  EXPECT_TRUE(sessions->is_empty());
+  EXPECT_TRUE(sessions->becomes_empty());
   server->resume();
 }
 
@@ -82,7 +82,7 @@ TEST_F(GitFaultTest, WhoIsCancelledLeavesNoProcess) {
   const auto content = run(client->fetch(request()), seconds(1));
 
   EXPECT_THAT(content, FailsWith(Errc::kTimeout, "this test's step"));
-  EXPECT_TRUE(sessions->is_empty());
+  EXPECT_TRUE(sessions->becomes_empty());
   server->resume();
   expect_all_is_read(fetch(request()));
 }
@@ -94,7 +94,7 @@ TEST_F(GitFaultTest, WhoIsCancelledInMidPackLeavesNoProcess) {
 
   EXPECT_THAT(content, FailsWith(Errc::kTimeout, "this test's step"));
   EXPECT_TRUE(proxy->has_failed());
-  EXPECT_TRUE(sessions->is_empty());
+  EXPECT_TRUE(sessions->becomes_empty());
   proxy->behave();
   expect_all_is_read(fetch(through_proxy()));
 }
@@ -107,7 +107,7 @@ TEST_F(GitFaultTest, APackThatStopsInTheMiddleEndsAtTheDeadlineOfTheFetch) {
   const auto content = fetch(through_proxy());
 
   EXPECT_THAT(content, FailsWith(Errc::kTimeout, "git"));
-  EXPECT_TRUE(sessions->is_empty());
+  EXPECT_TRUE(sessions->becomes_empty());
 }
 
 TEST_F(GitFaultTest, AConnectionCutInMidPackIsAClearErrorAndTheNextFetchWorks) {
@@ -117,7 +117,7 @@ TEST_F(GitFaultTest, AConnectionCutInMidPackIsAClearErrorAndTheNextFetchWorks) {
 
   EXPECT_THAT(content, FailsWith(Errc::kUnavailable, "the connection broke"));
   EXPECT_TRUE(proxy->has_failed());
-  EXPECT_TRUE(sessions->is_empty());
+  EXPECT_TRUE(sessions->becomes_empty());
   proxy->behave();
   expect_all_is_read(fetch(through_proxy()));
   EXPECT_THAT(leftovers(), IsEmpty());

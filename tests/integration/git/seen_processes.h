@@ -1,10 +1,12 @@
 #pragma once
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "core/base/file.h"
@@ -56,7 +58,15 @@ class SessionFolder {
 
   const std::filesystem::path& path() const { return folder_.path(); }
   std::vector<SeenProcess> processes() const { return processes_with(path().string()); }
-  bool is_empty() const { return processes().empty() && std::filesystem::is_empty(path()); }
+  /// Nothing of a session is left, or will be at once: a process that was killed has its moment.
+  bool becomes_empty() const {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (std::chrono::steady_clock::now() < deadline) {
+      if (processes().empty() && std::filesystem::is_empty(path())) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
 
  private:
   TempDir folder_ = std::move(*TempDir::create("kiln-git-sessions-"));

@@ -170,7 +170,7 @@ TEST_F(GitSshTest, AServerThatHangsIsGivenUpAndSshGoesWithIt) {
   const auto content = fetch(request());
 
   EXPECT_THAT(content, FailsWith(Errc::kTimeout, "git"));
-  EXPECT_TRUE(sessions.is_empty());
+  EXPECT_TRUE(sessions.becomes_empty());
   server->resume();
 }
 
