@@ -26,6 +26,8 @@ std::uint64_t metadata_bytes(const Entry& entry) {
   return sum;
 }
 
+constexpr std::uint64_t kTarBlock = 512;
+
 class ArchiveTarReader final : public TarReader {
  public:
   ArchiveTarReader(ByteSource& source, const ReadLimits& limits)
@@ -124,11 +126,13 @@ class ArchiveTarReader final : public TarReader {
     }
     if (block_offset_ < position_ || block_offset_ > size_ || block_.size() > size_ - block_offset_)
       return Error(Errc::kCorrupt, "the tar has a sparse file out of order: " + quoted_name(path_));
-    if (block_offset_ > position_ && !sparse_)
-      return Error(Errc::kCorrupt,
-                   "the tar has less content than it says at " + quoted_name(path_));
+    if (block_offset_ > position_ && !sparse_) return too_short();
     hole_bytes_ += block_offset_ - position_;
     return check_unpacked();
+  }
+
+  Error too_short() const {
+    return {Errc::kCorrupt, "the tar has less content than it says at " + quoted_name(path_)};
   }
 
   std::size_t read_hole(std::span<char> buffer) {
@@ -154,6 +158,10 @@ class ArchiveTarReader final : public TarReader {
     if (started_ && content_offset_ && !content_ended_) {
       KILN_TRY(input_.check(archive_read_data_skip(input_.get())));
       content_ended_ = true;
+      // As next_block() finds when it is read: a sparse file of GNU's old format may say anything.
+      const auto blocks = (size_ + kTarBlock - 1) / kTarBlock;
+      if (readable_ && input_.bytes_out() - *content_offset_ != blocks * kTarBlock)
+        return too_short();
     }
     while (started_ && !content_ended_) {
       position_ = block_offset_ + block_.size();
