@@ -22,21 +22,27 @@ std::string git_term(const std::string& repository) {
   return "git " + repository;
 }
 
-/// The output as registries see it; two spellings of one tag are one. "" for what is no reference.
-std::string output_term(const api::ImageBuild& build) {
+/// Two spellings of one tag are one. "" for what is no reference.
+std::string output_of(const api::ImageBuild& build) {
   const auto reference = oci::Reference::parse(build.spec.output.image);
-  return reference ? "output " + build.metadata.namespace_ + " " + reference->str() : "";
+  return reference ? reference->str() : "";
 }
 
-std::string base_term(const oci::Repository& repository) {
-  return "base " + repository.str();
+std::string output_term(const std::string& space, const std::string& output) {
+  return "output " + space + " " + output;
+}
+
+std::string base_term(const oci::Repository& repository, std::string_view tag) {
+  return "base " + repository.str() + ":" + std::string(tag);
 }
 
 std::vector<std::string> terms_of(const api::ImageBuild& build) {
   std::vector<std::string> terms;
-  if (auto term = output_term(build); !term.empty()) terms.push_back(std::move(term));
-  if (const auto base = oci::Reference::parse(build.spec.base.image))
-    terms.push_back(base_term(base->repository()));
+  if (const auto output = output_of(build); !output.empty())
+    terms.push_back(output_term(build.metadata.namespace_, output));
+  // A digest is followed by nobody.
+  if (const auto base = oci::Reference::parse(build.spec.base.image); base && !base->digest())
+    terms.push_back(base_term(base->repository(), base->tag()));
   for (const auto& content : build.spec.content) {
     if (content.config_map)
       terms.push_back(
@@ -70,35 +76,66 @@ bool is_older(const kube::ObjectMeta& a, const kube::ObjectMeta& b) {
   return std::tie(a.creation_timestamp, a.name) < std::tie(b.creation_timestamp, b.name);
 }
 
+KeptImageBuild::Ready readiness_of(const api::ImageBuild& build) {
+  using Ready = KeptImageBuild::Ready;
+  const auto* ready = api::find_condition(build.status.conditions, api::condition_type::kReady);
+  if (ready != nullptr && ready->status == "True") return Ready::kYes;
+  return ready != nullptr && ready->status == "False" ? Ready::kNo : Ready::kUnknown;
+}
+
+/// Null when it cannot be read.
+std::shared_ptr<const api::ImageBuild> read_build(const KeptImageBuild& kept) {
+  if (!kept.unreadable.empty()) return nullptr;
+  auto build = api::parse_image_build(kept.object.json(), api::UnknownFields::kIgnore);
+  if (!build) return nullptr;
+  return std::make_shared<const api::ImageBuild>(std::move(*build));
+}
+
 }  // namespace
 
+std::shared_ptr<const Seen> ClusterView::find(const kube::ObjectKey& key) const {
+  const auto kept = store_.find(key);
+  if (!kept) return nullptr;
+  auto seen = std::make_shared<Seen>();
+  seen->meta = kept->meta();
+  seen->unreadable = kept->unreadable;
+  if (auto build = read_build(*kept)) seen->build = std::move(build);
+  return seen;
+}
+
 void ClusterView::put(const kube::Object& object) {
-  Seen seen;
-  seen.meta = object.meta();
-  auto build = api::parse_image_build(object.json(), api::UnknownFields::kIgnore);
-  if (build)
-    seen.build = std::make_shared<const api::ImageBuild>(std::move(*build));
-  else
-    seen.unreadable = build.error().message;
-  if (!build) ++unreadable_;
-  const auto terms = seen.build ? terms_of(*seen.build) : std::vector<std::string>();
-  if (seen.build && on_secret_content_ && has_secret_content(*seen.build)) {
+  KeptImageBuild kept(object.for_keeping());
+  std::vector<std::string> terms;
+  const auto build = api::parse_image_build(object.json(), api::UnknownFields::kIgnore);
+  if (build) {
+    kept.output = output_of(*build);
+    kept.ready = readiness_of(*build);
+    // What is missing and comes at last is no trigger of a rebuild but the end of a failure.
+    const bool never_built = build->status.digest.empty();
+    kept.follows_content = build->spec.triggers.content || never_built;
+    kept.follows_base = build->spec.triggers.base || never_built;
+    terms = terms_of(*build);
+  } else {
+    kept.unreadable = build.error().message;
+    ++unreadable_;
+  }
+  if (build && on_secret_content_ && has_secret_content(*build)) {
     on_secret_content_();
     on_secret_content_ = nullptr;
   }
-  store_.put(object.key(), std::move(seen), terms);
+  store_.put(object.key(), std::move(kept), std::move(terms));
 }
 
 void ClusterView::applied(const kube::Object& object, Origin origin) {
   const auto before = store_.find(object.key());
-  if (before && before->meta.uid == object.meta().uid) {
+  if (before && before->meta().uid == object.meta().uid) {
     // Our own write may already be here while older events are still on their way.
     const auto newer =
-        kube::is_newer_version(object.meta().resource_version, before->meta.resource_version);
+        kube::is_newer_version(object.meta().resource_version, before->meta().resource_version);
     if (newer && !*newer) return;
   }
   put(object);
-  if (before && !wants_reconcile(before->meta, object.meta())) return;
+  if (before && !wants_reconcile(before->meta(), object.meta())) return;
   if (before) wake_others(*before);
   // An older one that comes to a tag takes it from a younger one, which has to hear of it.
   if (origin == Origin::kChange) wake_others(*store_.find(object.key()));
@@ -113,35 +150,29 @@ void ClusterView::deleted(const kube::ObjectKey& key) {
 
 void ClusterView::wrote(const kube::Object& object) {
   const auto before = store_.find(object.key());
-  if (!before || before->meta.uid != object.meta().uid)
+  if (!before || before->meta().uid != object.meta().uid)
     return;  // Deleted, or another one, meanwhile.
   const auto older =
-      kube::is_newer_version(before->meta.resource_version, object.meta().resource_version);
+      kube::is_newer_version(before->meta().resource_version, object.meta().resource_version);
   if (older && *older) return;
-  const bool edited = wants_reconcile(before->meta, object.meta());
+  const bool edited = wants_reconcile(before->meta(), object.meta());
   put(object);
   if (edited) queue_.add(object.key(), Priority::kHigh);
 }
 
-void ClusterView::wake_others(const Seen& gone) {
-  if (!gone.build) return;
-  const auto term = output_term(*gone.build);
-  for (const auto& key : store_.with_term(term))
-    if (key.name != gone.meta.name) queue_.add(key, Priority::kNormal);
+void ClusterView::wake_others(const KeptImageBuild& gone) {
+  if (gone.output.empty()) return;
+  for (const auto& key : store_.with_term(output_term(gone.meta().namespace_, gone.output)))
+    if (key.name != gone.meta().name) queue_.add(key, Priority::kNormal);
 }
 
 ReadyCounts ClusterView::count_ready() const {
+  using Ready = KeptImageBuild::Ready;
   ReadyCounts counts;
-  store_.for_each([&counts](const Seen& seen) {
-    const auto* ready =
-        seen.build ? api::find_condition(seen.build->status.conditions, api::condition_type::kReady)
-                   : nullptr;
-    if (ready != nullptr && ready->status == "True")
-      ++counts.ready;
-    else if (ready != nullptr && ready->status == "False")
-      ++counts.not_ready;
-    else
-      ++counts.unknown;
+  store_.for_each([&counts](const KeptImageBuild& kept) {
+    ++(kept.ready == Ready::kYes  ? counts.ready
+       : kept.ready == Ready::kNo ? counts.not_ready
+                                  : counts.unknown);
   });
   return counts;
 }
@@ -150,9 +181,10 @@ std::string ClusterView::tag_holder(const api::ImageBuild& build) const {
   const kube::ObjectKey own(build.metadata.namespace_, build.metadata.name);
   const auto self = store_.find(own);
   if (!self) return "";
-  for (const auto& key : store_.with_term(output_term(build))) {
+  for (const auto& key : store_.with_term(output_term(own.namespace_, output_of(build)))) {
     const auto other = store_.find(key);
-    if (key != own && other && !other->meta.is_deleting() && is_older(other->meta, self->meta))
+    if (key != own && other && !other->meta().is_deleting() &&
+        is_older(other->meta(), self->meta()))
       return key.name;
   }
   return "";
@@ -165,23 +197,16 @@ bool ClusterView::uses(std::string_view kind, const kube::ObjectKey& key) const 
 void ClusterView::content_changed(std::string_view kind, const kube::ObjectKey& key,
                                   Priority priority) {
   for (const auto& user : store_.with_term(content_term(kind, key.namespace_, key.name)))
-    if (triggers_on_content(user)) queue_.add(user, priority);
-}
-
-bool ClusterView::triggers_on_content(const kube::ObjectKey& key) const {
-  const auto seen = store_.find(key);
-  // Missing content that comes is no trigger of a rebuild but the end of a failure.
-  return seen && seen->build &&
-         (seen->build->spec.triggers.content || seen->build->status.digest.empty());
+    if (store_.find(user)->follows_content) queue_.add(user, priority);
 }
 
 std::vector<kube::ObjectKey> ClusterView::users_of_git(const std::string& repository,
                                                        std::string_view name) const {
   std::vector<kube::ObjectKey> users;
   for (const auto& key : store_.with_term(git_term(repository))) {
-    const auto seen = store_.find(key);
-    if (!seen || !seen->build) continue;
-    const auto& content = seen->build->spec.content;
+    const auto build = read_build(*store_.find(key));
+    if (!build) continue;
+    const auto& content = build->spec.content;
     const auto follows = [&](const api::Content& entry) {
       return entry.git && source::repository_name_of(entry.git->url) == repository &&
              source::may_follow(plan::git_ref_of(*entry.git), name);
@@ -202,7 +227,7 @@ std::size_t ClusterView::git_changed(const std::string& repository,
   if (on_git_news_) on_git_news_(repository);
   std::size_t started = 0;
   for (const auto& key : users) {
-    if (!triggers_on_content(key)) continue;
+    if (!store_.find(key)->follows_content) continue;
     queue_.add(key, priority);
     ++started;
   }
@@ -212,13 +237,8 @@ std::size_t ClusterView::git_changed(const std::string& repository,
 std::size_t ClusterView::base_changed(const oci::Repository& repository, std::string_view tag,
                                       std::chrono::milliseconds delay, Priority priority) {
   std::size_t started = 0;
-  for (const auto& user : store_.with_term(base_term(repository))) {
-    const auto seen = store_.find(user);
-    if (!seen || !seen->build) continue;
-    const auto base = oci::Reference::parse(seen->build->spec.base.image);
-    // A digest is followed by nobody. A base that comes at last is the end of a failure.
-    if (!base || base->digest() || base->tag() != tag) continue;
-    if (!seen->build->spec.triggers.base && !seen->build->status.digest.empty()) continue;
+  for (const auto& user : store_.with_term(base_term(repository, tag))) {
+    if (!store_.find(user)->follows_base) continue;
     if (delay.count() > 0)
       queue_.add_after(user, delay, priority);
     else

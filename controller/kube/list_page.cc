@@ -36,7 +36,7 @@ Result<ObjectList> parse_list(std::string_view body, const ResourceType& type) {
       ++list.undecodable;
       continue;
     }
-    auto object = ObjectReader::read(std::move(item));
+    auto object = ObjectReader::read_for_keeping(std::move(item));
     if (object)
       list.items.push_back(std::move(*object));
     else

@@ -85,6 +85,26 @@ void reduce(Json& metadata) {
   if (annotations->empty()) metadata.erase("annotations");
 }
 
+bool is_kept(std::string_view annotation) {
+  const auto domain = annotation.substr(0, annotation.find('/'));
+  return domain == "kiln.build" || domain.ends_with(".kiln.build") ||
+         domain == "reconcile.fluxcd.io";
+}
+
+bool is_for_keeping(const ObjectMeta& meta) {
+  const auto kept = [](const auto& annotation) { return is_kept(annotation.first); };
+  return meta.labels.empty() && std::all_of(meta.annotations.begin(), meta.annotations.end(), kept);
+}
+
+void reduce_for_keeping(Json& metadata) {
+  metadata.erase("labels");
+  const auto annotations = metadata.find("annotations");
+  if (annotations == metadata.end() || !annotations->is_object()) return;
+  for (auto one = annotations->begin(); one != annotations->end();)
+    one = is_kept(one.key()) ? std::next(one) : annotations->erase(one);
+  if (annotations->empty()) metadata.erase("annotations");
+}
+
 bool is_decimal(std::string_view text) {
   return !text.empty() && text.size() <= 20 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -109,6 +129,22 @@ Result<Object> Object::parse(std::string_view json) {
   auto parsed = parse_json(json, kMaxDepth);
   if (!parsed) return std::move(parsed).error();
   return ObjectReader::read(std::move(*parsed));
+}
+
+Result<Object> ObjectReader::read_for_keeping(Json json) {
+  if (json.is_object())
+    if (const auto metadata = json.find("metadata");
+        metadata != json.end() && metadata->is_object())
+      reduce_for_keeping(*metadata);
+  return read(std::move(json));
+}
+
+Object Object::for_keeping() const {
+  if (is_for_keeping(meta())) return *this;
+  auto json = parse_json(data_->json, kMaxDepth);
+  if (!json) return *this;
+  auto reduced = ObjectReader::read_for_keeping(std::move(*json));
+  return reduced ? std::move(*reduced) : *this;
 }
 
 Result<Object> ObjectReader::read(Json json) {

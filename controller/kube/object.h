@@ -56,6 +56,10 @@ class Object {
   /// Reads an object with at least a name. Errors: kInvalid, naming the part that is wrong.
   [[nodiscard]] static Result<Object> parse(std::string_view json);
 
+  /// The same as lists and watches bring it: without labels, and without annotations that are
+  /// neither Kiln's nor Flux's requests. They can be most of an object, and nobody looks at them.
+  Object for_keeping() const;
+
   const ObjectMeta& meta() const { return data_->meta; }
   ObjectKey key() const { return ObjectKey(data_->meta.namespace_, data_->meta.name); }
   /// Compact JSON, keys sorted. Lifetime: as long as any copy of the object.

@@ -10,6 +10,8 @@ class ObjectReader {
  public:
   /// Takes `json` by value: it is reduced and then written out.
   [[nodiscard]] static Result<Object> read(Json json);
+  /// What lists and watches bring, see Object::for_keeping().
+  [[nodiscard]] static Result<Object> read_for_keeping(Json json);
 };
 
 }  // namespace kiln::kube

@@ -100,7 +100,7 @@ WatchEvent parse_watch_line(std::string_view line, const ResourceType& type) {
   auto resource_version = json_string(metadata, "resourceVersion");
   if (auto why = wrong_kind(*found, type); !why.empty())
     return undecodable(std::move(why), std::move(resource_version));
-  auto object = ObjectReader::read(std::move(*found));
+  auto object = ObjectReader::read_for_keeping(std::move(*found));
   if (!object) return undecodable(object.error().message, std::move(resource_version));
   WatchEvent event(*event_type);
   event.object.emplace(std::move(*object));

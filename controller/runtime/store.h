@@ -17,7 +17,7 @@ namespace kiln::runtime {
 /// in with the term "ConfigMap web/site", so that an event of that ConfigMap finds it.
 ///
 /// Values are shared and immutable, so one that is in use may be replaced meanwhile.
-/// Threads: one. Memory: one copy of each distinct term, whoever uses it.
+/// Threads: one. Memory: one copy of each key and of each distinct term.
 template <class Value>
 class Store {
  public:
@@ -33,10 +33,11 @@ class Store {
     entry.value = std::move(value);
     for (auto& term : terms) {
       const auto slot = index_.try_emplace(std::move(term)).first;
-      slot->second.insert(key);
       entry.slots.push_back(slot);
     }
-    entries_.emplace(key, std::move(entry));
+    entry.slots.shrink_to_fit();
+    const auto& [kept, stored] = *entries_.emplace(key, std::move(entry)).first;
+    for (const auto& slot : stored.slots) slot->second.insert(&kept);
   }
   void put(const Key& key, Value value, std::vector<std::string> terms = {}) {
     put(key, std::make_shared<const Value>(std::move(value)), std::move(terms));
@@ -47,7 +48,7 @@ class Store {
     const auto found = entries_.find(key);
     if (found == entries_.end()) return false;
     for (const auto& slot : found->second.slots) {
-      slot->second.erase(key);
+      slot->second.erase(&found->first);
       if (slot->second.empty()) index_.erase(slot);
     }
     entries_.erase(found);
@@ -64,7 +65,9 @@ class Store {
   std::vector<Key> with_term(std::string_view term) const {
     const auto found = index_.find(term);
     if (found == index_.end()) return {};
-    return std::vector<Key>(found->second.begin(), found->second.end());
+    std::vector<Key> keys;
+    for (const auto* key : found->second) keys.push_back(*key);
+    return keys;
   }
   bool has_term(std::string_view term) const { return index_.find(term) != index_.end(); }
 
@@ -82,7 +85,11 @@ class Store {
   std::size_t terms() const { return index_.size(); }
 
  private:
-  using Index = std::map<std::string, std::set<Key>, std::less<>>;
+  struct ByKey {
+    bool operator()(const Key* a, const Key* b) const { return *a < *b; }
+  };
+  /// The keys are those of entries_, which stay where they are.
+  using Index = std::map<std::string, std::set<const Key*, ByKey>, std::less<>>;
   struct Entry {
     Pointer value;
     std::vector<typename Index::iterator> slots;

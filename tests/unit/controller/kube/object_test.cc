@@ -21,6 +21,22 @@ constexpr const char* kWhole = R"({
     "managedFields": [{"manager": "kubectl"}]},
   "data": {"index.html": "<h1>"}})";
 
+TEST(Object, IsKeptWithoutWhatNobodyLooksAt) {
+  const auto object =
+      Object::parse(R"({"metadata":{"name":"a","labels":{"team":"web"},"annotations":{
+      "example.com/notes":"x","reconcile.fluxcd.io/requestedAt":"1",
+      "reconcile.kiln.build/requestedAt":"2"}},"spec":{"x":1}})");
+  ASSERT_THAT(object, IsOk());
+
+  const auto kept = object->for_keeping();
+
+  EXPECT_EQ(kept.json(), R"({"metadata":{"annotations":{"reconcile.fluxcd.io/requestedAt":"1",)"
+                         R"("reconcile.kiln.build/requestedAt":"2"},"name":"a"},"spec":{"x":1}})");
+  EXPECT_EQ(kept.meta().annotations.size(), 2U);
+  EXPECT_EQ(kept.for_keeping().json().data(), kept.json().data()) << "once is enough";
+  EXPECT_EQ(object->meta().labels.size(), 1U) << "whoever gets it from a GET may write it back";
+}
+
 TEST(ObjectKey, IsWrittenAsPeopleWriteIt) {
   EXPECT_EQ(ObjectKey("web", "site").str(), "web/site");
   EXPECT_EQ(ObjectKey("", "node-1").str(), "node-1");
