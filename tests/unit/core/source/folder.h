@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/fsuid.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -115,20 +116,29 @@ inline void tell_kernel(const char* file, std::string_view text) {
   if (!fd.valid() || FdSink(fd.get()).write(text).has_error()) ::_exit(3);
 }
 
-/// Runs `work` in a child process that is root of a user and a mount namespace of its own. What it
-/// says comes out; nothing where the kernel lets nobody have such namespaces.
+/// Root needs no user namespace, which a process with threads cannot have: ThreadSanitizer's has
+/// one.
+inline bool enter_own_mounts() {
+  if (::geteuid() == 0 && ::unshare(CLONE_NEWNS) == 0)
+    return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  const auto own = "0 " + std::to_string(::geteuid()) + " 1";
+  const auto own_group = "0 " + std::to_string(::getegid()) + " 1";
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+  tell_kernel("/proc/self/setgroups", "deny");
+  tell_kernel("/proc/self/uid_map", own);
+  tell_kernel("/proc/self/gid_map", own_group);
+  return true;
+}
+
+/// Runs `work` in a child process that is root and has mounts of its own. What it says comes out;
+/// nothing where the kernel lets nobody have that.
 template <class Work>
 std::optional<std::string> in_own_namespaces(Work work) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return std::nullopt;
   const pid_t child = ::fork();
   if (child == 0) {
-    const auto own = "0 " + std::to_string(::geteuid()) + " 1";
-    const auto own_group = "0 " + std::to_string(::getegid()) + " 1";
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) ::_exit(1);
-    tell_kernel("/proc/self/setgroups", "deny");
-    tell_kernel("/proc/self/uid_map", own);
-    tell_kernel("/proc/self/gid_map", own_group);
+    if (!enter_own_mounts()) ::_exit(1);
     const std::string said = work();
     ::_exit(FdSink(ends[1]).write(said).has_error() ? 2 : 0);
   }
