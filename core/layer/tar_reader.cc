@@ -26,8 +26,6 @@ std::uint64_t metadata_bytes(const Entry& entry) {
   return sum;
 }
 
-constexpr std::uint64_t kTarBlock = 512;
-
 class ArchiveTarReader final : public TarReader {
  public:
   ArchiveTarReader(ByteSource& source, const ReadLimits& limits)
@@ -53,12 +51,13 @@ class ArchiveTarReader final : public TarReader {
       KILN_TRY(input_.check(code));
       const auto header_text = input_.header_text();
       if (header_text.has_error()) return header_text.error();
-      KILN_TRY(check_tar_records(*header_text));
+      const auto mapped = check_tar_records(*header_text);
+      if (mapped.has_error()) return mapped.error();
       KILN_TRY(check_unpacked());
       if (++entries_ > limits_.max_entries) return too_large(limits_.max_entries, "entries");
       auto entry = tar_entry_of(header);
       if (entry.has_error()) return std::move(entry).error();
-      KILN_TRY(begin_content(header, *entry));
+      KILN_TRY(begin_content(header, *entry, *mapped));
       if (*entry) return entry;
     }
     return std::optional<TarEntry>();
@@ -93,14 +92,15 @@ class ArchiveTarReader final : public TarReader {
                                 std::to_string(limits_.max_uncompressed_bytes) + " bytes"};
   }
 
-  Result<void> begin_content(archive_entry* header, const std::optional<TarEntry>& entry) {
+  Result<void> begin_content(archive_entry* header, const std::optional<TarEntry>& entry,
+                             bool mapped) {
     const auto size = archive_entry_size(header);
     path_ = entry ? entry->entry.path : "";
     size_ = size > 0 ? static_cast<std::uint64_t>(size) : 0;
     sparse_ = archive_entry_sparse_count(header) > 0;
     readable_ = entry && entry->entry.kind == EntryKind::kFile;  // A whiteout may have bytes, too.
     content_offset_.reset();
-    if (input_.is_plain() && !sparse_) content_offset_ = input_.bytes_out();
+    if (input_.is_plain() && !sparse_ && !mapped) content_offset_ = input_.bytes_out();
     position_ = block_offset_ = 0;
     block_ = {};
     if (size_ > limits_.max_uncompressed_bytes) return unpacks_to_too_much();
@@ -126,13 +126,11 @@ class ArchiveTarReader final : public TarReader {
     }
     if (block_offset_ < position_ || block_offset_ > size_ || block_.size() > size_ - block_offset_)
       return Error(Errc::kCorrupt, "the tar has a sparse file out of order: " + quoted_name(path_));
-    if (block_offset_ > position_ && !sparse_) return too_short();
+    if (block_offset_ > position_ && !sparse_)
+      return Error(Errc::kCorrupt,
+                   "the tar has less content than it says at " + quoted_name(path_));
     hole_bytes_ += block_offset_ - position_;
     return check_unpacked();
-  }
-
-  Error too_short() const {
-    return {Errc::kCorrupt, "the tar has less content than it says at " + quoted_name(path_)};
   }
 
   std::size_t read_hole(std::span<char> buffer) {
@@ -158,10 +156,6 @@ class ArchiveTarReader final : public TarReader {
     if (started_ && content_offset_ && !content_ended_) {
       KILN_TRY(input_.check(archive_read_data_skip(input_.get())));
       content_ended_ = true;
-      // As next_block() finds when it is read: a sparse file of GNU's old format may say anything.
-      const auto blocks = (size_ + kTarBlock - 1) / kTarBlock;
-      if (readable_ && input_.bytes_out() - *content_offset_ != blocks * kTarBlock)
-        return too_short();
     }
     while (started_ && !content_ended_) {
       position_ = block_offset_ + block_.size();

@@ -92,6 +92,8 @@ class HeaderCheck {
     }
   }
 
+  bool is_sparse() const { return sparse_; }
+
  private:
   Result<void> take_records(std::string_view body) {
     for (Records records(body); !records.at_end();) {
@@ -103,6 +105,7 @@ class HeaderCheck {
         return corrupt("the size " + quoted_name(value));
       if (name && value.find('\0') != value.npos) return corrupt("a name with a NUL");
       pax_ = pax_ || name || key == "size";
+      sparse_ = sparse_ || key.starts_with("GNU.sparse.") || key.starts_with("SUN.");
     }
     return check_names();
   }
@@ -126,6 +129,7 @@ class HeaderCheck {
   int extended_ = 0;
   bool long_name_ = false;
   bool pax_ = false;
+  bool sparse_ = false;
 };
 
 bool is_extension(char type) {
@@ -134,7 +138,7 @@ bool is_extension(char type) {
 
 }  // namespace
 
-Result<void> check_tar_records(std::string_view header) {
+Result<bool> check_tar_records(std::string_view header) {
   HeaderCheck check;
   while (header.size() >= kBlock && is_extension(header[kTypeAt])) {
     const auto size = body_bytes(header);
@@ -144,7 +148,7 @@ Result<void> check_tar_records(std::string_view header) {
     const auto padded = *size + (kBlock - *size % kBlock) % kBlock;
     header.remove_prefix(std::min(kBlock + padded, header.size()));
   }
-  return {};
+  return check.is_sparse() || (header.size() > kTypeAt && header[kTypeAt] == 'S');
 }
 
 }  // namespace kiln::layer

@@ -15,7 +15,8 @@ namespace kiln::layer {
 /// in a "path" or "linkpath"; GNU's long name together with a "path", "linkpath" or "size"; two
 /// extended headers for one entry; a global header (type "g") that says more than a comment, as
 /// readers that follow Go's archive/tar do not apply it and GNU tar does; Sun's "X" and "A".
-/// Errors: kCorrupt.
-[[nodiscard]] Result<void> check_tar_records(std::string_view header);
+/// Errors: kCorrupt. Answers whether the entry has a map of a sparse file, GNU's in any form or
+/// Sun's: only who reads its content finds out whether the map is true.
+[[nodiscard]] Result<bool> check_tar_records(std::string_view header);
 
 }  // namespace kiln::layer
