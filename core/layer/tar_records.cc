@@ -16,6 +16,10 @@ constexpr std::size_t kBlock = 512;
 constexpr std::size_t kSizeAt = 124;
 constexpr std::size_t kSizeBytes = 12;
 constexpr std::size_t kTypeAt = 156;
+constexpr std::size_t kMagicAt = 257;
+constexpr std::string_view kGnuMagic("ustar  \0", 8);
+constexpr std::size_t kGnuMapAt = 386;
+constexpr std::size_t kGnuRealSizeAt = 483;
 constexpr int kOctal = 8;
 
 Error corrupt(std::string_view what) {
@@ -136,6 +140,12 @@ bool is_extension(char type) {
   return std::string_view("xgLKXA").find(type) != std::string_view::npos;
 }
 
+/// libarchive reads GNU's map, and the size beside it, whatever type the entry is of.
+bool has_gnu_map(std::string_view header) {
+  return header.size() >= kBlock && header.substr(kMagicAt, kGnuMagic.size()) == kGnuMagic &&
+         (header[kGnuMapAt] != '\0' || header[kGnuRealSizeAt] != '\0');
+}
+
 }  // namespace
 
 Result<bool> check_tar_records(std::string_view header) {
@@ -148,7 +158,7 @@ Result<bool> check_tar_records(std::string_view header) {
     const auto padded = *size + (kBlock - *size % kBlock) % kBlock;
     header.remove_prefix(std::min(kBlock + padded, header.size()));
   }
-  return check.is_sparse() || (header.size() > kTypeAt && header[kTypeAt] == 'S');
+  return check.is_sparse() || has_gnu_map(header);
 }
 
 }  // namespace kiln::layer

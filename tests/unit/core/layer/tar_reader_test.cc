@@ -289,9 +289,12 @@ TEST(TarReader, FindsASparseMapThatIsNotTrueAlsoWhenTheFileIsSkipped) {
   header = with_size(patched(header, 398, "00000000001"), 1);
   const auto short_file = patched(header, 483, "00000021450");
   const auto beyond = patched(patched(header, 483, "00000000001"), 386, "00000400000");
+  const auto no_map =
+      patched(patched(raw("s"), 257, std::string_view("ustar  \0", 8)), 483, "00000000100");
   for (const auto& [lying, why] : {std::pair(short_file, "the tar has less content than it says"),
+                                   std::pair(no_map, "the tar has less content than it says"),
                                    std::pair(beyond, "the tar has a sparse file out of order")}) {
-    const auto tar = archive_of({lying + padded("x")});
+    const auto tar = archive_of({lying + (lying == no_map ? "" : padded("x"))});
     const auto read = read_tar(tar);
     ASSERT_TRUE(read.has_error());
     EXPECT_TRUE(read.error().message.starts_with(why)) << read.error().message;
