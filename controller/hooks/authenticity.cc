@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/ascii.h"
 #include "core/base/encoding.h"
 
 namespace kiln::hooks {
@@ -88,10 +89,8 @@ bool is_gitea(const ServerRequest& request, const std::string& token) {
 }
 
 bool has_scheme(std::string_view field, std::string_view scheme) {
-  if (field.size() <= scheme.size() || field[scheme.size()] != ' ') return false;
-  for (std::size_t i = 0; i < scheme.size(); ++i)
-    if ((field[i] | 0x20) != scheme[i]) return false;
-  return true;
+  return field.size() > scheme.size() && field[scheme.size()] == ' ' &&
+         equal_in_any_case(field.substr(0, scheme.size()), scheme);
 }
 
 /// What an Authorization field says the token is.

@@ -7,25 +7,18 @@
 #include <cstring>
 #include <string>
 
+#include "core/base/ascii.h"
+
 namespace kiln::http {
 namespace {
 
 constexpr std::chrono::seconds kLongestHint = std::chrono::hours(1);
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
-
 /// RFC 9110 5.6.2: token.
 bool is_token(std::string_view name) {
   constexpr std::string_view kSymbols = "!#$%&'*+-.^_`|~";
   return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
+    return (c >= '0' && c <= '9') || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') ||
            kSymbols.find(c) != kSymbols.npos;
   });
 }
@@ -90,24 +83,24 @@ bool Headers::add(std::string_view name, std::string_view value) {
 }
 
 void Headers::remove(std::string_view name) {
-  std::erase_if(fields_, [&](const auto& field) { return same_name(field.first, name); });
+  std::erase_if(fields_, [&](const auto& field) { return equal_in_any_case(field.first, name); });
 }
 
 std::string_view Headers::get(std::string_view name) const {
   for (const auto& [key, value] : fields_)
-    if (same_name(key, name)) return value;
+    if (equal_in_any_case(key, name)) return value;
   return {};
 }
 
 bool Headers::has(std::string_view name) const {
   return std::any_of(fields_.begin(), fields_.end(),
-                     [&](const auto& field) { return same_name(field.first, name); });
+                     [&](const auto& field) { return equal_in_any_case(field.first, name); });
 }
 
 std::vector<std::string_view> Headers::all(std::string_view name) const {
   std::vector<std::string_view> values;
   for (const auto& [key, value] : fields_)
-    if (same_name(key, name)) values.emplace_back(value);
+    if (equal_in_any_case(key, name)) values.emplace_back(value);
   return values;
 }
 

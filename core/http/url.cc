@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/ascii.h"
 #include "core/base/encoding.h"
 
 namespace kiln::http {
@@ -23,20 +24,11 @@ Error invalid(std::string message) {
   return {Errc::kInvalid, std::move(message)};
 }
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 bool is_alnum(char c) {
-  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return lower(c); });
-  return out;
+  return is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
 }
 
 /// What may stand in a path or query: printable ASCII but for what programs read differently.
@@ -55,7 +47,7 @@ bool ends_in_number(std::string_view host) {
   const auto label = host.substr(host.rfind('.') + 1);  // npos + 1 == 0
   if (label.empty()) return false;
   if (std::all_of(label.begin(), label.end(), is_digit)) return true;
-  return label.size() >= 2 && label[0] == '0' && lower(label[1]) == 'x';
+  return label.size() >= 2 && label[0] == '0' && ascii_lower(label[1]) == 'x';
 }
 
 Result<std::string> parse_ipv6(std::string_view text) {
@@ -68,7 +60,7 @@ Result<std::string> parse_ipv6(std::string_view text) {
 }
 
 Result<std::string> parse_name(std::string_view text) {
-  const auto host = lower(text);
+  const auto host = ascii_lower(text);
   if (host.size() > kMaxHostLength) return invalid("the host is longer than 253 characters");
   if (ends_in_number(host)) {
     in_addr address{};
@@ -174,7 +166,7 @@ Result<void> check_characters(std::string_view text) {
 Result<Url> Url::parse(std::string_view text) {
   if (const auto ok = check_characters(text); !ok) return ok.error();
   const auto colon = text.find("://");
-  const auto scheme = lower(text.substr(0, std::min(colon, text.size())));
+  const auto scheme = ascii_lower(text.substr(0, std::min(colon, text.size())));
   if (colon == text.npos || (scheme != "http" && scheme != "https"))
     return invalid("the URL must start with \"http://\" or \"https://\"");
   text.remove_prefix(colon + 3);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/base/ascii.h"
 #include "core/base/redact.h"
 
 namespace kiln::oci {
@@ -18,13 +19,6 @@ bool is_alnum(char c) {
   return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (auto& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
 Error bad(std::string_view text, std::string why) {
   return {Errc::kInvalid, "image reference " + quoted_name(text) + ": " + std::move(why)};
 }
@@ -33,7 +27,7 @@ Error bad(std::string_view text, std::string why) {
 /// "Foo/bar" is a registry as well; but in lower case, as registries are written, it is none, and
 /// one name must not mean two images.
 bool looks_like_registry(std::string_view part) {
-  return part.find_first_of(".:[") != part.npos || lower(part) == "localhost";
+  return part.find_first_of(".:[") != part.npos || ascii_lower(part) == "localhost";
 }
 
 bool valid_port(std::string_view port) {
@@ -102,7 +96,7 @@ Result<void> check_path(std::string_view whole, std::string_view path) {
     const auto slash = std::min(rest.find('/'), rest.size());
     const auto part = rest.substr(0, slash);
     if (std::any_of(part.begin(), part.end(), [](char c) { return c >= 'A' && c <= 'Z'; }))
-      return bad(whole, "repository names are lower case; write " + quoted_name(lower(path)));
+      return bad(whole, "repository names are lower case; write " + quoted_name(ascii_lower(path)));
     if (!valid_path_part(part))
       return bad(whole,
                  "the repository part " + quoted_name(part) +
@@ -113,7 +107,7 @@ Result<void> check_path(std::string_view whole, std::string_view path) {
 }
 
 std::string canonical_registry(std::string_view registry) {
-  auto name = lower(registry);
+  auto name = ascii_lower(registry);
   if (name == "docker.io" || name == "registry-1.docker.io" || name == "index.docker.io")
     return std::string(kDockerHub);
   return name;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "core/layer/entry_path.h"
 
 namespace kiln::source {
@@ -37,11 +38,6 @@ std::string_view on_ntfs(std::string_view name) {
   name = name.substr(0, name.find(':'));
   const auto last = name.find_last_not_of(". ");
   return name.substr(0, last == name.npos ? 0 : last + 1);
-}
-
-bool equal_in_any_case(std::string_view text, std::string_view lower) {
-  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/base/ascii.h"
+
 namespace kiln::source {
 namespace {
 
@@ -192,8 +194,7 @@ std::string GitUrl::repository_name() const {
   for (const char c : path_)
     if (c != '/' || name.back() != '/') name += c;
   while (name.ends_with('/')) name.pop_back();
-  for (char& c : name)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  name = ascii_lower(name);
   if (name.ends_with(kEnding)) name.resize(name.size() - kEnding.size());
   return name;
 }
