@@ -36,10 +36,9 @@ std::string base_term(const oci::Repository& repository, std::string_view tag) {
   return "base " + repository.str() + ":" + std::string(tag);
 }
 
-std::vector<std::string> terms_of(const api::ImageBuild& build) {
+std::vector<std::string> terms_of(const api::ImageBuild& build, const std::string& output) {
   std::vector<std::string> terms;
-  if (const auto output = output_of(build); !output.empty())
-    terms.push_back(output_term(build.metadata.namespace_, output));
+  if (!output.empty()) terms.push_back(output_term(build.metadata.namespace_, output));
   // A digest is followed by nobody.
   if (const auto base = oci::Reference::parse(build.spec.base.image); base && !base->digest())
     terms.push_back(base_term(base->repository(), base->tag()));
@@ -99,7 +98,7 @@ std::shared_ptr<const Seen> ClusterView::find(const kube::ObjectKey& key) const 
   auto seen = std::make_shared<Seen>();
   seen->meta = kept->meta();
   seen->unreadable = kept->unreadable;
-  if (auto build = read_build(*kept)) seen->build = std::move(build);
+  seen->build = read_build(*kept);
   return seen;
 }
 
@@ -114,7 +113,7 @@ void ClusterView::put(const kube::Object& object) {
     const bool never_built = build->status.digest.empty();
     kept.follows_content = build->spec.triggers.content || never_built;
     kept.follows_base = build->spec.triggers.base || never_built;
-    terms = terms_of(*build);
+    terms = terms_of(*build, kept.output);
   } else {
     kept.unreadable = build.error().message;
     ++unreadable_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "controller/kube/micro_time.h"
 #include "controller/runtime/backoff.h"
 #include "core/base/time_text.h"
 
@@ -14,12 +15,6 @@ using std::chrono::milliseconds;
 /// Waits of those who stand by are longer by a random share of up to this, so that they do not all
 /// ask at once.
 constexpr double kJitter = 1.2;
-
-/// The API's MicroTime: six digits, no more and no fewer.
-std::string micro_time(WallTime time) {
-  auto text = format_rfc3339(time);
-  return text.insert(text.size() - 1, ".000000");
-}
 
 }  // namespace
 
@@ -115,7 +110,7 @@ ElectionAction ElectionMachine::request(ElectionAction::Kind kind, Time now, Wal
 }
 
 LeaseRecord ElectionMachine::record_to_write(WallTime wall) const {
-  const auto time = micro_time(wall);
+  const auto time = kube::micro_time(wall);
   LeaseRecord record = observed_;
   record.renewed = time;
   if (state_ == ElectionState::kReleasing) {

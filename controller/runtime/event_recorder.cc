@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "controller/kube/micro_time.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/base/sha256.h"
@@ -25,13 +26,6 @@ std::string cut(std::string_view text, std::size_t limit_bytes) {
   auto end = limit_bytes - kEllipsis.size();
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
   return std::string(text.substr(0, end)) + std::string(kEllipsis);
-}
-
-/// MicroTime wants the fraction.
-std::string micro_time(WallTime time) {
-  auto text = format_rfc3339(time);
-  text.insert(text.size() - 1, ".000000");
-  return text;
 }
 
 /// One Event as it was, or is to be, written.
@@ -75,7 +69,7 @@ std::string event_namespace(const Series& series) {
 }
 
 Json series_json(const Series& series) {
-  return {{"count", series.count}, {"lastObservedTime", micro_time(series.last)}};
+  return {{"count", series.count}, {"lastObservedTime", kube::micro_time(series.last)}};
 }
 
 Json event_json(const Series& series, const std::string& id,
@@ -85,7 +79,7 @@ Json event_json(const Series& series, const std::string& id,
       {"apiVersion", kube::kEvents.api_version()},
       {"kind", kube::kEvents.kind},
       {"metadata", {{"name", event_name(series, id)}, {"namespace", event_namespace(series)}}},
-      {"eventTime", micro_time(series.first)},
+      {"eventTime", kube::micro_time(series.first)},
       {"reportingController", options.reporting_controller},
       {"reportingInstance", options.reporting_instance},
       {"type", series.type == EventType::kWarning ? "Warning" : "Normal"},

@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "core/base/redact.h"
+#include "core/source/git_errors.h"
 
 namespace kiln::source {
 namespace {
@@ -77,9 +78,7 @@ Error local_git_error(const ExitStatus& status, const std::string& errors) {
   if (errors.find("ut of memory") != std::string::npos ||
       errors.find("Cannot allocate memory") != std::string::npos)
     return {Errc::kInvalid, "git needs more memory for this repository than it may use: " + words};
-  if (status.signal == SIGSEGV)
-    return {Errc::kInvalid,
-            "git breaks down over this repository; its directories may be nested too deeply"};
+  if (status.signal == SIGSEGV) return {Errc::kInvalid, kGitBrokeDown};
   // A limit, or somebody else: that says nothing of the repository.
   if (status.signal != 0) return {Errc::kUnavailable, "git was ended by " + status.str()};
   return {Errc::kCorrupt,
