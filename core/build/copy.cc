@@ -83,10 +83,10 @@ class Copier {
 };
 
 /// Everything below `top`, then `top` under each tag. Lifetime: as copy_image().
-Task<Result<int>> copy_all(store::ImageReader& from,
-                           store::Destination& to,  // NOLINT: see Lifetime
-                           BlobPusher& pusher,      // NOLINT
-                           oci::RawManifest top, std::vector<std::string> tags) {
+Task<Result<void>> copy_once(store::ImageReader& from,
+                             store::Destination& to,  // NOLINT: see Lifetime
+                             BlobPusher& pusher,      // NOLINT
+                             oci::RawManifest top, std::vector<std::string> tags) {
   Copier copier(from, pusher);
   KILN_CO_TRY(co_await copier.copy_references(top, 0));
   for (const auto& tag : tags) {
@@ -95,7 +95,7 @@ Task<Result<int>> copy_all(store::ImageReader& from,
       co_return std::move(stored).error().while_doing(
           tag.empty() ? std::string("pushing the manifest") : "moving the tag " + tag);
   }
-  co_return 0;
+  co_return Result<void>();
 }
 
 }  // namespace
@@ -113,10 +113,10 @@ Task<Result<CopyReport>> copy_image(store::ImageReader& from, store::Destination
     if (!top) co_return std::move(top).error();
   }
   BlobPusher pusher(to, registry, std::move(request.origins), std::move(request.listener));
-  auto copied = co_await copy_all(from, to, pusher, *top, request.tags);
+  auto copied = co_await copy_once(from, to, pusher, *top, request.tags);
   // The registry lost what it said it had (garbage collection): all of it again, once.
   if (!copied && copied.error().code == Errc::kConflict)
-    copied = co_await copy_all(from, to, pusher, *top, request.tags);
+    copied = co_await copy_once(from, to, pusher, *top, request.tags);
   if (!copied) co_return std::move(copied).error();
   CopyReport report(std::move(*top));
   report.push = pusher.report();

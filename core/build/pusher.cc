@@ -28,6 +28,19 @@ std::vector<Task<Result<int>>> blob_tasks(BlobPusher& pusher, const image::Image
   return tasks;
 }
 
+/// Lifetime: as push_content().
+Task<Result<PushReport>> push_once(std::shared_ptr<const image::ImageSet> images,
+                                   store::Destination& destination,  // NOLINT: see Lifetime
+                                   registry::Client& registry,       // NOLINT
+                                   AccessTo origins, PushListener listener,
+                                   std::vector<std::string> tags) {
+  auto report =
+      co_await push_content(images, destination, registry, std::move(origins), std::move(listener));
+  if (!report) co_return report;
+  KILN_CO_TRY(co_await publish(std::move(images), destination, std::move(tags)));
+  co_return report;
+}
+
 }  // namespace
 
 AccessTo always(registry::Access access) {
@@ -66,14 +79,10 @@ Task<Result<PushReport>> push_images(std::shared_ptr<const image::ImageSet> imag
                                      store::Destination& destination, registry::Client& registry,
                                      AccessTo origins, PushListener listener,
                                      std::vector<std::string> tags) {
-  for (bool again = false;; again = true) {
-    auto report = co_await push_content(images, destination, registry, origins, listener);
-    Result<void> published;
-    if (report) published = co_await publish(images, destination, tags);
-    if (report && published) co_return report;
-    auto error = report ? std::move(published).error() : std::move(report).error();
-    if (again || error.code != Errc::kConflict) co_return error;
-  }
+  auto pushed = co_await push_once(images, destination, registry, origins, listener, tags);
+  if (!pushed && pushed.error().code == Errc::kConflict)
+    pushed = co_await push_once(images, destination, registry, origins, listener, tags);
+  co_return pushed;
 }
 
 }  // namespace kiln::build
