@@ -23,7 +23,6 @@ import http.client
 import json
 import pathlib
 import re
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -35,7 +34,7 @@ for folder in ("cluster", "scenarios"):
     sys.path.insert(0, str(ROOT / "tests" / folder))
 
 from cluster import Cluster  # noqa: E402  (found through the lines above)
-from world import binary  # noqa: E402
+from world import binary, install  # noqa: E402
 
 CLIENTS = 16
 DEADLINE_S = 600
@@ -46,11 +45,7 @@ class Api:
     """One kept-alive connection to the API server as its administrator."""
 
     def __init__(self, cluster: Cluster) -> None:
-        pki = cluster.ca_file.parent
-        context = ssl.create_default_context(cafile=str(cluster.ca_file))
-        context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
-        host, port = cluster.apiserver.address.split(":")
-        self._connection = http.client.HTTPSConnection(host, int(port), timeout=60, context=context)
+        self._connection = cluster.apiserver.connect(60)
 
     def call(self, method: str, path: str, body: dict | None = None,
              content_type: str = "application/json") -> dict:
@@ -235,10 +230,7 @@ def main() -> int:
     parser.add_argument("--idle", type=int, default=0, metavar="SECONDS")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Cluster(audit=bool(args.idle), registry=False) as cluster:
-        cluster.kubectl("apply", "-f", str(ROOT / "crds" / "kiln.build_imagebuilds.yaml"))
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
-                        "customresourcedefinition/imagebuilds.kiln.build")
-        cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "rbac.yaml"))
+        install(cluster)
         what = stay_idle if args.idle else measure
         return what(cluster, args, pathlib.Path(folder))
 

@@ -20,7 +20,6 @@ import io
 import json
 import pathlib
 import secrets
-import ssl
 import statistics
 import sys
 import tempfile
@@ -30,29 +29,20 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 for folder in ("cluster", "scenarios"):
     sys.path.insert(0, str(ROOT / "tests" / folder))
 
-import base_image  # noqa: E402  (found through the lines above)
-import git_server  # noqa: E402
+import git_server  # noqa: E402  (found through the lines above)
 from cluster import Cluster  # noqa: E402
-from world import Controller, World  # noqa: E402
+from world import Controller, World, install, push_base  # noqa: E402
 
 TOKEN = secrets.token_hex(16)
 PLACE = "/usr/share/nginx/html"
 DEADLINE_S = 30
 
 
-def connect(cluster: Cluster) -> http.client.HTTPSConnection:
-    """To the API server, as its administrator."""
-    pki = cluster.ca_file.parent
-    context = ssl.create_default_context(cafile=str(cluster.ca_file))
-    context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
-    return http.client.HTTPSConnection(cluster.apiserver.address, timeout=DEADLINE_S, context=context)
-
-
 class Digests:
     """The digests of one ImageBuild as a watch tells them."""
 
     def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
-        connection = connect(cluster)
+        connection = cluster.apiserver.connect(DEADLINE_S)
         connection.request("GET", f"/apis/kiln.build/v1alpha1/namespaces/{namespace}/imagebuilds"
                                   f"?watch=1&fieldSelector=metadata.name={name}")
         self._answer = connection.getresponse()
@@ -83,7 +73,7 @@ def summary(what: str, waits: list[float]) -> str:
 
 
 def measure_config_map(world: World, cluster: Cluster, args: argparse.Namespace) -> str:
-    connection = connect(cluster)
+    connection = cluster.apiserver.connect(DEADLINE_S)
 
     def edit(number: int) -> None:
         connection.request("PATCH", f"/api/v1/namespaces/{world.namespace}/configmaps/content",
@@ -141,13 +131,8 @@ def measure_git(world: World, cluster: Cluster, args: argparse.Namespace, folder
 def measure(args: argparse.Namespace) -> list[str]:
     with tempfile.TemporaryDirectory() as name, Cluster() as cluster:
         folder = pathlib.Path(name)
-        cluster.kubectl("apply", "-f", str(ROOT / "crds" / "kiln.build_imagebuilds.yaml"))
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
-                        "customresourcedefinition/imagebuilds.kiln.build")
-        cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "rbac.yaml"))
-        base = f"{cluster.registry().address}/library/nginx:1.27"
-        base_image.push(base)
-        world = World(cluster, base, folder, "bench")
+        install(cluster)
+        world = World(cluster, push_base(cluster), folder, "bench")
         token = base64.b64encode(TOKEN.encode()).decode()
         world.apply({"apiVersion": "v1", "kind": "Secret", "data": {"token": token},
                      "metadata": {"name": "hooks", "namespace": world.namespace}})

@@ -90,9 +90,12 @@ class ApiServer(Server):
                 *self.flags]
 
     def probe(self) -> str:
-        connection = http.client.HTTPSConnection(self.address, timeout=PROBE_DEADLINE_S,
-                                                 context=self._admin_context)
-        return _lack(connection, "/readyz")
+        return _lack(self.connect(PROBE_DEADLINE_S), "/readyz")
+
+    def connect(self, deadline_s: float) -> http.client.HTTPSConnection:
+        """As the cluster's administrator."""
+        return http.client.HTTPSConnection(self.address, timeout=deadline_s,
+                                           context=self._admin_context)
 
     @functools.cached_property
     def _admin_context(self) -> ssl.SSLContext:

@@ -11,23 +11,11 @@
 
 #include "core/layer/tar_reader.h"
 #include "tests/fuzz/fuzzing.h"
+#include "tests/support/stepping_source.h"
 
 namespace kiln::fuzzing {
 
 inline constexpr layer::ReadLimits kTarLimits{1000, 1 << 20, 2000, 256 << 10};
-
-/// Gives at most `step` bytes at a time.
-class SteppingSource final : public ByteSource {
- public:
-  SteppingSource(std::string_view bytes, std::size_t step) : source_(bytes), step_(step) {}
-  Result<std::size_t> read(std::span<char> buffer) override {
-    return source_.read(buffer.first(std::min(step_, buffer.size())));
-  }
-
- private:
-  MemorySource source_;
-  std::size_t step_;
-};
 
 struct ReadEntry {
   layer::TarEntry found;
@@ -42,7 +30,7 @@ struct Reading {
 
 /// A whole tar, or the error that it ends in.
 inline Result<std::vector<ReadEntry>> read_tar(std::string_view bytes, const Reading& how = {}) {
-  SteppingSource source(bytes, how.source_step);
+  fakes::SteppingSource source(bytes, how.source_step);
   auto reader = layer::TarReader::open(source, kTarLimits);
   if (reader.has_error()) return std::move(reader).error();
   std::vector<ReadEntry> all;

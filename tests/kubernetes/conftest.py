@@ -12,28 +12,22 @@ for folder in ("cluster", "scenarios", "support", "kubernetes"):
     sys.path.insert(0, str(ROOT / "tests" / folder))
 
 from cluster import Cluster  # noqa: E402  (found through the lines above)
-from world import Controller, World  # noqa: E402
+from world import Controller, World, install, push_base  # noqa: E402
 
-import base_image  # noqa: E402
 from replicas import Replicas  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def cluster():
     with Cluster(audit=True) as cluster:
-        cluster.kubectl("apply", "-f", str(ROOT / "crds" / "kiln.build_imagebuilds.yaml"))
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
-                        "customresourcedefinition/imagebuilds.kiln.build")
-        cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "rbac.yaml"))
+        install(cluster)
         yield cluster
 
 
 @pytest.fixture(scope="session")
 def base(cluster):
     """The nginx stand-in, pushed once: its reference."""
-    reference = f"{cluster.registry().address}/library/nginx:1.27"
-    base_image.push(reference)
-    return reference
+    return push_base(cluster)
 
 
 @pytest.fixture(scope="session")

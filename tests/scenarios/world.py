@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 
+import base_image
 from cluster import Cluster, KubectlError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -33,6 +34,21 @@ def run(*words: str, check: bool = True, env: dict | None = None, input: str | N
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(words)}: exit {done.returncode}\n{done.stderr}")
     return done
+
+
+def install(cluster: Cluster) -> None:
+    """The ImageBuild API, and the rights of deploy/rbac.yaml."""
+    cluster.kubectl("apply", "-f", str(ROOT / "crds" / "kiln.build_imagebuilds.yaml"))
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
+                    "customresourcedefinition/imagebuilds.kiln.build")
+    cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "rbac.yaml"))
+
+
+def push_base(cluster: Cluster) -> str:
+    """The nginx stand-in; answers its reference."""
+    reference = f"{cluster.registry().address}/library/nginx:1.27"
+    base_image.push(reference)
+    return reference
 
 
 class Controller:

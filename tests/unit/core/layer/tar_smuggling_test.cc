@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/file.h"
+#include "tests/support/stepping_source.h"
 #include "tests/unit/core/layer/tar_pieces.h"
 
 namespace kiln::layer {
@@ -38,19 +39,6 @@ std::string inner() {
 std::string long_name(const std::string& name, char type = 'L') {
   return with_body("././@LongLink", type, name + '\0');
 }
-
-/// Gives at most `step` bytes at a time.
-class SteppingSource final : public ByteSource {
- public:
-  SteppingSource(std::string_view bytes, std::size_t step) : source_(bytes), step_(step) {}
-  Result<std::size_t> read(std::span<char> buffer) override {
-    return source_.read(buffer.first(std::min(step_, buffer.size())));
-  }
-
- private:
-  MemorySource source_;
-  std::size_t step_;
-};
 
 struct Tar {
   std::string name;
@@ -98,7 +86,7 @@ TEST_P(SmugglingTar, IsReadAsOtherProgramsReadIt) {
   ASSERT_TRUE(got.has_value()) << got.error().message;
   EXPECT_EQ(paths_of(*got), want);
   for (const std::size_t step : {1U, 5U, 511U, 512U, 513U, 700U}) {
-    SteppingSource source(tar_, step);
+    fakes::SteppingSource source(tar_, step);
     const auto stepped = read_tar(source);
     ASSERT_TRUE(stepped.has_value()) << step << ": " << stepped.error().message;
     EXPECT_EQ(paths_of(*stepped), want) << step;
@@ -124,7 +112,7 @@ TEST_P(SmugglingTarRefused, HoweverItIsCutInPieces) {
     EXPECT_NE(got.error().message.find(GetParam().why), std::string::npos) << got.error().message;
   }
   for (const std::size_t step : {1U, 5U, 511U, 512U, 513U, 700U}) {
-    SteppingSource source(tar_, step);
+    fakes::SteppingSource source(tar_, step);
     const auto stepped = read_tar(source);
     ASSERT_TRUE(stepped.has_error()) << step;
     EXPECT_NE(stepped.error().message.find(GetParam().why), std::string::npos) << step;
