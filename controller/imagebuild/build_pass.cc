@@ -33,12 +33,6 @@ std::string requested_at(const kube::ObjectMeta& meta, const api::Status& status
   return value == status.last_handled_reconcile_at ? "" : value;
 }
 
-std::string duration_since(std::chrono::steady_clock::time_point since, const Clock& clock) {
-  const auto passed =
-      std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady_now() - since);
-  return format_duration(std::max(passed, std::chrono::milliseconds(1)));
-}
-
 std::string repository_of(const std::string& image) {
   return image.substr(0, image.find('@'));
 }
@@ -134,12 +128,6 @@ bool BuildPass::spec_is_new() const {
          pushed->observed_generation != seen_->meta.generation;
 }
 
-bool BuildPass::is_ours(const std::string& digest) const {
-  const auto same = [&](const api::HistoryEntry& entry) { return entry.digest == digest; };
-  return digest == status_.digest || (status_.pending && status_.pending->digest == digest) ||
-         std::any_of(status_.history.begin(), status_.history.end(), same);
-}
-
 std::vector<api::Reason> BuildPass::reasons_to_build() const {
   std::vector<api::Reason> reasons;
   if (status_.digest.empty()) return {api::Reason("Created")};
@@ -159,61 +147,6 @@ std::vector<api::Reason> BuildPass::reasons_to_build() const {
     reasons.emplace_back("BaseChanged", status_.base->digest, base);
   if (reasons.empty()) reasons.emplace_back("SpecChanged");
   return reasons;
-}
-
-/// Fills in the tags. While the inputs stay the same so do ${date} and all else: once per build.
-Result<Next> BuildPass::render_tags() {
-  plan::TagFacts facts{ports_.clock.now(), key_, seen_->meta.generation,
-                       plan::first_commit(*fetched_)};
-  const bool same_build = status_.input_key == key_ && status_.last_build && !destination_is_new();
-  if (same_build)
-    if (const auto built = parse_rfc3339(status_.last_build->completed_at)) facts.date = *built;
-  auto tags = plan::render_tags(*build_, facts);
-  if (!tags) return std::move(tags).error();
-  tags_ = std::move(*tags);
-  if (same_build && !spec_is_new()) tags_ = status_.tags;
-  return Next::kContinue;
-}
-
-Task<Result<Next>> BuildPass::look_at_tags() {
-  const auto output = *oci::Reference::parse(build_->spec.output.image);
-  held_.clear();
-  for (const auto& tag : tags_) {
-    auto now = co_await ports_.registry.resolve(output.with_tag(tag), plan_->output_access);
-    // Some registries say "denied" of a repository that the first push will create.
-    const bool absent = !now && (now.error().code == Errc::kNotFound ||
-                                 (now.error().code == Errc::kDenied && status_.digest.empty()));
-    if (!now && !absent) co_return std::move(now).error();
-    held_.push_back(now ? now->digest.str() : std::string());
-  }
-  co_return Next::kContinue;
-}
-
-/// The inputs are as they were when the tags were last moved: do the tags still say so?
-Result<Next> BuildPass::judge_tags() {
-  std::vector<api::Reason> restored;
-  for (std::size_t i = 0; i < tags_.size(); ++i) {
-    if (held_[i] == status_.digest) continue;
-    const bool known =
-        std::find(status_.tags.begin(), status_.tags.end(), tags_[i]) != status_.tags.end();
-    if (known && !held_[i].empty() && !is_ours(held_[i]))
-      return halt("TagMoved",
-                  "the tag " + tags_[i] + " holds " + held_[i] +
-                      ", which Kiln did not push; "
-                      "Kiln's image is " +
-                      status_.digest + ". Delete the tag to have it restored",
-                  true, false);
-    restored.emplace_back(known ? "Restored" : "SpecChanged", held_[i], status_.digest);
-  }
-  if (restored.empty() && !status_.pending) {
-    status_.tags = tags_;
-    note_revisions();
-    up_to_date_ = true;
-    return halt("Succeeded", "the image is up to date", false, true);
-  }
-  if (restored.empty()) restored.emplace_back("Restored", status_.pending->digest, status_.digest);
-  reasons_ = {restored.front()};
-  return Next::kContinue;
 }
 
 Task<Result<Next>> BuildPass::stop_if_up_to_date() {
@@ -324,79 +257,6 @@ Task<Result<Next>> BuildPass::publish() {
   built_ = true;
   finish_status();
   co_return Next::kContinue;
-}
-
-void BuildPass::note_stage(std::string name, std::chrono::steady_clock::time_point since) {
-  api::Stage stage;
-  stage.name = std::move(name);
-  stage.duration = duration_since(since, ports_.clock);
-  stages_.push_back(std::move(stage));
-}
-
-void BuildPass::describe_base_and_content() {
-  api::BaseStatus base;
-  base.reference = build_->spec.base.image;
-  base.digest = base_->digest ? base_->digest->str() : "";
-  for (const auto& platform : base_->platforms) {
-    api::BasePlatform one;
-    one.platform = platform.platform.str();
-    one.digest = base_->digest ? platform.descriptor.digest.str() : "";
-    base.platforms.push_back(std::move(one));
-  }
-  status_.base = std::move(base);
-  status_.content.clear();
-  for (std::size_t i = 0; i < fetched_->size(); ++i) {
-    const auto& fetched = (*fetched_)[i];
-    api::ContentStatus one;
-    one.path = build_->spec.content[i].path;
-    one.source = fetched.description;
-    one.revision = fetched.content.revision;
-    one.digest = fetched.content.identity;
-    one.files = static_cast<std::int64_t>(fetched.content.tree.size());
-    one.size = static_cast<std::int64_t>(fetched.content.tree.content_bytes());
-    status_.content.push_back(std::move(one));
-  }
-}
-
-void BuildPass::finish_status() {
-  const auto digest = images_->top().digest.str();
-  if (status_.digest.empty() && report_.uploaded_bytes == 0) reasons_ = {api::Reason("Adopted")};
-  describe_base_and_content();
-  status_.layers.clear();
-  for (const auto& layer : assembled_->layers) {
-    api::LayerStatus one;
-    one.digest = layer.blob.descriptor().digest.str();
-    one.diff_id = layer.diff_id.str();
-    one.size = static_cast<std::int64_t>(layer.blob.descriptor().size_bytes);
-    one.media_type = layer.blob.descriptor().media_type;
-    status_.layers.push_back(std::move(one));
-  }
-  const auto now = format_rfc3339(ports_.clock.now());
-  api::LastBuild last;
-  last.reasons = reasons_;
-  last.started_at = format_rfc3339(started_);
-  last.completed_at = now;
-  last.duration = duration_since(started_steady_, ports_.clock);
-  last.stages = stages_;
-  last.uploaded_bytes = static_cast<std::int64_t>(report_.uploaded_bytes);
-  last.reused_bytes = static_cast<std::int64_t>(report_.reused_bytes);
-  status_.last_build = std::move(last);
-  if (status_.history.empty() || status_.history.front().digest != digest) {
-    api::HistoryEntry entry;
-    entry.digest = digest;
-    entry.input_key = key_;
-    entry.completed_at = now;
-    entry.reasons = reasons_;
-    status_.history.insert(status_.history.begin(), std::move(entry));
-  }
-  const auto limit = static_cast<std::size_t>(std::max(build_->spec.history_limit, 0)) + 1;
-  if (status_.history.size() > limit) status_.history.resize(limit);
-  status_.digest = digest;
-  status_.image = plan_->repository.str() + "@" + digest;
-  status_.tags = tags_;
-  status_.input_key = key_;
-  status_.encoder = layer::encoder_id(plan_->request->compression);
-  status_.pending.reset();
 }
 
 Task<Result<void>> BuildPass::write_status() {

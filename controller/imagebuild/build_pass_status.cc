@@ -1,0 +1,91 @@
+// What a BuildPass writes down about an image that it has pushed.
+#include <algorithm>
+
+#include "controller/imagebuild/build_pass.h"
+
+namespace kiln::imagebuild {
+
+namespace {
+
+std::string duration_since(std::chrono::steady_clock::time_point since, const Clock& clock) {
+  const auto passed =
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady_now() - since);
+  return format_duration(std::max(passed, std::chrono::milliseconds(1)));
+}
+
+}  // namespace
+
+void BuildPass::note_stage(std::string name, std::chrono::steady_clock::time_point since) {
+  api::Stage stage;
+  stage.name = std::move(name);
+  stage.duration = duration_since(since, ports_.clock);
+  stages_.push_back(std::move(stage));
+}
+
+void BuildPass::describe_base_and_content() {
+  api::BaseStatus base;
+  base.reference = build_->spec.base.image;
+  base.digest = base_->digest ? base_->digest->str() : "";
+  for (const auto& platform : base_->platforms) {
+    api::BasePlatform one;
+    one.platform = platform.platform.str();
+    one.digest = base_->digest ? platform.descriptor.digest.str() : "";
+    base.platforms.push_back(std::move(one));
+  }
+  status_.base = std::move(base);
+  status_.content.clear();
+  for (std::size_t i = 0; i < fetched_->size(); ++i) {
+    const auto& fetched = (*fetched_)[i];
+    api::ContentStatus one;
+    one.path = build_->spec.content[i].path;
+    one.source = fetched.description;
+    one.revision = fetched.content.revision;
+    one.digest = fetched.content.identity;
+    one.files = static_cast<std::int64_t>(fetched.content.tree.size());
+    one.size = static_cast<std::int64_t>(fetched.content.tree.content_bytes());
+    status_.content.push_back(std::move(one));
+  }
+}
+
+void BuildPass::finish_status() {
+  const auto digest = images_->top().digest.str();
+  if (status_.digest.empty() && report_.uploaded_bytes == 0) reasons_ = {api::Reason("Adopted")};
+  describe_base_and_content();
+  status_.layers.clear();
+  for (const auto& layer : assembled_->layers) {
+    api::LayerStatus one;
+    one.digest = layer.blob.descriptor().digest.str();
+    one.diff_id = layer.diff_id.str();
+    one.size = static_cast<std::int64_t>(layer.blob.descriptor().size_bytes);
+    one.media_type = layer.blob.descriptor().media_type;
+    status_.layers.push_back(std::move(one));
+  }
+  const auto now = format_rfc3339(ports_.clock.now());
+  api::LastBuild last;
+  last.reasons = reasons_;
+  last.started_at = format_rfc3339(started_);
+  last.completed_at = now;
+  last.duration = duration_since(started_steady_, ports_.clock);
+  last.stages = stages_;
+  last.uploaded_bytes = static_cast<std::int64_t>(report_.uploaded_bytes);
+  last.reused_bytes = static_cast<std::int64_t>(report_.reused_bytes);
+  status_.last_build = std::move(last);
+  if (status_.history.empty() || status_.history.front().digest != digest) {
+    api::HistoryEntry entry;
+    entry.digest = digest;
+    entry.input_key = key_;
+    entry.completed_at = now;
+    entry.reasons = reasons_;
+    status_.history.insert(status_.history.begin(), std::move(entry));
+  }
+  const auto limit = static_cast<std::size_t>(std::max(build_->spec.history_limit, 0)) + 1;
+  if (status_.history.size() > limit) status_.history.resize(limit);
+  status_.digest = digest;
+  status_.image = plan_->repository.str() + "@" + digest;
+  status_.tags = tags_;
+  status_.input_key = key_;
+  status_.encoder = layer::encoder_id(plan_->request->compression);
+  status_.pending.reset();
+}
+
+}  // namespace kiln::imagebuild
