@@ -17,13 +17,14 @@ import argparse
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import xml.etree.ElementTree as xml
+from typing import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "cluster"))
@@ -37,6 +38,8 @@ PYTEST_DEADLINE_S = 30 * 60
 NO_TESTS = 5  # pytest's exit code
 # Folders whose tests mostly wait, for retries above all: one process for each file, all at once.
 WAITS = {"tests/faults"}
+# Folders whose tests start servers of their own and mostly wait for them: one after another, beside all the others.
+BESIDE = {"tests/cluster", "tests/determinism", "tests/kubernetes", "tests/library"}
 
 
 @dataclasses.dataclass
@@ -116,15 +119,17 @@ class Suite:
     name: str
     files: list[pathlib.Path]
 
-    def run(self, build: pathlib.Path, environment: dict[str, str], output=None) -> Count:
+    def run(self, build: pathlib.Path, environment: dict[str, str]) -> Count:
+        """What it prints comes in one piece at its end, so that suites may run side by side."""
         report = build.absolute() / "reports" / (self.name.replace("/", "_") + ".xml")
         report.parent.mkdir(exist_ok=True)
         report.unlink(missing_ok=True)
         run = subprocess.run(
             ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider",
              f"--junit-xml={report}", *map(str, self.files)],
-            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            timeout=PYTEST_DEADLINE_S)
+            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace", timeout=PYTEST_DEADLINE_S)
+        print(f"\nPython tests of {self.name}\n{run.stdout}", end="", flush=True)
         cases = count_cases(report) if report.exists() else Count()
         if run.returncode not in (0, NO_TESTS) and not cases.failed:
             cases.failed.append(f"{self.name} (pytest ended with exit code {run.returncode})")
@@ -135,31 +140,34 @@ def tests_in(folder: str) -> list[pathlib.Path]:
     return sorted(path for pattern in ("test_*.py", "*_test.py") for path in (ROOT / folder).glob(pattern))
 
 
-def run_at_once(suites: list[Suite], build: pathlib.Path, environment: dict[str, str]) -> Count:
-    """Their outputs follow one after another."""
-    outputs = [tempfile.TemporaryFile("w+", errors="replace") for _ in suites]
+def run_at_once(runs: list[Callable[[], Count]]) -> Count:
     count = Count()
-    with concurrent.futures.ThreadPoolExecutor(len(suites)) as pool:
-        for suite, output, cases in zip(suites, outputs, pool.map(
-                lambda suite, output: suite.run(build, environment, output), suites, outputs)):
-            with output:
-                output.seek(0)
-                print(f"\nPython tests of {suite.name}\n{output.read()}", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(len(runs)) as pool:
+        for cases in pool.map(lambda run: run(), runs):
             count.add(cases)
     return count
 
 
-def run_pytest(build: pathlib.Path, environment: dict[str, str]) -> Count:
-    """One process for each folder, because their helper modules may have equal names."""
+def run_folder(folder: str, build: pathlib.Path, environment: dict[str, str]) -> Count:
+    """One process, because the helper modules of two folders may have equal names."""
+    if folder not in WAITS:
+        return Suite(folder, tests_in(folder)).run(build, environment)
+    suites = [Suite(str(path.relative_to(ROOT)), [path]) for path in tests_in(folder)]
+    return run_at_once([functools.partial(suite.run, build, environment) for suite in suites])
+
+
+def run_lane(folders: list[str], build: pathlib.Path, environment: dict[str, str]) -> Count:
     count = Count()
-    for folder in python_suites():
-        if folder in WAITS:
-            suites = [Suite(str(path.relative_to(ROOT)), [path]) for path in tests_in(folder)]
-            count.add(run_at_once(suites, build, environment))
-            continue
-        print(f"\nPython tests of {folder}", flush=True)
-        count.add(Suite(folder, tests_in(folder)).run(build, environment))
+    for folder in folders:
+        count.add(run_folder(folder, build, environment))
     return count
+
+
+def run_pytest(build: pathlib.Path, environment: dict[str, str]) -> Count:
+    folders = python_suites()
+    print(f"\nPython tests of {len(folders)} folders; each is shown when it is done", flush=True)
+    lanes = ([folder for folder in folders if folder in BESIDE], [folder for folder in folders if folder not in BESIDE])
+    return run_at_once([functools.partial(run_lane, lane, build, environment) for lane in lanes])
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import pathlib
@@ -76,13 +77,29 @@ class AtOnceTest(unittest.TestCase):
             for number, claim in enumerate(("True", "1 == 2")):
                 file = folder / f"test_{number}.py"
                 file.write_text(f"def test_it(): assert {claim}\n")
-                suites.append(run_tests.Suite(f"suite-{number}", [file]))
+                suites.append(functools.partial(run_tests.Suite(f"suite-{number}", [file]).run, folder, dict(os.environ)))
             shown = io.StringIO()
             with contextlib.redirect_stdout(shown):
-                count = run_tests.run_at_once(suites, folder, dict(os.environ))
+                count = run_tests.run_at_once(suites)
 
         self.assertEqual((count.passed, len(count.failed)), (1, 1))
         self.assertIn("assert 1 == 2", shown.getvalue())
+
+    def test_every_folder_is_in_one_lane(self):
+        seen = []
+        lane = run_tests.run_lane
+        run_tests.run_lane = lambda folders, *_: (seen.extend(folders), Count(passed=len(folders)))[1]
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                count = run_tests.run_pytest(pathlib.Path("build"), {})
+        finally:
+            run_tests.run_lane = lane
+
+        self.assertEqual(sorted(seen), run_tests.python_suites())
+        self.assertEqual(count.passed, len(seen))
+
+    def test_the_folders_with_a_way_of_their_own_exist(self):
+        self.assertEqual((run_tests.WAITS | run_tests.BESIDE) - set(run_tests.python_suites()), set())
 
 
 if __name__ == "__main__":
