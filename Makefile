@@ -30,6 +30,13 @@ install: build ## Programs and library into PREFIX (/usr/local); DESTDIR= and CO
 	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(abspath $(PREFIX))" \
 	  $(if $(COMPONENT),--component $(COMPONENT))
 
+ARCH ?= amd64
+.PHONY: image
+image: ## The controller's image, built by kiln itself: build/image; IMAGE=REF pushes it there
+	@tools/setup.sh build image
+	@$(MAKE) --no-print-directory build
+	@tools/image/make_image.py --arch $(ARCH) $(if $(IMAGE),--tag $(IMAGE))
+
 .PHONY: demo
 demo: ## Builds, then shows a cluster that turns a ConfigMap into an image; cleans up after itself
 	@tools/setup.sh build demo

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes sure that this machine has what a group of targets needs: setup.sh GROUP…
 #
-# Groups: build, test, demo, lint, fuzz. On Debian 12 missing packages are installed with apt-get if we are
+# Groups: build, image, test, demo, lint, fuzz. On Debian 12 missing packages are installed with apt-get if we are
 # root; otherwise the one line to run is printed and the exit code is 1. Nothing is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +10,8 @@ build=(make g++ cmake ninja-build ccache pkg-config git ca-certificates
   libboost1.81-dev libssl-dev zlib1g-dev libisal-dev libdeflate-dev libzstd-dev libarchive-dev
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev
   prometheus-cpp-dev)
+# What is in the image is fetched by tools/image, not installed.
+image=(python3 apt dpkg binutils ca-certificates)
 demo=(python3 openssl)
 # nginx, fcgiwrap and sshd serve git to tests/integration/git; nginx, docker-registry (2.8) and iproute2 are
 # for tests/faults. The last line is for tests/compare, 280 MB of disk. Tests start servers of their own, so
@@ -26,14 +28,15 @@ needs_go=
 for group in "$@"; do
   case $group in
     build) wanted+=("${build[@]}") ;;
+    image) wanted+=("${image[@]}") ;;
     demo) wanted+=("${demo[@]}") needs_go=yes ;;
     test) wanted+=("${test[@]}") needs_go=yes ;;
     lint) wanted+=("${lint[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
-    *) echo "setup: there is no group '$group'; there are build, test, demo, lint and fuzz" >&2; exit 2 ;;
+    *) echo "setup: there is no group '$group'; there are build, image, test, demo, lint and fuzz" >&2; exit 2 ;;
   esac
 done
-[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, test, demo, lint, fuzz)" >&2; exit 2; }
+[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, image, test, demo, lint, fuzz)" >&2; exit 2; }
 
 # Prints the packages of `wanted` that are not installed.
 missing() {

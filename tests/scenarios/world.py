@@ -74,11 +74,15 @@ class Controller:
         self._starts += 1
         with open(self.log_path, "a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [binary("kiln-controller"), "--kubeconfig", str(self._kubeconfig),
+                [*self.program(), "--kubeconfig", str(self._kubeconfig),
                  "--log-level", "debug", "--cache-dir", str(self._cache),
                  "--min-retry-delay", "200ms", "--max-retry-delay", "2s",
                  "--metrics-addr", "127.0.0.1:0", "--health-addr", "127.0.0.1:0", *self._flags],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def program(self) -> list[str]:
+        """What is started, without flags."""
+        return [binary("kiln-controller")]
 
     def kill(self) -> None:
         """As a crash: nothing is said to anybody."""
