@@ -14,11 +14,12 @@ build=(make g++ cmake ninja-build ccache pkg-config git ca-certificates
 image=(python3 apt dpkg binutils ca-certificates)
 demo=(python3 openssl)
 # nginx, fcgiwrap and sshd serve git to tests/integration/git; nginx, docker-registry (2.8) and iproute2 are
-# for tests/faults. The last line is for tests/compare, 280 MB of disk. Tests start servers of their own, so
-# no service is started after its installation.
+# for tests/faults; prometheus (and its promtool) is for tests/chart. The last line is for tests/compare,
+# 280 MB of disk. Tests start servers of their own, so no service is started after its installation.
 test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml
   python3-prometheus-client skopeo umoci jq
   qemu-user faketime nginx-light fcgiwrap openssh-server openssh-client docker-registry iproute2 curl
+  prometheus
   docker.io buildah libarchive-tools)
 lint=(python3 clang-format-16 clang-tidy-16)
 fuzz=(python3 clang-16 libclang-rt-16-dev)

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 import git_server
+import helm_chart
 import make_image
 import world as scenarios
 from world import ROOT, World, binary, run
@@ -154,9 +155,9 @@ class ControllerOfImage(scenarios.Controller):
 def test_the_controller_in_it_builds_from_git(image, cluster, tmp_path):
     if git_server.missing_program():
         pytest.skip(f"{git_server.missing_program()} is not installed")
-    scenarios.install(cluster)
+    helm_chart.apply(cluster, helm_chart.render())
     base = scenarios.push_base(cluster)
-    kubeconfig = cluster.service_account_kubeconfig("kiln-system", "kiln-controller")
+    kubeconfig = cluster.service_account_kubeconfig(helm_chart.NAMESPACE, "kiln-controller")
     (image.root / "etc" / "kubeconfig").write_bytes(kubeconfig.read_bytes())
     (image.root / "etc" / "kubeconfig").chmod(0o644)
     world = World(cluster, base, tmp_path, "image")
