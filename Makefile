@@ -37,6 +37,19 @@ image: ## The controller's image, built by kiln itself: build/image; IMAGE=REF p
 	@$(MAKE) --no-print-directory build
 	@tools/image/make_image.py --arch $(ARCH) $(if $(IMAGE),--tag $(IMAGE))
 
+.PHONY: manifest chart dist
+manifest: ## The chart as a plain manifest and a Kustomize base: build/manifest; REPOSITORY=where the image is
+	@tools/setup.sh chart
+	@tools/manifest.sh build/manifest $(REPOSITORY)
+	@ls -1 build/manifest/*
+chart: ## The chart as a package: build/chart
+	@tools/setup.sh chart
+	@mkdir -p build/chart
+	@"$$($(PYTHON) tests/cluster/go_tools.py helm)" package charts/kiln --destination build/chart 2>/dev/null
+dist: image ## All that a release consists of, with checksums: build/dist
+	@tools/setup.sh chart
+	@tools/dist.sh build/dist
+
 .PHONY: demo
 demo: ## Builds, then shows a cluster that turns a ConfigMap into an image; cleans up after itself
 	@tools/setup.sh build demo

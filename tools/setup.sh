@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes sure that this machine has what a group of targets needs: setup.sh GROUP…
 #
-# Groups: build, image, test, demo, lint, fuzz. On Debian 12 missing packages are installed with apt-get if we are
+# Groups: build, image, chart, test, demo, lint, fuzz. On Debian 12 missing packages are installed with apt-get if we are
 # root; otherwise the one line to run is printed and the exit code is 1. Nothing is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,6 +12,7 @@ build=(make g++ cmake ninja-build ccache pkg-config git ca-certificates
   prometheus-cpp-dev)
 # What is in the image is fetched by tools/image, not installed.
 image=(python3 apt dpkg binutils ca-certificates)
+chart=(python3)  # And Go, which builds helm once.
 demo=(python3 openssl)
 # nginx, fcgiwrap and sshd serve git to tests/integration/git; nginx, docker-registry (2.8) and iproute2 are
 # for tests/faults; prometheus (and its promtool) is for tests/chart. The last line is for tests/compare,
@@ -30,14 +31,15 @@ for group in "$@"; do
   case $group in
     build) wanted+=("${build[@]}") ;;
     image) wanted+=("${image[@]}") ;;
+    chart) wanted+=("${chart[@]}") ;;
     demo) wanted+=("${demo[@]}") needs_go=yes ;;
     test) wanted+=("${test[@]}") needs_go=yes ;;
     lint) wanted+=("${lint[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
-    *) echo "setup: there is no group '$group'; there are build, image, test, demo, lint and fuzz" >&2; exit 2 ;;
+    *) echo "setup: there is no group '$group'; there are build, image, chart, test, demo, lint and fuzz" >&2; exit 2 ;;
   esac
 done
-[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, image, test, demo, lint, fuzz)" >&2; exit 2; }
+[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, image, chart, test, demo, lint, fuzz)" >&2; exit 2; }
 
 # Prints the packages of `wanted` that are not installed.
 missing() {
