@@ -148,6 +148,10 @@ class BuildRun {
     // A try-out has no commit to name its tags after, and -t names the place.
     if (!local->empty() && !options_.targets.empty()) build_.spec.output.tags.clear();
     KILN_CO_TRY(plan::check_spec(build_));
+    if (!build_.spec.pin.empty() && options_.targets.empty() && !options_.dry_run)
+      co_return Error(Errc::kUnsupported,
+                      "spec.pin: the tags are pinned, so nothing is built for them; name another "
+                      "place with -t, or drop the pin");
     KILN_CO_TRY(co_await make_plan(std::move(*local)));
     KILN_CO_TRY(co_await assemble());
     if (options_.dry_run) {

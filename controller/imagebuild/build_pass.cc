@@ -13,6 +13,7 @@ constexpr int kWriteTries = 3;
 // clang-format off
 constexpr BuildPass::NamedStep kSteps[] = {
     {Step::kSpec, &BuildPass::check_spec},
+    {Step::kPin, &BuildPass::hold_pin},
     {Step::kCredentials, &BuildPass::read_credentials},
     {Step::kContent, &BuildPass::read_content},
     {Step::kFetch, &BuildPass::fetch_content},
@@ -31,10 +32,6 @@ std::string requested_at(const kube::ObjectMeta& meta, const api::Status& status
   const std::string value(std::max(meta.annotation("reconcile.kiln.build/requestedAt"),
                                    meta.annotation("reconcile.fluxcd.io/requestedAt")));
   return value == status.last_handled_reconcile_at ? "" : value;
-}
-
-std::string repository_of(const std::string& image) {
-  return image.substr(0, image.find('@'));
 }
 
 void mark(api::Status& status, std::string_view type, bool holds, std::int64_t generation,
@@ -67,10 +64,11 @@ Task<Result<Next>> BuildPass::run() {
   for (const auto& named : kSteps) {
     step_ = named.step;
     auto next = co_await (this->*named.run)();
-    if (!next) co_return std::move(next).error().while_doing(name_of(named.step));
-    if (*next == Next::kStop) co_return Next::kStop;
+    if (!next) co_return std::move(next).error().while_doing(name_of(step_));
+    if (*next == Next::kStop) break;
   }
-  co_return Next::kContinue;
+  if (!halt_ || up_to_date_) tidy_history();
+  co_return halt_ ? Next::kStop : Next::kContinue;
 }
 
 Result<Next> BuildPass::halt(std::string reason, std::string message, bool dead_end, bool ready) {
@@ -114,10 +112,6 @@ Task<Result<Next>> BuildPass::resolve_base() {
   base_ = std::make_shared<const build::ResolvedImage>(std::move(*base));
   note_stage("base", since);
   co_return Next::kContinue;
-}
-
-bool BuildPass::destination_is_new() const {
-  return repository_of(status_.image) != plan_->repository.str();
 }
 
 /// No image of this generation was pushed yet. observedGeneration does not tell: it is written when
@@ -178,11 +172,7 @@ Task<Result<Next>> BuildPass::compare() {
     co_return halt("Succeeded",
                    "inputs changed, but spec.triggers says to wait for a change of the spec", false,
                    true);
-  for (std::size_t i = 0; i < tags_.size() && !status_.digest.empty(); ++i)
-    if (!held_[i].empty() && !is_ours(held_[i]))
-      warnings_.push_back("the tag " + tags_[i] + " held " + held_[i] +
-                          ", which Kiln did not push (its own was " + status_.digest +
-                          "); the new image takes the tag");
+  warn_of_foreign_tags("the new image takes the tag");
   co_return Next::kContinue;
 }
 
@@ -216,14 +206,18 @@ Task<Result<Next>> BuildPass::assemble() {
   co_return Next::kContinue;
 }
 
-Task<Result<Next>> BuildPass::push_content() {
-  const auto since = ports_.clock.steady_now();
+store::Destination& BuildPass::destination() {
   if (!destination_)
     destination_ =
-        build::registry_destination(ports_.registry, plan_->repository, plan_->output_access);
+        build::registry_destination(ports_.registry, output().repository(), accesses_.output);
+  return *destination_;
+}
+
+Task<Result<Next>> BuildPass::push_content() {
+  const auto since = ports_.clock.steady_now();
   build::PushListener silent;
   auto origins = build::always(plan_->request->base.access);
-  auto report = co_await build::push_content(images_, *destination_, ports_.registry,
+  auto report = co_await build::push_content(images_, destination(), ports_.registry,
                                              std::move(origins), std::move(silent));
   if (!report) co_return std::move(report).error();
   report_ = *report;
@@ -232,27 +226,30 @@ Task<Result<Next>> BuildPass::push_content() {
 }
 
 Task<Result<Next>> BuildPass::record_pending() {
+  KILN_CO_TRY(co_await write_pending(images_->top().digest.str()));
+  co_return Next::kContinue;
+}
+
+Task<Result<void>> BuildPass::write_pending(std::string digest) {
+  keep_what_was_pending(digest);
   api::Pending pending;
   pending.input_key = key_;
-  pending.digest = images_->top().digest.str();
+  pending.digest = std::move(digest);
   pending.tags = tags_;
   status_.pending = std::move(pending);
-  KILN_CO_TRY(co_await write_status());
-  co_return Next::kContinue;
+  co_return co_await write_status();
 }
 
 Task<Result<Next>> BuildPass::publish() {
   const auto since = ports_.clock.steady_now();
-  std::vector<std::string> tags{build::history_tag(key_)};
-  tags.insert(tags.end(), tags_.begin(), tags_.end());
-  auto published = co_await build::publish(images_, *destination_, tags);
+  auto published = co_await put_tags(images_->top());
   if (!published && published.error().code == Errc::kConflict) {
     // The registry lost blobs it said it had (garbage collection): send them again, once.
     auto again = co_await push_content();
     if (!again) co_return std::move(again).error();
-    published = co_await build::publish(images_, *destination_, tags);
+    published = co_await put_tags(images_->top());
   }
-  if (!published) co_return std::move(published).error();
+  if (!published || *published == Next::kStop) co_return published;
   note_stage("publish", since);
   built_ = true;
   finish_status();

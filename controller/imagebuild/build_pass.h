@@ -44,6 +44,8 @@ struct Halt {
   std::string message;
   bool dead_end = false;  ///< Nothing of ours will change it.
   bool ready = false;     ///< The object is as it should be.
+  /// When to look again, if that is not the next poll's matter.
+  std::optional<std::chrono::milliseconds> look_again{};
 
   Halt(std::string r, std::string m, bool dead, bool is_ready)
       : reason(std::move(r)), message(std::move(m)), dead_end(dead), ready(is_ready) {}
@@ -63,6 +65,7 @@ class BuildPass {
   BuildPass(Ports ports, std::shared_ptr<const Seen> seen, obs::Metrics* metrics = nullptr);
 
   Task<Result<Next>> check_spec();
+  Task<Result<Next>> hold_pin();
   Task<Result<Next>> read_credentials();
   Task<Result<Next>> read_content();
   Task<Result<Next>> fetch_content();
@@ -81,9 +84,10 @@ class BuildPass {
   const std::optional<Halt>& halt() const { return halt_; }
   bool secret_missing() const { return content_.asked_for_secret(); }
   bool built() const { return built_; }
-  bool up_to_date() const {
-    return up_to_date_;
-  }  ///< Nothing to do: the tags hold what is asked for.
+  /// Nothing to do: the tags hold what is asked for.
+  bool up_to_date() const { return up_to_date_; }
+  bool pinned() const { return pinned_; }  ///< spec.pin decides what the tags hold.
+  bool moved_to_pin() const { return moved_to_pin_; }
   /// Why something has to be built; empty where it does not, or is not known yet.
   const std::vector<api::Reason>& reasons() const { return reasons_; }
   const std::string& requested_at() const { return requested_at_; }
@@ -106,17 +110,30 @@ class BuildPass {
   Task<Result<Next>> read_unread_content();
   Task<Result<Next>> compare();
   void warn_of_moved_tags();
+  void warn_of_foreign_tags(const std::string& what_happens);
   void note_revisions();
   std::vector<api::Reason> reasons_to_build() const;
   Result<Next> judge_tags();
+  Result<Next> put_back(std::vector<api::Reason> restored, const std::string& moved);
+  Task<Result<Next>> move_to_pin();
+  void finish_pin();
+  oci::Reference output() const;
+  store::Destination& destination();
   bool destination_is_new() const;
   bool spec_is_new() const;
   Result<Next> render_tags();
+  Task<Result<std::string>> look_at_tag(std::string tag);
   Task<Result<Next>> look_at_tags();
+  Task<Result<std::vector<std::string>>> missing_tags(std::string digest);
+  Task<Result<Next>> put_tags(oci::RawManifest top);
+  Task<Result<void>> write_pending(std::string digest);
   bool is_ours(const std::string& digest) const;
   void note_stage(std::string name, std::chrono::steady_clock::time_point since);
   void describe_base_and_content();
   void finish_status();
+  void note_build();
+  void keep_what_was_pending(const std::string& digest);
+  void tidy_history();
 
   Ports ports_;
   std::shared_ptr<const Seen> seen_;
@@ -129,6 +146,8 @@ class BuildPass {
   std::optional<Halt> halt_;
   bool built_ = false;
   bool up_to_date_ = false;
+  bool pinned_ = false;
+  bool moved_to_pin_ = false;
   std::string requested_at_;
 
   std::shared_ptr<RegistryNotes> notes_;  // Shared with the accesses.

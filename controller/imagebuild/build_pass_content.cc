@@ -104,6 +104,7 @@ Task<Result<Next>> BuildPass::read_unread_content() {
 /// A commit that changes nothing of what is taken needs no build, but who waits for it should see
 /// that it has been looked at.
 void BuildPass::note_revisions() {
+  if (!fetched_) return;
   for (std::size_t i = 0; i < fetched_->size() && i < status_.content.size(); ++i) {
     const auto& content = (*fetched_)[i].content;
     if (content.commit && status_.content[i].digest == content.identity)

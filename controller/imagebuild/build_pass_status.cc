@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "controller/imagebuild/build_pass.h"
+#include "controller/imagebuild/history.h"
 
 namespace kiln::imagebuild {
 
@@ -60,32 +61,52 @@ void BuildPass::finish_status() {
     one.media_type = layer.blob.descriptor().media_type;
     status_.layers.push_back(std::move(one));
   }
-  const auto now = format_rfc3339(ports_.clock.now());
-  api::LastBuild last;
-  last.reasons = reasons_;
-  last.started_at = format_rfc3339(started_);
-  last.completed_at = now;
-  last.duration = duration_since(started_steady_, ports_.clock);
-  last.stages = stages_;
-  last.uploaded_bytes = static_cast<std::int64_t>(report_.uploaded_bytes);
-  last.reused_bytes = static_cast<std::int64_t>(report_.reused_bytes);
-  status_.last_build = std::move(last);
-  if (status_.history.empty() || status_.history.front().digest != digest) {
-    api::HistoryEntry entry;
-    entry.digest = digest;
-    entry.input_key = key_;
-    entry.completed_at = now;
-    entry.reasons = reasons_;
-    status_.history.insert(status_.history.begin(), std::move(entry));
-  }
-  const auto limit = static_cast<std::size_t>(std::max(build_->spec.history_limit, 0)) + 1;
-  if (status_.history.size() > limit) status_.history.resize(limit);
+  note_build();
+  api::HistoryEntry entry;
+  entry.digest = digest;
+  entry.input_key = key_;
+  entry.completed_at = status_.last_build->completed_at;
+  entry.reasons = reasons_;
+  remember(status_.history, std::move(entry));
   status_.digest = digest;
   status_.image = plan_->repository.str() + "@" + digest;
   status_.tags = tags_;
   status_.input_key = key_;
   status_.encoder = layer::encoder_id(plan_->request->compression);
   status_.pending.reset();
+}
+
+void BuildPass::note_build() {
+  api::LastBuild last;
+  last.reasons = reasons_;
+  last.started_at = format_rfc3339(started_);
+  last.completed_at = format_rfc3339(ports_.clock.now());
+  last.duration = duration_since(started_steady_, ports_.clock);
+  last.stages = stages_;
+  last.uploaded_bytes = static_cast<std::int64_t>(report_.uploaded_bytes);
+  last.reused_bytes = static_cast<std::int64_t>(report_.reused_bytes);
+  status_.last_build = std::move(last);
+}
+
+/// A push that was cut off after it moved a tag has pushed an image: what is pushed next must not
+/// make Kiln forget that it is its own.
+void BuildPass::keep_what_was_pending(const std::string& digest) {
+  if (!status_.pending || status_.pending->digest == digest ||
+      with_digest(status_.history, status_.pending->digest) != nullptr)
+    return;
+  if (std::find(held_.begin(), held_.end(), status_.pending->digest) == held_.end()) return;
+  api::HistoryEntry entry;
+  entry.digest = status_.pending->digest;
+  entry.input_key = status_.pending->input_key;
+  entry.completed_at = format_rfc3339(ports_.clock.now());
+  remember(status_.history, std::move(entry));
+}
+
+/// What the tags hold and what spec.pin names stays, however short the history is to be.
+void BuildPass::tidy_history() {
+  const auto limit = static_cast<std::size_t>(std::max(build_->spec.history_limit, 0));
+  const std::vector<std::string> needed{status_.digest, build_->spec.pin};
+  status_.history = shortened(status_.history, limit, needed);
 }
 
 }  // namespace kiln::imagebuild

@@ -1,5 +1,6 @@
 #include "controller/imagebuild/cluster_content.h"
 
+#include <optional>
 #include <vector>
 
 #include "core/auth/docker_config.h"
@@ -87,33 +88,49 @@ Task<Result<plan::NamedData>> ClusterContent::secret(std::string name) {
   co_return plan::parse_secret(object->json());
 }
 
-Task<Result<plan::Keychains>> read_keychains(kube::Client& client,
-                                             std::shared_ptr<const api::ImageBuild> build) {
+namespace {
+
+/// secretRef where there is one, else `account`, which is read if it was not yet.
+Task<Result<SharedKeychain>> keychain_for(kube::Client& client,
+                                          std::shared_ptr<const api::ImageBuild> build,
+                                          api::RegistryRef wanted, std::string field,
+                                          std::shared_ptr<std::optional<SharedKeychain>> account) {
   const auto space = build->metadata.namespace_;
-  const auto base_secret = build->spec.base.registry.secret;
-  const auto output_secret = build->spec.output.registry.secret;
-  plan::Keychains keychains;
-  SharedKeychain account;
-  if (base_secret.empty() || output_secret.empty()) {
+  if (!wanted.secret.empty())
+    co_return co_await read_secret(client, space, wanted.secret, field + ".secretRef");
+  if (!*account) {
     auto read = co_await account_keychain(client, space, build->spec.service_account);
     if (!read) co_return std::move(read).error();
-    account = std::move(*read);
+    account->emplace(std::move(*read));
   }
-  keychains.base = account;
-  keychains.output = account;
-  if (!base_secret.empty()) {
-    auto read =
-        co_await read_secret(client, space, base_secret, std::string("spec.base.secretRef"));
-    if (!read) co_return std::move(read).error();
-    keychains.base = std::move(*read);
-  }
-  if (!output_secret.empty()) {
-    auto read =
-        co_await read_secret(client, space, output_secret, std::string("spec.output.secretRef"));
-    if (!read) co_return std::move(read).error();
-    keychains.output = std::move(*read);
-  }
+  co_return **account;
+}
+
+}  // namespace
+
+Task<Result<plan::Keychains>> read_keychains(kube::Client& client,
+                                             std::shared_ptr<const api::ImageBuild> build) {
+  const auto account = std::make_shared<std::optional<SharedKeychain>>();
+  auto base = co_await keychain_for(client, build, build->spec.base.registry,
+                                    std::string("spec.base"), account);
+  if (!base) co_return std::move(base).error();
+  auto output = co_await keychain_for(client, build, build->spec.output.registry,
+                                      std::string("spec.output"), account);
+  if (!output) co_return std::move(output).error();
+  plan::Keychains keychains;
+  keychains.base = std::move(*base);
+  keychains.output = std::move(*output);
   co_return keychains;
+}
+
+Task<Result<registry::Access>> read_output_access(kube::Client& client,
+                                                  std::shared_ptr<const api::ImageBuild> build,
+                                                  plan::ContentProvider& provider) {
+  const auto account = std::make_shared<std::optional<SharedKeychain>>();
+  auto keychain = co_await keychain_for(client, build, build->spec.output.registry,
+                                        std::string("spec.output"), account);
+  if (!keychain) co_return std::move(keychain).error();
+  co_return co_await plan::read_output_access(build, provider, std::move(*keychain));
 }
 
 }  // namespace kiln::imagebuild

@@ -33,4 +33,10 @@ class ClusterContent final : public plan::ContentProvider {
 [[nodiscard]] Task<Result<plan::Keychains>> read_keychains(
     kube::Client& client, std::shared_ptr<const api::ImageBuild> build);
 
+/// How the registry of the output is reached, for those who need no more than that. Errors: as
+/// read_keychains(), and those of `provider`. Lifetime: as read_keychains(); `provider` too.
+[[nodiscard]] Task<Result<registry::Access>> read_output_access(
+    kube::Client& client, std::shared_ptr<const api::ImageBuild> build,
+    plan::ContentProvider& provider);
+
 }  // namespace kiln::imagebuild

@@ -111,8 +111,9 @@ void ClusterView::put(const kube::Object& object) {
     kept.ready = readiness_of(*build);
     // What is missing and comes at last is no trigger of a rebuild but the end of a failure.
     const bool never_built = build->status.digest.empty();
-    kept.follows_content = build->spec.triggers.content || never_built;
-    kept.follows_base = build->spec.triggers.base || never_built;
+    const bool pinned = !build->spec.pin.empty();
+    kept.follows_content = !pinned && (build->spec.triggers.content || never_built);
+    kept.follows_base = !pinned && (build->spec.triggers.base || never_built);
     terms = terms_of(*build, kept.output);
   } else {
     kept.unreadable = build.error().message;

@@ -78,6 +78,8 @@ std::string_view name_of(Step step) {
   switch (step) {
     case Step::kSpec:
       return "checking the spec";
+    case Step::kPin:
+      return "moving the tags to spec.pin";
     case Step::kCredentials:
       return "reading credentials";
     case Step::kContent:
@@ -123,6 +125,7 @@ Verdict judge(Step step, const Error& error) {
     case Step::kAssemble:
       if (for_good) return {"ContentInvalid", true};
       return judge_pull(error);
+    case Step::kPin:
     case Step::kCompare:
     case Step::kPush:
       return judge_push(error);

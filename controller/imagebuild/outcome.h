@@ -10,6 +10,7 @@ namespace kiln::imagebuild {
 /// The named steps of a reconcile; the names are log keys and the error's context.
 enum class Step {
   kSpec,
+  kPin,
   kCredentials,
   kContent,  ///< Reading ConfigMaps and Secrets.
   kFetch,    ///< Fetching from other servers what they or the spec name.

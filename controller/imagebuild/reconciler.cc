@@ -30,6 +30,13 @@ class ConditionWriter {
     set(type::kReady, true, "Succeeded", message);
     clear_abnormal();
   }
+  void pinned(const std::string& image) {
+    const auto message =
+        "the tags are held at " + image + ": nothing is built until spec.pin is dropped";
+    set(type::kReady, true, "Pinned", message);
+    set(type::kPushed, true, "Pinned", message);
+    clear_abnormal();
+  }
   void steps_done() {
     set(type::kBaseResolved, true, "Succeeded", "the base image is resolved");
     set(type::kContentReady, true, "Succeeded", "the content is read");
@@ -46,7 +53,7 @@ class ConditionWriter {
     if (step == Step::kBase) set(type::kBaseResolved, false, reason, message);
     if (step == Step::kContent || step == Step::kFetch || step == Step::kAssemble)
       set(type::kContentReady, false, reason, message);
-    if (step == Step::kPush) set(type::kPushed, false, reason, message);
+    if (step == Step::kPush || step == Step::kPin) set(type::kPushed, false, reason, message);
   }
   void interrupted() {
     const std::string message =
@@ -91,7 +98,11 @@ class ConditionWriter {
 
 std::string described(const std::vector<api::Reason>& reasons) {
   std::string text;
-  for (const auto& reason : reasons) text += (text.empty() ? "" : ", ") + reason.type;
+  std::string_view last;
+  for (const auto& reason : reasons) {
+    if (reason.type != last) text += (text.empty() ? "" : ", ") + reason.type;
+    last = reason.type;
+  }
   return text;
 }
 
@@ -161,16 +172,21 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
     const auto& halt = *pass->halt();
     if (halt.reason == "Suspended") {
       conditions.suspended(halt.message, halt.ready);
+    } else if (halt.ready && pass->pinned()) {
+      conditions.pinned(status.image);
     } else if (halt.ready) {
       if (pass->up_to_date()) conditions.steps_done();
       conditions.ready(status.image);
     } else {
       if (halt.reason == "TagContested") result = ReconcileResult::again_after(kContestedDelay);
+      if (halt.look_again) result = ReconcileResult::again_after(*halt.look_again);
       // Without a next look only a person can end it, and kstatus must not read it as in progress.
       conditions.failed(halt.reason, halt.message, halt.dead_end || !result.delay());
       if (halt.reason == "PlatformNotFound")
         conditions.step_failed(Step::kBase, halt.reason, halt.message);
     }
+  } else if (pass->pinned()) {
+    conditions.pinned(status.image);
   } else {
     conditions.steps_done();
     conditions.ready(status.image);
@@ -216,9 +232,15 @@ Task<ReconcileResult> ImageBuildReconciler::write(std::shared_ptr<BuildPass> pas
 
 void ImageBuildReconciler::tell(const Seen& seen, BuildPass& pass, const api::Status& before) {
   const runtime::ObjectReference object(kImageBuilds, seen.meta);
-  if (pass.built()) {
+  if (pass.built() || pass.moved_to_pin())
     for (const auto& warning : pass.warnings())
       ports_.events.record(object, runtime::EventType::kWarning, "Warning", "Building", warning);
+  if (pass.moved_to_pin()) {
+    ports_.events.record(object, runtime::EventType::kNormal, "Pinned", "Building",
+                         "moved the tags to " + pass.status().image + " (spec.pin)");
+    return;
+  }
+  if (pass.built()) {
     const auto& status = pass.status();
     ports_.events.record(
         object, runtime::EventType::kNormal, "Succeeded", "Building",

@@ -200,7 +200,6 @@ Result<void> check_output(const api::Spec& spec) {
     return wrong("spec.output.annotations",
                  "Docker's media types know no annotations: write mediaTypes "
                  "OCI, or use config.labels");
-  if (output.enforce_tag) return later("spec.output.enforceTag", "putting moved tags back");
   if (output.timestamps == "SourceRevision" &&
       (spec.content.empty() || !std::all_of(spec.content.begin(), spec.content.end(), has_git)))
     return wrong("spec.output.timestamps",
@@ -233,7 +232,8 @@ Result<void> check_spec(const api::ImageBuild& build) {
   KILN_TRY(check_config(spec.config));
   KILN_TRY(check_tags(spec));
   KILN_TRY(check_output(spec));
-  if (!spec.pin.empty()) return later("spec.pin", "pinning");
+  if (!spec.pin.empty())
+    if (const auto pin = oci::Digest::parse(spec.pin); !pin) return at("spec.pin", pin.error());
   if (spec.deletion_policy == "Delete") return later("spec.deletionPolicy", "Delete");
   const auto tags = render_tags(build, sample_facts(spec));
   if (!tags) return tags.error();

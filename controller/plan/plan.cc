@@ -210,11 +210,16 @@ Task<Result<Accesses>> read_accesses(std::shared_ptr<const api::ImageBuild> buil
                                    keychains.base);
   if (!base) co_return std::move(base).error();
   accesses.base = std::move(*base);
-  auto output = co_await read_access(build->spec.output.registry, std::string("spec.output"),
-                                     provider, keychains.output);
+  auto output = co_await read_output_access(build, provider, keychains.output);
   if (!output) co_return std::move(output).error();
   accesses.output = std::move(*output);
   co_return accesses;
+}
+
+Task<Result<registry::Access>> read_output_access(std::shared_ptr<const api::ImageBuild> build,
+                                                  ContentProvider& provider,
+                                                  std::shared_ptr<const auth::Keychain> keychain) {
+  return read_access(build->spec.output.registry, "spec.output", provider, std::move(keychain));
 }
 
 Task<Result<Plan>> make_plan(std::shared_ptr<const api::ImageBuild> build,

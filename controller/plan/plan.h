@@ -44,6 +44,11 @@ struct Accesses {
 [[nodiscard]] Task<Result<Accesses>> read_accesses(std::shared_ptr<const api::ImageBuild> build,
                                                    ContentProvider& provider, Keychains keychains);
 
+/// The same for the output alone.
+[[nodiscard]] Task<Result<registry::Access>> read_output_access(
+    std::shared_ptr<const api::ImageBuild> build, ContentProvider& provider,
+    std::shared_ptr<const auth::Keychain> keychain);
+
 /// What is to be built and where it goes; the tags come later, see render_tags().
 struct Plan {
   std::shared_ptr<const build::BuildRequest> request;
@@ -81,6 +86,9 @@ struct TagFacts {
 /// that is no tag or that is the base's own reference.
 [[nodiscard]] Result<std::vector<std::string>> render_tags(const api::ImageBuild& build,
                                                            const TagFacts& facts);
+
+/// Those of the tags that are the same for every build, without variables.
+[[nodiscard]] std::vector<std::string> fixed_tags(const api::ImageBuild& build);
 
 /// How a content entry's source is called in status and messages: "ConfigMap/site", "inline".
 std::string source_name(const api::Content& content);

@@ -91,4 +91,14 @@ Result<std::vector<std::string>> render_tags(const api::ImageBuild& build, const
   return tags;
 }
 
+std::vector<std::string> fixed_tags(const api::ImageBuild& build) {
+  std::vector<std::string> tags;
+  if (const auto output = oci::Reference::parse(build.spec.output.image))
+    tags.push_back(output->tag());
+  for (const auto& tag : build.spec.output.tags)
+    if (tag.find("${") == tag.npos && std::find(tags.begin(), tags.end(), tag) == tags.end())
+      tags.push_back(tag);
+  return tags;
+}
+
 }  // namespace kiln::plan

@@ -91,6 +91,12 @@ class Reconcile : public ::testing::Test {
         return one["status"].get<std::string>() + " " + one["reason"].get<std::string>();
     return "none";
   }
+  /// What the condition Ready says.
+  std::string message() const {
+    for (const auto& one : json_at(status(), "conditions"))
+      if (one["type"] == "Ready") return one["message"];
+    return "";
+  }
   std::string digest() const { return json_string(status(), "digest"); }
   std::string tag() const {
     const auto held = registry_.tag("r.test/team/site", "latest");

@@ -25,6 +25,13 @@ TEST(RenderTags, FillsInVariables) {
               ElementsAre("a", "2026-01-01", "g5-x", std::string(64, 'a')));
 }
 
+TEST(FixedTags, AreThoseWithoutVariables) {
+  const auto build = build_with(
+      {{"output",
+        {{"image", "r.test/site:a"}, {"tags", {"v1", "${date}", "a", "x-${inputKey}"}}}}});
+  EXPECT_THAT(fixed_tags(*build), ElementsAre("a", "v1"));
+}
+
 Result<std::vector<std::string>> git_tags(const std::string& branch, const std::string& tag,
                                           const Json& more) {
   auto facts = kFacts;
