@@ -60,7 +60,7 @@ class Controller:
         self._cache = directory / "cache"
         self.log_path = directory / "controller.log"
         self._process: subprocess.Popen | None = None
-        self._starts = 0
+        self._log_of_earlier = 0  # So many letters of the log are of those started before.
 
     def __enter__(self) -> Controller:
         self.start()
@@ -71,7 +71,7 @@ class Controller:
         print(self.log())
 
     def start(self) -> None:
-        self._starts += 1
+        self._log_of_earlier = len(self.log()) if self.log_path.exists() else 0
         with open(self.log_path, "a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 [*self.program(), "--kubeconfig", str(self._kubeconfig),
@@ -104,9 +104,8 @@ class Controller:
         """Where the last one started serves "metrics" or "health"."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            found = re.findall(rf"serving what={what} address=(\S+)", self.log())
-            if len(found) == self._starts:
-                return found[-1]
+            if found := re.search(rf"serving what={what} address=(\S+)", self.log()[self._log_of_earlier:]):
+                return found[1]
             time.sleep(0.02)
         raise AssertionError(f"it does not serve {what}\n{self.log()[-2000:]}")
 
