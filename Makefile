@@ -90,6 +90,12 @@ determinism: dev ## 256 MiB of content on other processors (qemu), threads, size
 	@KILN_BIN_DIR=$(CURDIR)/build/dev/bin KILN_DETERMINISM_MB=256 $(PYTHON) -m pytest -q -p no:cacheprovider \
 	  --durations=5 tests/determinism/test_determinism.py
 
+KILN_MODEL_OPERATIONS ?= 1000
+.PHONY: model
+model: dev ## So many (1000) random operations against a model; KILN_MODEL_SEED=n repeats a run
+	@KILN_BIN_DIR=$(CURDIR)/build/dev/bin KILN_MODEL_OPERATIONS=$(KILN_MODEL_OPERATIONS) $(PYTHON) -m pytest -q \
+	  -p no:cacheprovider tests/model/test_model.py
+
 .PHONY: cluster-up cluster-down
 cluster-up: ## A Kubernetes API server and a registry on this machine; tells how to use them
 	@tools/setup.sh demo
