@@ -52,6 +52,8 @@ using flags::Settings;
 
 constexpr int kFailed = 1;
 constexpr int kWrongUsage = 2;
+/// Edits that come faster than they are built are built together.
+constexpr std::chrono::milliseconds kPause{250};
 /// After the builds' own grace. By default it all fits into the 30 s that Kubernetes waits.
 constexpr std::chrono::seconds kLastEventsLimit{3};
 constexpr std::chrono::seconds kReleaseLimit{3};
@@ -228,6 +230,7 @@ class Program {
     runtime::Controller::Options options;
     options.concurrent = flags.concurrent;
     options.grace = settings.grace;
+    options.pause = kPause;
     options.observer = &metering_;
     options.before_work = [this] { return before_work(); };
     return options;

@@ -206,7 +206,7 @@ void Controller::finish(const kube::ObjectKey& key, const ReconcileResult& resul
     queue_.forget(key);
     if (result.delay()) queue_.add_after(key, *result.delay(), Priority::kNormal);
   }
-  queue_.done(key);
+  queue_.done(key, options_.pause);
 }
 
 void Controller::count(std::string_view outcome) {

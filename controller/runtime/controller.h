@@ -85,6 +85,7 @@ class Controller {
     std::size_t concurrent = 4;  ///< --concurrent
     std::chrono::milliseconds sync_limit{120'000};
     std::chrono::milliseconds grace{30'000};
+    std::chrono::milliseconds pause{0};  ///< Before what changed during its own reconcile.
     std::function<Task<Result<void>>()> before_work{};
     ReconcileObserver* observer = nullptr;
     Options() = default;

@@ -28,8 +28,8 @@ std::chrono::milliseconds KeyQueue::retry(const kube::ObjectKey& key,
   return delay;
 }
 
-void KeyQueue::done(const kube::ObjectKey& key) {
-  queue_.done(key);
+void KeyQueue::done(const kube::ObjectKey& key, std::chrono::milliseconds pause) {
+  queue_.done(key, clock_.steady_now(), pause);
   wake();
 }
 

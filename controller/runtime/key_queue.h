@@ -35,7 +35,7 @@ class KeyQueue final : public KeySink {
   /// Waits for the next key; nullopt = the queue was closed. Errors: kCancelled.
   /// Each key taken must be given back with done().
   [[nodiscard]] Task<Result<std::optional<WorkQueue::Taken>>> next();
-  void done(const kube::ObjectKey& key);
+  void done(const kube::ObjectKey& key, std::chrono::milliseconds pause = {});
 
   void close();
   const WorkQueue& queue() const { return queue_; }

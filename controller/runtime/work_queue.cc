@@ -22,6 +22,8 @@ std::size_t WorkQueue::next_turn(const Key& key, Priority priority) {
 
 void WorkQueue::add(const Key& key, Priority priority, Time now) {
   if (closed_) return;
+  if (const auto paused = paused_.find(key); paused != paused_.end() && now < paused->second)
+    return add_at(key, paused->second, priority);
   undelay(key);
   enqueue(key, priority, now);
 }
@@ -68,21 +70,26 @@ std::optional<WorkQueue::Taken> WorkQueue::take(Time now) {
   turns_on_[waiting.priority] = waiting.turn;
   waiting_.erase(first->second);
   order_.erase(first);
+  paused_.erase(taken.key);
   if (order_.empty()) lanes_.clear();  // Nobody is ahead of anybody.
   processing_.emplace(taken.key, Processing{now});
   return taken;
 }
 
-void WorkQueue::done(const Key& key) {
+void WorkQueue::done(const Key& key, Time now, std::chrono::milliseconds pause) {
   const auto found = processing_.find(key);
   if (found == processing_.end()) return;
   const auto again = found->second.again;
   processing_.erase(found);
-  if (again && !closed_) enqueue(key, again->priority, again->since);
+  if (!again || closed_) return;
+  if (pause.count() == 0) return enqueue(key, again->priority, again->since);
+  paused_[key] = now + pause;
+  add_at(key, now + pause, again->priority);
 }
 
 void WorkQueue::drop(const Key& key) {
   undelay(key);
+  paused_.erase(key);
   forget(key);
   const auto found = waiting_.find(key);
   if (found == waiting_.end()) return;
@@ -96,6 +103,7 @@ void WorkQueue::close() {
   order_.clear();
   delayed_.clear();
   due_.clear();
+  paused_.clear();
 }
 
 WorkQueue::Time::duration WorkQueue::unfinished_work(Time now) const {

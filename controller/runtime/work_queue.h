@@ -39,7 +39,7 @@ struct WorkQueueCounters {
 ///   waiting     in here once, however often it was added; the highest priority counts;
 ///   processing  with a worker: nobody else gets it; added meanwhile, it waits again after done();
 ///   delayed     it becomes waiting at a time; of several times the earliest counts, and adding the
-///               key at once drops the delay.
+///               key at once drops the delay, unless it is the pause of done().
 ///
 /// Failures are counted per key (retry, forget), so a key that fails does not slow others.
 /// Source: client-go util/workqueue for the semantics. Threads: one.
@@ -70,7 +70,10 @@ class WorkQueue {
   /// The next key, now processing; nullopt = nothing is waiting. Delays that are over at `now` end.
   std::optional<Taken> take(Time now);
   /// A worker is done with the key, which take() gave to it.
-  void done(const Key& key);
+  void done(const Key& key) { done(key, Time(), std::chrono::milliseconds(0)); }
+  /// The same; if it was added meanwhile it waits again only after a pause, and whatever is added
+  /// until then waits with it: who edits faster than work gets done causes few pieces of work.
+  void done(const Key& key, Time now, std::chrono::milliseconds pause);
 
   /// Takes the key out of waiting and delays, and forgets it: its object is gone for good.
   void drop(const Key& key);
@@ -125,6 +128,7 @@ class WorkQueue {
   std::unordered_map<Key, Processing> processing_;
   std::unordered_map<Key, std::pair<Time, Priority>> delayed_;
   std::set<std::pair<Time, Key>> due_;
+  std::unordered_map<Key, Time> paused_;  ///< Until when; of keys that are delayed, too.
   std::unordered_map<Key, int> failures_;
   WorkQueueCounters counters_;
 };

@@ -204,6 +204,46 @@ TEST(WorkQueue, ForgetsADroppedKey) {
   EXPECT_EQ(work.failures(kB), 0);
 }
 
+TEST(WorkQueue, PausesBeforeAKeyThatWasAddedWhileItWasProcessed) {
+  auto work = queue();
+  work.add(kA, Priority::kNormal, kNow);
+  take(work);
+  work.add(kA, Priority::kNormal, kNow);
+  work.done(kA, kNow, 250ms);
+  work.add(kA, Priority::kHigh, kNow + 10ms);
+  work.add_at(kA, kNow + 300ms, Priority::kNormal);
+  EXPECT_EQ(take(work, kNow + 249ms), "");
+  work.add(kB, Priority::kNormal, kNow + 249ms);
+  EXPECT_EQ(take(work, kNow + 250ms), "a") << "it kept the highest priority";
+  work.done(kA, kNow + 260ms, 250ms);
+  EXPECT_EQ(take(work, kNow + 260ms), "b");
+  EXPECT_EQ(take(work, kNow + 1h), "") << "all that was added is in it";
+}
+
+TEST(WorkQueue, PausesForNothingElse) {
+  auto work = queue();
+  work.add(kA, Priority::kNormal, kNow);
+  take(work);
+  work.done(kA, kNow, 250ms);
+  work.add(kA, Priority::kNormal, kNow + 1ms);
+  EXPECT_EQ(take(work, kNow + 1ms), "a") << "nothing was added meanwhile";
+  work.add(kA, Priority::kNormal, kNow + 2ms);
+  work.done(kA, kNow + 2ms, 250ms);
+  work.add(kA, Priority::kNormal, kNow + 252ms);
+  EXPECT_EQ(take(work, kNow + 252ms), "a") << "the pause is over";
+}
+
+TEST(WorkQueue, ForgetsThePauseOfADroppedKey) {
+  auto work = queue();
+  work.add(kA, Priority::kNormal, kNow);
+  take(work);
+  work.add(kA, Priority::kNormal, kNow);
+  work.done(kA, kNow, 250ms);
+  work.drop(kA);
+  work.add(kA, Priority::kNormal, kNow + 1ms);
+  EXPECT_EQ(take(work, kNow + 1ms), "a");
+}
+
 TEST(WorkQueue, DrainsAfterItIsClosed) {
   auto work = queue();
   work.add(kA, Priority::kNormal, kNow);
@@ -266,7 +306,7 @@ TEST(WorkQueue, NeverLosesAKeyAndNeverHandsOneOutTwice) {
         default:
           if (model.processing.contains(key)) {
             model.processing.erase(key);
-            work.done(key);
+            work.done(key, now, random() % 2 * 250ms);
           }
       }
       ASSERT_EQ(work.processing(), model.processing.size());
