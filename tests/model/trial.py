@@ -138,6 +138,7 @@ class Trial:
         self._proxies.registry.once(Fault(kind, "up", after_text=text, after_bytes=after))
 
     def _restart(self) -> None:
+        self._controller.address("health")  # Before that it does not know what SIGTERM means.
         if self._controller.stop() != 0:
             raise Mismatch("the controller did not end in good order")
         self._controller.start()
