@@ -1,10 +1,6 @@
 #include "core/source/git_client.h"
 
 #include <algorithm>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "core/base/stoppable.h"
 #include "core/source/git_cache.h"
@@ -16,7 +12,6 @@ namespace {
 constexpr std::chrono::seconds kLookup{10};
 constexpr std::chrono::milliseconds kJustAsked{10'000};
 constexpr std::uint64_t kMaxRefsBytes = 64 << 20;
-constexpr std::chrono::minutes kKeepAnswers{10};
 
 std::vector<std::string> listing_arguments(const GitRef& ref) {
   std::vector<std::string> arguments = {"ls-remote", "--quiet"};
@@ -59,31 +54,6 @@ Result<std::shared_ptr<const RemoteRefs>> list_refs_of(const GitProgram& program
 
 }  // namespace
 
-/// A question that is on its way to a server.
-struct GitClient::Flight {
-  explicit Flight(const Executor& executor, std::chrono::steady_clock::time_point s)
-      : done(executor, boost::asio::steady_timer::time_point::max()), started(s) {}
-  boost::asio::steady_timer done;  ///< Cancelled when it has landed.
-  std::chrono::steady_clock::time_point started;
-  bool landed = false;
-  std::optional<Result<Refs>> answer{};
-};
-
-/// What is known of one question.
-struct GitClient::Asked {
-  explicit Asked(std::string name) : repository(std::move(name)) {}
-  std::string repository;  ///< Its repository_name().
-  /// Questions that were sent no later than this do not count.
-  std::optional<std::chrono::steady_clock::time_point> forgotten{};
-  bool counts(std::chrono::steady_clock::time_point sent,
-              std::chrono::steady_clock::time_point earliest) const {
-    return sent >= earliest && (!forgotten || sent > *forgotten);
-  }
-  std::shared_ptr<Flight> flight{};              ///< Shared with all who wait for it.
-  Refs refs{};                                   ///< The last answer.
-  std::chrono::steady_clock::time_point when{};  ///< When that question was sent.
-};
-
 GitClient::GitClient(Options options, http::HostResolver& resolver, http::Client& http,
                      WorkPool& pool, const Clock& clock)
     : options_(std::move(options)),
@@ -91,7 +61,8 @@ GitClient::GitClient(Options options, http::HostResolver& resolver, http::Client
       http_(http),
       pool_(pool),
       clock_(clock),
-      program_(options_.limits) {}
+      program_(options_.limits),
+      refs_(clock) {}
 
 GitClient::~GitClient() = default;
 
@@ -143,8 +114,7 @@ void GitClient::tell(GitObserver::Work work, bool well,
 }
 
 void GitClient::forget(const std::string& repository) {
-  for (const auto& [question, asked] : asked_)
-    if (asked->repository == repository) asked->forgotten = clock_.steady_now();
+  refs_.forget(repository);
 }
 
 Task<Result<GitClient::Refs>> GitClient::ask(GitRequest request) {
@@ -163,49 +133,10 @@ Task<Result<GitClient::Refs>> GitClient::ask_server(GitRequest request) {
   co_return co_await run_stoppable(pool_, std::move(work));
 }
 
-/// An answer is good if the question was sent at the earliest `max_age` before now.
 Task<Result<GitClient::Refs>> GitClient::list_refs(GitRequest request) {
-  const auto key = question(request);
-  const auto earliest = clock_.steady_now() - request.max_age;
-  std::erase_if(asked_, [&](const auto& one) {
-    return !one.second->flight && clock_.steady_now() - one.second->when > kKeepAnswers;
-  });
-  for (;;) {
-    auto& slot = asked_[key];
-    if (!slot) slot = std::make_shared<Asked>(request.url.repository_name());
-    const auto asked = slot;
-    if (asked->refs && asked->counts(asked->when, earliest)) co_return asked->refs;
-    if (const auto flight = asked->flight) {
-      boost::system::error_code woken;
-      co_await flight->done.async_wait(
-          boost::asio::redirect_error(boost::asio::use_awaitable, woken));
-      if (!flight->landed) co_return Error(Errc::kCancelled, "cancelled");
-      const bool is_error = flight->answer && flight->answer->has_error();
-      if (is_error && asked->counts(flight->started, earliest) &&
-          flight->answer->error().code != Errc::kCancelled)
-        co_return flight->answer->error();
-      continue;
-    }
-    const auto executor = co_await boost::asio::this_coro::executor;
-    auto flight = std::make_shared<Flight>(executor, clock_.steady_now());
-    asked->flight = flight;
-    struct Landing {  // Also when this coroutine is destroyed: nobody waits for ever.
-      std::shared_ptr<Asked> asked;
-      std::shared_ptr<Flight> flight;
-      ~Landing() {
-        asked->flight.reset();
-        flight->landed = true;
-        flight->done.cancel();
-      }
-    };
-    const Landing landing{asked, flight};
-    auto refs = co_await ask(request);
-    flight->answer = refs;
-    if (!refs) co_return std::move(refs).error();
-    asked->refs = *refs;
-    asked->when = flight->started;
-    co_return asked->refs;
-  }
+  SharedAnswers<Refs>::Ask ask_now = [this, request] { return ask(request); };
+  co_return co_await refs_.get(question(request), request.url.repository_name(), request.max_age,
+                               std::move(ask_now));
 }
 
 Task<Result<GitRevision>> GitClient::resolve(GitRequest request) {

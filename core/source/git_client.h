@@ -1,7 +1,6 @@
 #pragma once
 #include <chrono>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,6 +9,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/file.h"
+#include "core/base/shared_answers.h"
 #include "core/base/task.h"
 #include "core/base/work_pool.h"
 #include "core/http/client.h"
@@ -97,8 +97,6 @@ class GitClient {
  private:
   friend class GitFetch;
   using Refs = std::shared_ptr<const RemoteRefs>;
-  struct Flight;
-  struct Asked;
 
   /// `named_by`: where the server that named this URL was reached; unset: a person did.
   Task<Result<std::shared_ptr<const GitServer>>> find_server(
@@ -117,7 +115,7 @@ class GitClient {
   WorkPool& pool_;
   const Clock& clock_;
   GitProgram program_;
-  std::map<std::string, std::shared_ptr<Asked>> asked_;
+  SharedAnswers<Refs> refs_;
   std::mutex cache_mutex_;
   std::optional<TempDir> own_cache_dir_;  ///< Guarded by cache_mutex_, as is cache_.
   std::unique_ptr<GitCache> cache_;
