@@ -18,6 +18,7 @@
 #include "controller/flags/flags.h"
 #include "controller/hooks/receiver.h"
 #include "controller/hooks/token_watch.h"
+#include "controller/imagebuild/base_starter.h"
 #include "controller/imagebuild/build_meter.h"
 #include "controller/imagebuild/git_meter.h"
 #include "controller/imagebuild/hook_starter.h"
@@ -153,6 +154,12 @@ class Program {
       for (auto& watcher : secrets_watchers_) in_background(watcher.run());
     });
     view_.on_git_news([this](const std::string& repository) { git_.forget(repository); });
+    view_.on_base_news([this](const oci::Repository& repository, std::string_view tag,
+                              std::chrono::milliseconds delay) {
+      const auto base = oci::Reference::parse(repository.str() + ":" + std::string(tag));
+      if (base) builder_.forget_base(*base, delay);
+    });
+    builder_.follow_bases(base_starter_);
     be_observed();
   }
 
@@ -401,6 +408,7 @@ class Program {
   runtime::EventRecorder events_;
   runtime::KeyQueue queue_;
   imagebuild::ClusterView view_;
+  imagebuild::BaseStarter base_starter_{view_, metrics_};
   imagebuild::ImageBuildReconciler reconciler_;
   imagebuild::ContentWatch config_maps_;
   imagebuild::ContentWatch secrets_;

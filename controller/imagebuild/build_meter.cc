@@ -44,11 +44,8 @@ void meter_failure(obs::Metrics& metrics, const api::Status& status) {
 }  // namespace
 
 void meter_pass(obs::Metrics& metrics, const BuildPass& pass, const Result<Next>& last) {
+  if (pass.built()) meter_build(metrics, pass.status());
   // Steps are in order, and everything after the comparison is a build.
-  if (pass.step() >= Step::kBase && pass.build().spec.base.image != "scratch")
-    metrics.base_polls.add();
-  if (pass.built())
-    meter_build(metrics, pass.status());
   else if (last.has_error() && pass.step() > Step::kCompare)
     metrics.builds.add({first_type(pass.reasons()), "failed"});
   meter_failure(metrics, pass.status());

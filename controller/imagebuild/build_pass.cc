@@ -99,21 +99,6 @@ Task<Result<Next>> BuildPass::read_credentials() {
   co_return Next::kContinue;
 }
 
-Task<Result<Next>> BuildPass::resolve_base() {
-  const auto since = ports_.clock.steady_now();
-  auto base = co_await ports_.builder.resolve_base(plan_->request);
-  if (!base) co_return std::move(base).error();
-  if (!base->missing_platforms.empty())
-    co_return halt("PlatformNotFound",
-                   "the base " + build_->spec.base.image + " has no image for " +
-                       base->missing_platforms.front().str(),
-                   false, false);
-  for (const auto& warning : base->warnings) warnings_.push_back(warning);
-  base_ = std::make_shared<const build::ResolvedImage>(std::move(*base));
-  note_stage("base", since);
-  co_return Next::kContinue;
-}
-
 /// No image of this generation was pushed yet. observedGeneration does not tell: it is written when
 /// an attempt starts, and the attempt may fail.
 bool BuildPass::spec_is_new() const {

@@ -103,6 +103,8 @@ class BuildPass {
 
  private:
   Result<Next> halt(std::string reason, std::string message, bool dead_end, bool ready);
+  bool is_poll() const;
+  std::chrono::milliseconds max_age_of_base() const;
   plan::GitSources git_sources();
   std::optional<source::KnownContent> known_content(const source::GitRequest& request,
                                                     std::size_t entry) const;

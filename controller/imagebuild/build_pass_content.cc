@@ -6,13 +6,17 @@
 
 namespace kiln::imagebuild {
 
+/// Nobody waits for this pass: what was built is good, and it is looked whether it still is.
+bool BuildPass::is_poll() const {
+  const auto* ready = api::find_condition(written_.conditions, api::condition_type::kReady);
+  return requested_at_.empty() && !spec_is_new() && ready != nullptr && ready->status == "True";
+}
+
 /// News of git that are a little old will do for a poll: ImageBuilds on one repository that are
 /// polled at about the same time ask once. They will not do where a person waits for an answer.
 plan::GitSources BuildPass::git_sources() {
   constexpr std::chrono::milliseconds kOldest{60'000};
-  const auto* ready = api::find_condition(written_.conditions, api::condition_type::kReady);
-  const bool poll =
-      requested_at_.empty() && !spec_is_new() && ready != nullptr && ready->status == "True";
+  const bool poll = is_poll();
   const auto max_age =
       poll ? std::min(build_->spec.interval / 10, kOldest) : std::chrono::milliseconds(0);
   return [this, poll, max_age](source::GitRequest request, std::size_t entry) {

@@ -236,6 +236,13 @@ std::size_t ClusterView::git_changed(const std::string& repository,
 
 std::size_t ClusterView::base_changed(const oci::Repository& repository, std::string_view tag,
                                       std::chrono::milliseconds delay, Priority priority) {
+  if (on_base_news_) on_base_news_(repository, tag, delay);
+  return start_users_of_base(repository, tag, delay, priority);
+}
+
+std::size_t ClusterView::start_users_of_base(const oci::Repository& repository,
+                                             std::string_view tag, std::chrono::milliseconds delay,
+                                             Priority priority) {
   std::size_t started = 0;
   for (const auto& user : store_.with_term(base_term(repository, tag))) {
     if (!store_.find(user)->follows_base) continue;

@@ -84,16 +84,25 @@ class ClusterView final : public runtime::WatchHandler {
   /// starts those users whose spec.triggers allow it, and answers how many.
   std::size_t git_changed(const std::string& repository, const std::vector<std::string>& names,
                           runtime::Priority priority);
-  /// Somebody says that a tag was set: starts those whose base it is and whose spec.triggers allow
-  /// it, after `delay`, and answers how many.
+  /// Somebody says that a tag was set: tells on_base_news(), and start_users_of_base().
   std::size_t base_changed(const oci::Repository& repository, std::string_view tag,
                            std::chrono::milliseconds delay, runtime::Priority priority);
+  /// Starts those whose base it is and whose spec.triggers allow it, after `delay`, and answers how
+  /// many.
+  std::size_t start_users_of_base(const oci::Repository& repository, std::string_view tag,
+                                  std::chrono::milliseconds delay, runtime::Priority priority);
 
   /// Called with a repository's name before those who use it start: what is known of its refs is
   /// out of date.
   void on_git_news(std::function<void(const std::string&)> callback) {
     on_git_news_ = std::move(callback);
   }
+
+  /// Called with a base before those who use it start: what is known of its tag is out of date, and
+  /// what is asked before `delay` is over, too.
+  using BaseNews = std::function<void(const oci::Repository&, std::string_view tag,
+                                      std::chrono::milliseconds delay)>;
+  void on_base_news(BaseNews callback) { on_base_news_ = std::move(callback); }
 
   /// Called when the first ImageBuild with content from a Secret is seen.
   void on_secret_content(std::function<void()> callback) {
@@ -108,6 +117,7 @@ class ClusterView final : public runtime::WatchHandler {
   runtime::Store<KeptImageBuild> store_;
   std::function<void()> on_secret_content_;
   std::function<void(const std::string&)> on_git_news_;
+  BaseNews on_base_news_;
   std::size_t unreadable_ = 0;
 };
 

@@ -29,8 +29,9 @@ std::size_t HookStarter::start(const hooks::Notice& notice) {
   std::size_t started = 0;
   for (const auto& push : notice.pushes) started += start_git(push);
   for (const auto& image : notice.images) {
+    // Of a thousand none is in the way of somebody who has edited one.
     const auto count =
-        view_.base_changed(image.repository, image.tag, notice.visible_after, Priority::kHigh);
+        view_.base_changed(image.repository, image.tag, notice.visible_after, Priority::kNormal);
     if (count > 0)
       log::info("a webhook tells of a base image",
                 {{"image", image.repository.str() + ":" + image.tag},

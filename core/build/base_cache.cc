@@ -2,8 +2,10 @@
 
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/sha256.h"
 #include "core/build/registry_reader.h"
 #include "core/oci/verifying_source.h"
+#include "core/registry/transport.h"
 
 namespace kiln::build {
 namespace {
@@ -12,26 +14,79 @@ constexpr std::uint64_t kMaxTextBytes = 16 * 1024 * 1024;
 constexpr std::uint64_t kMaxIndexEntries = 100'000;  // About 10 MiB.
 constexpr std::uint64_t kMaxIndexFileBytes = 512ULL * 1024 * 1024;
 
+constexpr std::chrono::milliseconds kNotKept{0};
+
+/// Who asks this of the same way and with the same credentials gets the same answer. It tells
+/// nothing of them.
+std::string question(std::string_view what, const oci::Repository& repository,
+                     const registry::Access& access) {
+  std::vector<auth::Credential> credentials;
+  if (access.keychain) credentials = access.keychain->find(repository);
+  if (credentials.empty()) credentials.emplace_back();
+  Sha256 way;
+  for (const auto& credential : credentials)
+    way.update(registry::Transport::identity_of(repository, access, credential));
+  return std::string(what) + " " + way.finish_hex();
+}
+
 }  // namespace
 
-BaseCache::BaseCache(registry::Client& registry, WorkPool& pool, std::filesystem::path directory,
-                     std::string spool_dir)
+BaseCache::BaseCache(registry::Client& registry, WorkPool& pool, const Clock& clock,
+                     std::filesystem::path directory, std::string spool_dir)
     : registry_(registry),
       pool_(pool),
       directory_(std::move(directory)),
-      spool_dir_(std::move(spool_dir)) {
+      spool_dir_(std::move(spool_dir)),
+      tops_(clock),
+      manifests_(clock, kNotKept),
+      configs_(clock, kNotKept),
+      layers_(clock, kNotKept) {
   std::error_code ignored;  // Without the folder everything still works, only slower.
   if (!directory_.empty()) std::filesystem::create_directories(directory_ / "layer-index", ignored);
 }
 
+Task<Result<oci::Descriptor>> BaseCache::resolve(oci::Reference reference, registry::Access access,
+                                                 std::chrono::milliseconds max_age) {
+  auto asked = question(reference.str(), reference.repository(), access);
+  SharedAnswers<oci::Descriptor>::Ask ask = [this, asked, reference, access] {
+    return ask_registry(asked, reference, access);
+  };
+  co_return co_await tops_.get(asked, reference.str(), max_age, std::move(ask));
+}
+
+Task<Result<oci::Descriptor>> BaseCache::ask_registry(std::string question,
+                                                      oci::Reference reference,
+                                                      registry::Access access) {
+  if (listener_ != nullptr) listener_->asked(reference);
+  auto now = co_await registry_.resolve(reference, std::move(access));
+  if (!now) co_return std::move(now).error();
+  const auto before = tops_.last(question);
+  if (before && before->digest != now->digest) {
+    // Others may know an older answer, by other credentials.
+    tops_.forget(reference.str(), std::chrono::milliseconds(0), question);
+    if (listener_ != nullptr) listener_->moved(reference);
+  }
+  co_return now;
+}
+
 Task<Result<oci::RawManifest>> BaseCache::manifest(oci::Reference reference,
                                                    registry::Access access) {
+  if (!reference.digest()) co_return co_await fetch_manifest(std::move(reference), access);
   // The repository is part of the key: who may read one repository may not read another.
   const auto key = "manifest " + reference.repository().str() + "@" + reference.identifier();
-  if (const auto found = texts_.find(key); reference.digest() && found != texts_.end()) {
+  if (const auto found = texts_.find(key); found != texts_.end()) {
     const auto split = found->second.find('\n');
     co_return oci::RawManifest(found->second.substr(0, split), found->second.substr(split + 1));
   }
+  SharedAnswers<oci::RawManifest>::Ask ask = [this, reference, access] {
+    return fetch_manifest(reference, access);
+  };
+  co_return co_await manifests_.get(question(key, reference.repository(), access), std::string(),
+                                    manifests_.kAnyAge, std::move(ask));
+}
+
+Task<Result<oci::RawManifest>> BaseCache::fetch_manifest(oci::Reference reference,
+                                                         registry::Access access) {
   auto fetched = co_await registry_.fetch_manifest(reference, std::move(access));
   if (!fetched) co_return std::move(fetched).error();
   keep_text("manifest " + reference.repository().str() + "@" + fetched->digest.str(),
@@ -43,6 +98,15 @@ Task<Result<std::string>> BaseCache::config(oci::Repository repository, oci::Des
                                             registry::Access access) {
   const auto key = "config " + repository.str() + "@" + blob.digest.str();
   if (const auto found = texts_.find(key); found != texts_.end()) co_return found->second;
+  SharedAnswers<std::string>::Ask ask = [this, key, repository, blob, access] {
+    return fetch_config(key, repository, blob, access);
+  };
+  co_return co_await configs_.get(question(key, repository, access), std::string(),
+                                  configs_.kAnyAge, std::move(ask));
+}
+
+Task<Result<std::string>> BaseCache::fetch_config(std::string key, oci::Repository repository,
+                                                  oci::Descriptor blob, registry::Access access) {
   auto fetched =
       co_await registry_.fetch_blob(std::move(repository), std::move(blob), std::move(access));
   if (fetched) keep_text(key, *fetched);
@@ -51,7 +115,6 @@ Task<Result<std::string>> BaseCache::config(oci::Repository repository, oci::Des
 
 Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
     image::LayerSource source, registry::Access access) {
-  using Shared = std::shared_ptr<const layer::LayerIndex>;
   const auto compression = oci::media_type::layer_compression(source.descriptor.media_type);
   if (compression == oci::media_type::LayerCompression::kUnknown ||
       oci::media_type::is_nondistributable(source.descriptor.media_type))
@@ -66,16 +129,31 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
     auto stored =
         bytes ? layer::LayerIndex::from_bytes(*bytes) : Result<layer::LayerIndex>(bytes.error());
     if (stored) {
-      Shared kept = std::make_shared<const layer::LayerIndex>(std::move(*stored));
-      keep_index(key, kept);
+      SharedIndex kept = std::make_shared<const layer::LayerIndex>(std::move(*stored));
+      keep_index(std::string(key), kept);
       co_return kept;
     }
   }
+  // What is here (a layout's, an archive's) is read by whoever has it.
+  if (!source.repository) co_return co_await make_index(std::move(source), std::move(access));
+  const auto repository = *source.repository;
+  SharedAnswers<SharedIndex>::Ask ask = [this, source, access] {
+    return make_index(source, access);
+  };
+  co_return co_await layers_.get(
+      question(repository.str() + "@" + digest.str(), repository, access), std::string(),
+      layers_.kAnyAge, std::move(ask));
+}
+
+Task<Result<BaseCache::SharedIndex>> BaseCache::make_index(image::LayerSource source,
+                                                           registry::Access access) {
+  const auto digest = source.descriptor.digest;
   auto made = co_await read_index(std::move(source), std::move(access));
   if (!made)
     co_return std::move(made).error().while_doing("reading the layer " + digest.short_hex());
-  Shared kept = std::make_shared<const layer::LayerIndex>(std::move(*made));
-  keep_index(key, kept);
+  SharedIndex kept = std::make_shared<const layer::LayerIndex>(std::move(*made));
+  keep_index(std::string(digest.hex()), kept);
+  const auto path = index_path(digest);
   if (!path.empty()) {
     const auto written = write_file_atomically(path, kept->to_bytes());
     if (!written) log::warning("cannot keep a layer index", {{"error", written.error().message}});

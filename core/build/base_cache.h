@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <list>
@@ -7,8 +8,11 @@
 #include <optional>
 #include <string>
 
+#include "core/base/clock.h"
+#include "core/base/shared_answers.h"
 #include "core/base/task.h"
 #include "core/base/work_pool.h"
+#include "core/build/base_listener.h"
 #include "core/image/image.h"
 #include "core/layer/layer_index.h"
 #include "core/oci/manifest.h"
@@ -18,11 +22,22 @@ namespace kiln::build {
 
 /// What is known of base images, kept by digest: manifests and configs (in memory), and the headers
 /// of layers (in memory and, given a folder, on disk). All of it can be had again, so any of it may
-/// go. Threads: the I/O executor.
+/// go. What several builds want at the same time is asked for once; but nobody gets an answer that
+/// was asked for with other credentials, or in another way. Threads: the I/O executor.
 class BaseCache {
  public:
-  BaseCache(registry::Client& registry, WorkPool& pool, std::filesystem::path directory,
-            std::string spool_dir);
+  BaseCache(registry::Client& registry, WorkPool& pool, const Clock& clock,
+            std::filesystem::path directory, std::string spool_dir);
+
+  /// What a tag points at. `max_age`: see SharedAnswers::get().
+  [[nodiscard]] Task<Result<oci::Descriptor>> resolve(oci::Reference reference,
+                                                      registry::Access access,
+                                                      std::chrono::milliseconds max_age);
+  /// See Builder::forget_base() and Builder::follow_bases().
+  void forget(const oci::Reference& reference, std::chrono::milliseconds until) {
+    tops_.forget(reference.str(), until);
+  }
+  void follow(BaseListener& listener) { listener_ = &listener; }
 
   /// A manifest by digest, or by tag (then always asked).
   [[nodiscard]] Task<Result<oci::RawManifest>> manifest(oci::Reference reference,
@@ -36,6 +51,13 @@ class BaseCache {
       image::LayerSource source, registry::Access access);
 
  private:
+  using SharedIndex = std::shared_ptr<const layer::LayerIndex>;
+  Task<Result<oci::Descriptor>> ask_registry(std::string question, oci::Reference reference,
+                                             registry::Access access);
+  Task<Result<oci::RawManifest>> fetch_manifest(oci::Reference reference, registry::Access access);
+  Task<Result<std::string>> fetch_config(std::string key, oci::Repository repository,
+                                         oci::Descriptor blob, registry::Access access);
+  Task<Result<SharedIndex>> make_index(image::LayerSource source, registry::Access access);
   Task<Result<layer::LayerIndex>> read_index(image::LayerSource source, registry::Access access);
   std::filesystem::path index_path(const oci::Digest& digest) const;
   void keep_text(const std::string& key, const std::string& text);
@@ -45,6 +67,12 @@ class BaseCache {
   WorkPool& pool_;
   std::filesystem::path directory_;
   std::string spool_dir_;
+  BaseListener* listener_ = nullptr;
+  SharedAnswers<oci::Descriptor> tops_;
+  // What is under way. What is there already is below.
+  SharedAnswers<oci::RawManifest> manifests_;
+  SharedAnswers<std::string> configs_;
+  SharedAnswers<SharedIndex> layers_;
   std::map<std::string, std::string> texts_;
   std::list<std::string> text_order_;
   std::uint64_t text_bytes_ = 0;

@@ -26,10 +26,12 @@ struct Builder::Impl {
   Impl(registry::Client& client, WorkPool& pool, const Options& options)
       : registry(client),
         spool_dir(options.spool_dir),
-        cache(client, pool, options.cache_dir, options.spool_dir),
+        cache(client, pool, options.clock != nullptr ? *options.clock : system_clock,
+              options.cache_dir, options.spool_dir),
         maker(pool, options.spool_dir, options.watch_layers) {}
 
   registry::Client& registry;
+  SystemClock system_clock;
   std::string spool_dir;
   BaseCache cache;
   LayerMaker maker;
@@ -56,7 +58,8 @@ Task<Result<ResolvedImage>> Builder::resolve_base(std::shared_ptr<const BuildReq
   const auto& base = request->base;
   if (base.reader) co_return co_await load_image(*base.reader, base.platforms);
   if (!base.reference) co_return scratch_base(*request);
-  const auto from_registry = reader(*base.reference, base.access);
+  const auto from_registry = registry_reader(impl_->cache, impl_->registry, *base.reference,
+                                             base.access, impl_->spool_dir, base.max_age);
   co_return co_await load_image(*from_registry, base.platforms);
 }
 
@@ -64,6 +67,14 @@ std::unique_ptr<store::ImageReader> Builder::reader(oci::Reference reference,
                                                     registry::Access access) {
   return registry_reader(impl_->cache, impl_->registry, std::move(reference), std::move(access),
                          impl_->spool_dir);
+}
+
+void Builder::forget_base(const oci::Reference& reference, std::chrono::milliseconds until) {
+  impl_->cache.forget(reference, until);
+}
+
+void Builder::follow_bases(BaseListener& listener) {
+  impl_->cache.follow(listener);
 }
 
 Task<Result<std::shared_ptr<const layer::LayerIndex>>> Builder::layer_index(

@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "core/base/clock.h"
 #include "core/base/task.h"
 #include "core/base/work_pool.h"
+#include "core/build/base_listener.h"
 #include "core/build/request.h"
 #include "core/image/image.h"
 #include "core/layer/layer_index.h"
@@ -64,6 +66,7 @@ class Builder {
     /// Called when layers are about to be made, with the size of their files; what it answers is
     /// told how far that is, and let go of when they are made. Empty = nobody listens.
     std::function<layer::Progress(std::uint64_t total_bytes)> watch_layers{};
+    const Clock* clock = nullptr;  ///< For the age of answers; null = the system's.
   };
 
   Builder(registry::Client& registry, WorkPool& pool, Options options);
@@ -74,9 +77,10 @@ class Builder {
   [[nodiscard]] Task<Result<std::vector<FetchedContent>>> fetch_content(
       std::shared_ptr<const BuildRequest> request);
 
-  /// Resolves the tag, reads index, manifests and configs (kept by digest), picks the platforms.
-  /// Errors: kNotFound (no such image) and those of the registry. A platform that was asked for and
-  /// is not there is no error here, see ResolvedImage::missing_platforms.
+  /// Resolves the tag (once for all who ask at the same time or take an older answer, see
+  /// BaseRequest::max_age), reads index, manifests and configs (kept by digest), picks the
+  /// platforms. Errors: kNotFound (no such image) and those of the registry. A platform that was
+  /// asked for and is not there is no error here, see ResolvedImage::missing_platforms.
   [[nodiscard]] Task<Result<ResolvedImage>> resolve_base(
       std::shared_ptr<const BuildRequest> request);
 
@@ -92,6 +96,10 @@ class Builder {
 
   /// An image in a registry, for reading: what is known of it by digest is not asked again.
   std::unique_ptr<store::ImageReader> reader(oci::Reference reference, registry::Access access);
+  /// What is known of where a tag points is out of date, also what is asked until `until` from now.
+  void forget_base(const oci::Reference& reference, std::chrono::milliseconds until);
+  /// From now on `listener` hears of the tags of bases. Lifetime: it outlives the builder's tasks.
+  void follow_bases(BaseListener& listener);
   /// The headers of a layer, kept by digest. Errors: those of reading it.
   [[nodiscard]] Task<Result<std::shared_ptr<const layer::LayerIndex>>> layer_index(
       image::LayerSource source, registry::Access access);

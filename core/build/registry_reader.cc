@@ -8,19 +8,20 @@ namespace {
 class RegistryReader final : public store::ImageReader {
  public:
   RegistryReader(BaseCache& cache, registry::Client& registry, oci::Reference reference,
-                 registry::Access access, std::string spool_dir)
+                 registry::Access access, std::string spool_dir, std::chrono::milliseconds max_age)
       : cache_(cache),
         registry_(registry),
         name_(reference.str()),
         reference_(std::move(reference)),
         access_(std::move(access)),
-        spool_dir_(std::move(spool_dir)) {}
+        spool_dir_(std::move(spool_dir)),
+        max_age_(max_age) {}
 
   std::string name() const override { return name_; }
 
   Task<Result<oci::RawManifest>> top() override {
     if (!reference_.digest()) {
-      auto now = co_await registry_.resolve(reference_, access_);
+      auto now = co_await cache_.resolve(reference_, access_, max_age_);
       if (!now) co_return std::move(now).error();
       reference_ = reference_.with_digest(now->digest);
     }
@@ -60,16 +61,17 @@ class RegistryReader final : public store::ImageReader {
   oci::Reference reference_;
   registry::Access access_;
   std::string spool_dir_;
+  std::chrono::milliseconds max_age_;
 };
 
 }  // namespace
 
 std::unique_ptr<store::ImageReader> registry_reader(BaseCache& cache, registry::Client& registry,
                                                     oci::Reference reference,
-                                                    registry::Access access,
-                                                    std::string spool_dir) {
+                                                    registry::Access access, std::string spool_dir,
+                                                    std::chrono::milliseconds max_age) {
   return std::make_unique<RegistryReader>(cache, registry, std::move(reference), std::move(access),
-                                          std::move(spool_dir));
+                                          std::move(spool_dir), max_age);
 }
 
 Task<Result<layer::Blob>> fetch_blob(registry::Client& registry, oci::Repository repository,

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,6 +26,8 @@ struct BaseRequest {
   std::vector<oci::Platform>
       platforms{};  ///< Empty = every Linux platform of the base (scratch: linux/amd64).
   registry::Access access{};
+  /// How old an answer may be that tells what the tag points at; 0 = the registry is asked now.
+  std::chrono::milliseconds max_age{0};
 };
 
 /// Owner and modes for what one content entry brings; unset = the defaults (0:0, 0644 or as the

@@ -32,6 +32,7 @@ TEST_F(BuildMeter, CountsABuildByItsReasonWithAllThatItsStatusSays) {
 TEST_F(BuildMeter, CountsNoBuildWhereThereIsNothingToDoButTheLookAtTheBase) {
   put_build();
   reconcile();
+  clock_.advance(std::chrono::minutes(10));
   reconcile();
   EXPECT_EQ(metrics_.build_time.count(), 1U);
   EXPECT_EQ(metrics_.base_polls.value(), 2);

@@ -88,9 +88,7 @@ TEST_F(GitReconcile, ReadsTheSameCommitAgainWhereSomethingElseNeedsABuild) {
   put_git_build();
   reconcile();
   const auto first = digest();
-  auto entries = testing::nginx_like_entries();
-  entries.push_back(testing::file("etc-version", "2"));
-  testing::add_base(registry_, "r.test/nginx", "1.27", entries);
+  change_base();
 
   reconcile();
 

@@ -14,12 +14,12 @@ using runtime::Priority;
 class Keys final : public runtime::KeySink {
  public:
   void add(const kube::ObjectKey& key, Priority priority) override {
-    if (priority == Priority::kHigh) added.push_back(key.name);
+    added.push_back(key.name + (priority == Priority::kHigh ? "" : ", others first"));
   }
   void add_after(const kube::ObjectKey& key, std::chrono::milliseconds delay,
                  Priority priority) override {
-    if (priority == Priority::kHigh)
-      added.push_back(key.name + " after " + std::to_string(delay.count()));
+    added.push_back(key.name + " after " + std::to_string(delay.count()) +
+                    (priority == Priority::kHigh ? "" : ", others first"));
   }
   std::vector<std::string> added;
 };
@@ -56,7 +56,7 @@ class HookStarterTest : public ::testing::Test {
   HookStarter starter_{view_};
 };
 
-TEST_F(HookStarterTest, StartsThoseOnTheBaseWithHighPriority) {
+TEST_F(HookStarterTest, StartsThoseOnTheBaseBehindThoseWhoseUsersWait) {
   have_on_base("site", "r.io/base/nginx:1");
   have_on_base("shop", "r.io/base/nginx:1");
   have_on_base("other", "r.io/base/nginx:2");
@@ -64,7 +64,7 @@ TEST_F(HookStarterTest, StartsThoseOnTheBaseWithHighPriority) {
   notice.images = {{{"r.io", "base/nginx"}, "1", ""}, {{"r.internal", "base/nginx"}, "1", ""}};
 
   EXPECT_EQ(starter_.start(notice), 2U);
-  EXPECT_EQ(keys_.added, (Names{"shop", "site"}));
+  EXPECT_EQ(keys_.added, (Names{"shop, others first", "site, others first"}));
 }
 
 TEST_F(HookStarterTest, WaitsUntilTheRegistryShowsWhatItTells) {
@@ -74,7 +74,7 @@ TEST_F(HookStarterTest, WaitsUntilTheRegistryShowsWhatItTells) {
   notice.visible_after = std::chrono::milliseconds(2'000);
 
   EXPECT_EQ(starter_.start(notice), 1U);
-  EXPECT_EQ(keys_.added, Names{"site after 2000"});
+  EXPECT_EQ(keys_.added, Names{"site after 2000, others first"});
 }
 
 TEST_F(HookStarterTest, StartsThoseThatFollowTheRefOfTheRepositoryHoweverItIsWritten) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "controller/imagebuild/base_starter.h"
 #include "controller/imagebuild/reconciler.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
@@ -18,10 +19,14 @@ namespace kiln::imagebuild {
 
 using runtime::ReconcileResult;
 
+/// A queue that only remembers what the poll of a base has started.
 class NoKeys final : public runtime::KeySink {
  public:
-  void add(const kube::ObjectKey&, runtime::Priority) override {}
+  void add(const kube::ObjectKey& key, runtime::Priority priority) override {
+    if (priority == runtime::Priority::kNormal) added.push_back(key);
+  }
   void add_after(const kube::ObjectKey&, std::chrono::milliseconds, runtime::Priority) override {}
+  std::vector<kube::ObjectKey> added;
 };
 
 class Notes final : public runtime::EventSink {
@@ -41,6 +46,15 @@ class Reconcile : public ::testing::Test {
     log::set_level(log::Level::kOff);
     testing::add_base(registry_, "r.test/nginx", "1.27");
     put_pages("hello");
+    builder_.follow_bases(base_starter_);
+  }
+
+  /// The base's tag gets another image, with one more file, and the time for polls comes.
+  void change_base(const std::vector<layer::Entry>& entries = testing::nginx_like_entries()) {
+    auto all = entries;
+    all.push_back(testing::file("base-version", std::to_string(++base_version_)));
+    testing::add_base(registry_, "r.test/nginx", "1.27", all);
+    clock_.advance(std::chrono::minutes(10));
   }
 
   void put_pages(const std::string& text) {
@@ -116,20 +130,28 @@ class Reconcile : public ::testing::Test {
   fakes::FakeGit git_;
   fakes::ManualClock clock_;
   WorkPool pool_{1};
-  build::Builder builder_{registry_, pool_, build::Builder::Options{}};
+  build::Builder builder_{registry_, pool_, with_clock()};
   Notes notes_;
   NoKeys keys_;
   ClusterView view_{keys_};
   obs::Metrics metrics_;
+  BaseStarter base_starter_{view_, metrics_};
   ImageBuildReconciler reconciler_{
       Ports(kube_, registry_, builder_, notes_, clock_, view_, git_.sources()), metered()};
 
  private:
+  build::Builder::Options with_clock() {
+    build::Builder::Options options;
+    options.clock = &clock_;
+    return options;
+  }
   ReconcilerOptions metered() {
     ReconcilerOptions options;
     options.metrics = &metrics_;
     return options;
   }
+
+  int base_version_ = 0;
 };
 
 }  // namespace kiln::imagebuild

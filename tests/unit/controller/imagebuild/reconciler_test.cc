@@ -61,9 +61,7 @@ TEST_F(Reconcile, OfChangedContentMovesTheTagAndSaysWhy) {
 TEST_F(Reconcile, OfAChangedBaseRebuilds) {
   put_build();
   reconcile();
-  auto entries = testing::nginx_like_entries();
-  entries.push_back(testing::file("etc-version", "2"));
-  testing::add_base(registry_, "r.test/nginx", "1.27", entries);
+  change_base();
   reconcile();
   EXPECT_EQ(reasons(), Names{"BaseChanged"});
 }

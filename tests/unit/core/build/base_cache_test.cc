@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include "core/base/gather.h"
+#include "core/build/image_loader.h"
 #include "tests/unit/core/build/stored_images.h"
 #include "tests/unit/core/layer/support.h"
 
@@ -17,7 +19,7 @@ using testing::IsOk;
 
 class BaseLayers : public StoredImages {
  protected:
-  BaseLayers() { base_cache_.emplace(registry_, pool_, cache_.path(), ""); }
+  BaseLayers() { base_cache_.emplace(registry_, pool_, clock_, cache_.path(), ""); }
 
   /// What a base that is made of these bytes, told to be those of `descriptor`, is read as.
   Result<std::shared_ptr<const layer::LayerIndex>> read(const oci::Descriptor& descriptor,
@@ -93,6 +95,108 @@ TEST_F(BaseLayers, OfAnUnknownMediaTypeAreNotRead) {
   const auto index = read(layer_of("x", "application/vnd.example.squashfs"), "other bytes");
   ASSERT_THAT(index, IsOk());
   EXPECT_TRUE((*index)->entries.empty());
+}
+
+class Told final : public BaseListener {
+ public:
+  void asked(const oci::Reference& reference) override {
+    all.push_back("asked " + reference.str());
+  }
+  void moved(const oci::Reference& reference) override {
+    all.push_back("moved " + reference.str());
+  }
+  std::vector<std::string> all;
+};
+
+class SharedBase : public StoredImages {
+ protected:
+  SharedBase() { base_cache_->follow(told_); }
+
+  /// So many ask at the same time; the digests that they got.
+  std::vector<std::string> resolve(std::size_t many, std::chrono::milliseconds max_age) {
+    std::vector<Task<Result<oci::Descriptor>>> tasks;
+    for (std::size_t i = 0; i < many; ++i)
+      tasks.push_back(base_cache_->resolve(tag_, access_, max_age));
+    const auto got = run(gather(std::move(tasks), many));
+    std::vector<std::string> digests;
+    for (const auto& one : got.value()) digests.push_back(one.digest.str());
+    return digests;
+  }
+  void log_in(const std::string& user) {
+    auth::Credential credential;
+    credential.username = user;
+    access_.keychain = std::make_shared<OneCredential>(credential);
+  }
+
+  class OneCredential final : public auth::Keychain {
+   public:
+    explicit OneCredential(auth::Credential c) : credential_(std::move(c)) {}
+    std::vector<auth::Credential> find(const oci::Repository&) const override {
+      return {credential_};
+    }
+
+   private:
+    auth::Credential credential_;
+  };
+
+  using Names = std::vector<std::string>;
+  const oci::Reference tag_ = *oci::Reference::parse("r.test/nginx:1.27");
+  Told told_;
+};
+
+TEST_F(SharedBase, IsAskedForOnceByAllWhoPollAtTheSameTime) {
+  EXPECT_EQ(resolve(20, std::chrono::seconds(1)), Names(20, base_digest_));
+  EXPECT_EQ(registry_.count("resolve"), 1U);
+  EXPECT_EQ(told_.all, Names{"asked r.test/nginx:1.27"});
+}
+
+TEST_F(SharedBase, IsAskedForAgainWithOtherCredentials) {
+  resolve(1, std::chrono::hours(1));
+  log_in("other");
+  resolve(1, std::chrono::hours(1));
+  EXPECT_EQ(registry_.count("resolve"), 2U);
+  resolve(1, std::chrono::hours(1));
+  EXPECT_EQ(registry_.count("resolve"), 2U);
+}
+
+TEST_F(SharedBase, ThatWasMovedIsToldOnceAndAskedForAgainWithOtherCredentials) {
+  constexpr std::chrono::hours kLong{1};
+  resolve(1, kLong);
+  log_in("other");
+  resolve(1, kLong);
+  const auto moved =
+      testing::add_base(registry_, "r.test/nginx", "1.27", {testing::file("a", "b")});
+  clock_.advance(std::chrono::seconds(1));
+  told_.all.clear();
+
+  EXPECT_EQ(resolve(2, std::chrono::milliseconds(0)), Names(2, moved.str()));
+  EXPECT_EQ(told_.all, (Names{"asked r.test/nginx:1.27", "moved r.test/nginx:1.27"}));
+  access_.keychain.reset();
+  clock_.advance(std::chrono::seconds(1));
+  EXPECT_EQ(resolve(1, kLong), Names{moved.str()});
+  log_in("other");
+  EXPECT_EQ(resolve(1, kLong), Names{moved.str()});
+}
+
+TEST_F(SharedBase, IsReadOnceByAllWhoNeedItAtTheSameTime) {
+  std::vector<Task<Result<ResolvedImage>>> images;
+  std::vector<std::unique_ptr<store::ImageReader>> readers;
+  for (int i = 0; i < 5; ++i) {
+    readers.push_back(reader("r.test/nginx@" + base_digest_));
+    images.push_back(load_image(*readers.back(), {}));
+  }
+  const auto loaded = run(gather(std::move(images), 5));
+  ASSERT_THAT(loaded, IsOk());
+  std::vector<Task<Result<std::shared_ptr<const layer::LayerIndex>>>> indexes;
+  for (const auto& one : *loaded)
+    indexes.push_back(
+        base_cache_->layer_index(one.platforms.front().image.layers().front(), access_));
+
+  ASSERT_THAT(run(gather(std::move(indexes), 5)), IsOk());
+
+  EXPECT_EQ(registry_.count("fetch_manifest"), 3U) << "the index and two platforms";
+  EXPECT_EQ(registry_.count("fetch_blob"), 2U);
+  EXPECT_EQ(registry_.count("fetch_blob_into"), 1U);
 }
 
 }  // namespace

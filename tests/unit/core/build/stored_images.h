@@ -8,6 +8,7 @@
 
 #include "core/build/base_cache.h"
 #include "core/build/registry_reader.h"
+#include "tests/support/manual_clock.h"
 #include "tests/unit/core/build/build_fixture.h"
 
 namespace kiln::build {
@@ -15,7 +16,7 @@ namespace kiln::build {
 class StoredImages : public BuildFixture {
  protected:
   StoredImages() { forget_what_was_read(); }
-  void forget_what_was_read() { base_cache_.emplace(registry_, pool_, "", ""); }
+  void forget_what_was_read() { base_cache_.emplace(registry_, pool_, clock_, "", ""); }
 
   std::unique_ptr<store::ImageReader> reader(const std::string& reference) {
     return registry_reader(*base_cache_, registry_, *oci::Reference::parse(reference), access_, "");
@@ -65,6 +66,7 @@ class StoredImages : public BuildFixture {
   }
 
   registry::Access access_;
+  fakes::ManualClock clock_;
   std::optional<BaseCache> base_cache_;
 };
 
