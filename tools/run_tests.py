@@ -40,6 +40,8 @@ NO_TESTS = 5  # pytest's exit code
 WAITS = {"tests/faults"}
 # Folders whose tests start servers of their own and mostly wait for them: one after another, beside all the others.
 BESIDE = {"tests/cluster", "tests/determinism", "tests/kubernetes", "tests/library"}
+# Not part of a run of all tests: `make e2e` has them.
+APART = {"tests/e2e"}
 
 
 @dataclasses.dataclass
@@ -109,7 +111,7 @@ def python_suites() -> list[str]:
     """Every folder below tests/ and tools/ that holds Python tests."""
     files = [path for top in ("tests", "tools") for pattern in ("test_*.py", "*_test.py")
              for path in (ROOT / top).rglob(pattern)]
-    return sorted({str(path.parent.relative_to(ROOT)) for path in files})
+    return sorted({str(path.parent.relative_to(ROOT)) for path in files} - APART)
 
 
 @dataclasses.dataclass

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes sure that this machine has what a group of targets needs: setup.sh GROUP…
 #
-# Groups: build, image, chart, test, demo, lint, fuzz. On Debian 12 missing packages are installed with apt-get if we are
+# Groups: build, image, chart, test, demo, e2e, lint, fuzz. On Debian 12 missing packages are installed with apt-get if we are
 # root; otherwise the one line to run is printed and the exit code is 1. Nothing is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,6 +22,9 @@ test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml
   qemu-user faketime nginx-light fcgiwrap openssh-server openssh-client docker-registry iproute2 curl
   prometheus
   docker.io buildah libarchive-tools)
+# What a Kubernetes node takes beside Go programs, a web server for its pods, and one for git.
+e2e=(python3 openssl python3-pytest python3-yaml runc containernetworking-plugins iptables iproute2 curl
+  nginx-light fcgiwrap)
 lint=(python3 clang-format-16 clang-tidy-16)
 fuzz=(python3 clang-16 libclang-rt-16-dev)
 
@@ -34,12 +37,13 @@ for group in "$@"; do
     chart) wanted+=("${chart[@]}") ;;
     demo) wanted+=("${demo[@]}") needs_go=yes ;;
     test) wanted+=("${test[@]}") needs_go=yes ;;
+    e2e) wanted+=("${e2e[@]}") needs_go=yes ;;
     lint) wanted+=("${lint[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
-    *) echo "setup: there is no group '$group'; there are build, image, chart, test, demo, lint and fuzz" >&2; exit 2 ;;
+    *) echo "setup: there is no group '$group'; there are build, image, chart, test, demo, e2e, lint and fuzz" >&2; exit 2 ;;
   esac
 done
-[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, image, chart, test, demo, lint, fuzz)" >&2; exit 2; }
+[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, image, chart, test, demo, e2e, lint, fuzz)" >&2; exit 2; }
 
 # Prints the packages of `wanted` that are not installed.
 missing() {

@@ -83,8 +83,10 @@ class Cluster:
 
     def __init__(self, *, apiserver_flags: Iterable[str] = (), registry: bool = True,
                  audit: bool = False, directory: str | os.PathLike | None = None, detached: bool = False,
-                 keep: bool | None = None) -> None:
+                 keep: bool | None = None, host: str = Server.ip) -> None:
         """Makes nothing yet; `start` does.
+
+        `host` is the address of this machine for the API server and the registries.
 
         `directory` must not exist or be empty; default: a fresh one below the temporary folder.
         `audit` makes the API server write down who writes what; see `audit_events`.
@@ -95,6 +97,7 @@ class Cluster:
         self._with_registry = registry
         self._audit = audit
         self._detached = detached
+        self._host = host
         self._keep = bool(os.environ.get("KILN_KEEP_CLUSTER")) if keep is None else keep
         self._servers: dict[str, Server] = {}
         self._owner_lock = None
@@ -123,9 +126,10 @@ class Cluster:
         return self
 
     def _start_servers(self) -> None:
-        etcd = self._add(Etcd("etcd", self.tools["etcd"], self.directory, self._detached))
-        self._add(ApiServer("kube-apiserver", self.tools["kube-apiserver"], self.directory,
-                            self._detached, etcd=etcd, flags=self._flags))
+        etcd = self.add(Etcd("etcd", self.tools["etcd"], self.directory, self._detached))
+        apiserver = self.add(ApiServer("kube-apiserver", self.tools["kube-apiserver"], self.directory,
+                                       self._detached, etcd=etcd, flags=self._flags))
+        apiserver.ip = self._host
         etcd.launch()  # It comes up while openssl works.
         self._make_certificates()
         _ready_or_start(etcd)
@@ -162,11 +166,11 @@ class Cluster:
             raise ClusterError(f"there is no cluster in {cluster.directory}") from None
         cluster.tools = {name: pathlib.Path(path) for name, path in state["tools"].items()}
         folder, tools = cluster.directory, cluster.tools
-        etcd = cluster._add(Etcd("etcd", tools["etcd"], folder, True))
-        cluster._add(ApiServer("kube-apiserver", tools["kube-apiserver"], folder, True, etcd=etcd,
-                               flags=state["flags"]))
+        etcd = cluster.add(Etcd("etcd", tools["etcd"], folder, True))
+        cluster.add(ApiServer("kube-apiserver", tools["kube-apiserver"], folder, True, etcd=etcd,
+                              flags=state["flags"]))
         for config in sorted(folder.glob("registries/*/config.json")):
-            cluster._add(Registry(config.parent.name, tools["registry"], folder, True))
+            cluster.add(Registry(config.parent.name, tools["registry"], folder, True))
         for server in cluster._servers.values():
             server.adopt()
         return cluster
@@ -177,6 +181,11 @@ class Cluster:
     def kubeconfig(self) -> pathlib.Path:
         """Of an administrator (group system:masters)."""
         return self.directory / "kubeconfig"
+
+    @property
+    def authority(self) -> certificates.Authority:
+        """Knows everybody of this cluster."""
+        return certificates.Authority(self._pki())
 
     @property
     def ca_file(self) -> pathlib.Path:
@@ -237,6 +246,11 @@ class Cluster:
             raise KubectlError(args, run.returncode, run.stderr)
         return run.stdout
 
+    def add(self, server):
+        """One more component, which `stop` kills before those that were added earlier. Returns it."""
+        self._servers[server.name] = server
+        return server
+
     def kill(self, name: str) -> None:
         """SIGKILL; returns when it is gone. `start_component` brings it back on the same port."""
         self.component(name).kill()
@@ -290,10 +304,11 @@ class Cluster:
             raise ClusterError(f"a registry cannot be called {name!r}: "
                                "use a free name of a-z, 0-9 and -")
         if tls and not self._pki("registry.crt").exists():
-            certificates.Authority(self._pki()).issue_server("registry", _LOCAL_NAMES)
+            self.authority.issue_server("registry", (*_LOCAL_NAMES, f"IP:{self._host}"))
         registry = Registry(name, self.tools["registry"], self.directory, self._detached)
         registry.configure(users, tls, storage, settings)
-        self._add(registry)
+        registry.ip = self._host
+        self.add(registry)
         registry.start()
         return registry
 
@@ -334,10 +349,6 @@ class Cluster:
 
     # Inside.
 
-    def _add(self, server):
-        self._servers[server.name] = server
-        return server
-
     @property
     def _audit_log(self) -> pathlib.Path:
         return self.directory / "logs" / "audit.log"
@@ -370,9 +381,10 @@ class Cluster:
             (self.directory / "bin" / name).symlink_to(path)
 
     def _make_certificates(self) -> None:
-        authority = certificates.Authority(self._pki())
+        authority = self.authority
         authority.create()
-        authority.issue_server("kube-apiserver", (*_LOCAL_NAMES, *_CLUSTER_NAMES))
+        authority.issue_server("kube-apiserver",
+                               (*_LOCAL_NAMES, *_CLUSTER_NAMES, f"IP:{self._host}"))
         authority.issue_client("admin", user="kiln-test-admin", group="system:masters")
         authority.create_rsa_key("service-account")
 

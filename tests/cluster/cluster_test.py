@@ -308,9 +308,9 @@ class Lifetime(unittest.TestCase):
         free_port = server_process._free_port
         offered = []
 
-        def every_first_is_taken() -> int:
+        def every_first_is_taken(host: str) -> int:
             port = next(ports, 0) if len(offered) % 2 == 0 else 0
-            offered.append(port or free_port())
+            offered.append(port or free_port(host))
             return offered[-1]
 
         with mock.patch.object(server_process, "_free_port", every_first_is_taken):

@@ -70,6 +70,7 @@ class Tool:
     version_args: tuple[str, ...]
     fit: Fit
     stamp: tuple[str, ...] = ()  # variables that must hold the version
+    ours: bool = False  # A program of ours around the module `root`: its source is in the folder.
 
     @property
     def module_dir(self) -> pathlib.Path:
@@ -86,6 +87,8 @@ class Tool:
 
     @property
     def import_path(self) -> str:
+        if self.ours:
+            return "."
         return self.root if self.package == "." else f"{self.root}/{self.package}"
 
     def build_flags(self) -> list[str]:
@@ -99,17 +102,20 @@ class Tool:
         """The name of its folder in the cache: the same inputs give the same name."""
         digest = hashlib.sha256()
         inputs = [(self.module_dir / name).read_bytes() for name in ("go.mod", "go.sum")]
+        if self.ours:
+            inputs += [path.read_bytes() for path in sorted(self.module_dir.glob("*.go"))]
         inputs += [arg.encode() for arg in [*self.build_flags(), platform.machine()]]
         for each in inputs:
             digest.update(b"%d\n" % len(each) + each)
         return f"{self.name}-{self.version}-{digest.hexdigest()[:10]}"
 
 
-def _kubernetes(name: str, minutes: str, fit=SAME_MINOR, version_args=("--version",)) -> Tool:
+def _kubernetes(name: str, minutes: str, fit=SAME_MINOR, version_args=("--version",),
+                ours=False) -> Tool:
     fields = ("gitVersion", "gitMajor", "gitMinor")
     stamp = tuple(f"k8s.io/component-base/version.{field}" for field in fields)
     return Tool(name, "kubernetes", "k8s.io/kubernetes", f"cmd/{name}", minutes, version_args, fit,
-                stamp)
+                stamp, ours)
 
 
 def _containerd(name: str) -> Tool:
@@ -129,20 +135,18 @@ TOOLS = {
         _kubernetes("kube-apiserver", "6 minutes"),
         _kubernetes("kubectl", "1 minute", ONE_MINOR_APART,
                     ("version", "--client", "-o", "json")),
-        # Not needed by a cluster without a node; here so that later work finds them pinned.
-        _kubernetes("kube-controller-manager", "1 minute"),
-        _kubernetes("kube-scheduler", "1 minute"),
-        _kubernetes("kube-proxy", "1 minute"),
-        _kubernetes("kubelet", "3 minutes"),
+        # What a node takes beside that. kube-node is kubelet, kube-controller-manager, kube-scheduler
+        # and kube-proxy in one program.
+        _kubernetes("kube-node", "3 minutes", ours=True),
         Tool("helm", "helm", "helm.sh/helm/v3", "cmd/helm",
              "3 minutes", ("version", "--template", "{{.Version}}"), SAME_MAJOR),
         _containerd("containerd"),
         _containerd("containerd-shim-runc-v2"),
-        _containerd("ctr"),
     )
 }
 
 CLUSTER_TOOLS = ("registry", "crane", "etcd", "kube-apiserver", "kubectl")
+NODE_TOOLS = ("kube-node", "containerd", "containerd-shim-runc-v2", "helm")
 
 
 def cache_dir() -> pathlib.Path:
@@ -152,6 +156,11 @@ def cache_dir() -> pathlib.Path:
         return pathlib.Path(own).expanduser().absolute()
     xdg = os.environ.get("XDG_CACHE_HOME")
     return (pathlib.Path(xdg) if xdg else pathlib.Path.home() / ".cache") / "kiln"
+
+
+def go_architecture() -> str:
+    """This machine's, as Go and OCI call it."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
 def say(text: str) -> None:

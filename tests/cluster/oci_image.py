@@ -52,8 +52,9 @@ class Layer:
     def folder(self, path: str, mode: int = 0o755, owner: int = 0) -> Layer:
         return self._add(path + "/", tarfile.DIRTYPE, mode, owner)
 
-    def file(self, path: str, text: str, mode: int = 0o644, owner: int = 0) -> Layer:
-        return self._add(path, tarfile.REGTYPE, mode, owner, data=text.encode())
+    def file(self, path: str, text: str | bytes, mode: int = 0o644, owner: int = 0) -> Layer:
+        data = text.encode() if isinstance(text, str) else text
+        return self._add(path, tarfile.REGTYPE, mode, owner, data=data)
 
     def symlink(self, path: str, target: str) -> Layer:
         return self._add(path, tarfile.SYMTYPE, 0o777, 0, target)

@@ -45,6 +45,8 @@ class Server:
     thread, but for one server from one thread at a time.
     """
 
+    ip = "127.0.0.1"  # Where it listens; an IPv4 address of this machine.
+
     def __init__(self, name: str, program: pathlib.Path, folder: pathlib.Path,
                  detached: bool = False) -> None:
         self.name = name
@@ -73,13 +75,13 @@ class Server:
 
     def listens(self) -> bool:
         """Whether there is something to probe. For a server on something else than its port."""
-        return _listens(self._pid, self.port)
+        return _listens(self._pid, self.ip, self.port)
 
     # What everybody uses.
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.ip}:{self.port}"
 
     @property
     def log_path(self) -> pathlib.Path:
@@ -103,7 +105,7 @@ class Server:
         """Starts the program; `wait_ready` must follow. Keeps the port of an earlier run."""
         if self.state() != "dead":
             raise ServerError(f"{self.name} runs already (pid {self._pid}); stop it first")
-        self.port = self.port or _free_port()
+        self.port = self.port or _free_port(self.ip)
         self._spawn()
 
     def wait_ready(self, deadline_s: float = START_DEADLINE_S) -> None:
@@ -263,12 +265,12 @@ class Server:
             return b"address already in use" in log.read()
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     """A port nobody listens on now; somebody may before we do, hence the tries of `start`."""
     for port in random.sample(PORTS, 200):
         with socket.socket() as probe:
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((host, port))
                 return port
             except OSError:
                 continue
@@ -294,12 +296,13 @@ def _program_of(pid: int) -> str:
         return ""
 
 
-def _listens(pid: int, port: int) -> bool:
+def _listens(pid: int, host: str, port: int) -> bool:
     """Whether this very process listens on the port, not one that was faster to take it."""
+    address = f"{socket.inet_aton(host)[::-1].hex().upper()}:{port:04X}"  # As proc(5) has it.
     sockets = set()
     for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
-        if fields[1] == f"0100007F:{port:04X}" and fields[3] == "0A":
+        if fields[1] == address and fields[3] == "0A":
             sockets.add(f"socket:[{fields[9]}]")
     if not sockets:
         return False

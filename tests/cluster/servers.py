@@ -34,7 +34,7 @@ class Etcd(Server):
                 "--watch-progress-notify-interval=5s"]  # Else idle watches get no bookmark.
 
     def probe(self) -> str:
-        return _lack(http.client.HTTPConnection(self.address, timeout=PROBE_DEADLINE_S), "/readyz")
+        return lack_of(http.client.HTTPConnection(self.address, timeout=PROBE_DEADLINE_S), "/readyz")
 
     def compact(self) -> int:
         """Forgets all history up to now and returns the revision it kept.
@@ -75,9 +75,13 @@ class ApiServer(Server):
     def argv(self) -> list[str]:
         pki = self.folder / "pki"
         return [f"--etcd-servers=http://{self.etcd.address}",
-                "--bind-address=127.0.0.1", f"--secure-port={self.port}",
-                "--advertise-address=127.0.0.1",  # Else it looks for a network card's address.
-                "--endpoint-reconciler-type=none",
+                f"--bind-address={self.ip}", f"--secure-port={self.port}",
+                f"--advertise-address={self.ip}",  # Else it looks for a network card's address.
+                # Pods reach it by the Service "kubernetes", but not on loopback.
+                f"--endpoint-reconciler-type={'none' if self.ip == Server.ip else 'lease'}",
+                f"--kubelet-client-certificate={pki}/admin.crt",
+                f"--kubelet-client-key={pki}/admin.key",
+                "--kubelet-preferred-address-types=InternalIP",
                 f"--client-ca-file={pki}/ca.crt",
                 f"--tls-cert-file={pki}/kube-apiserver.crt",
                 f"--tls-private-key-file={pki}/kube-apiserver.key",
@@ -90,7 +94,7 @@ class ApiServer(Server):
                 *self.flags]
 
     def probe(self) -> str:
-        return _lack(self.connect(PROBE_DEADLINE_S), "/readyz")
+        return lack_of(self.connect(PROBE_DEADLINE_S), "/readyz")
 
     def connect(self, deadline_s: float) -> http.client.HTTPSConnection:
         """As the cluster's administrator."""
@@ -164,7 +168,7 @@ class Registry(Server):
                                                      context=context)
         else:
             connection = http.client.HTTPConnection(self.address, timeout=PROBE_DEADLINE_S)
-        return _lack(connection, "/v2/", good=(200, 401))
+        return lack_of(connection, "/v2/", good=(200, 401))
 
     def requests(self) -> list[Request]:
         """All it answered so far, oldest first, its own probes among them. Over all restarts."""
@@ -202,7 +206,7 @@ def _merged(base: dict, changes: dict) -> dict:
     return result
 
 
-def _lack(connection: http.client.HTTPConnection, path: str, good: tuple[int, ...] = (200,)) -> str:
+def lack_of(connection: http.client.HTTPConnection, path: str, good: tuple[int, ...] = (200,)) -> str:
     """Empty if a GET is answered with a good status, otherwise what happened instead."""
     try:
         connection.request("GET", path)

@@ -26,6 +26,7 @@ import pathlib
 import signal
 import socket
 
+import cgroups
 import tools
 from server_process import Server
 
@@ -74,7 +75,7 @@ class Dockerd(Server):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         self.wait_dead()
-        self._remove_cgroups()
+        cgroups.remove(self._cgroup)
 
     # What a Server defines.
 
@@ -111,11 +112,3 @@ class Dockerd(Server):
             return []
         return [int(pid) for pid in
                 pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
-
-    def _remove_cgroups(self) -> None:
-        """Version 1 has one hierarchy for each controller, version 2 has one alone."""
-        hierarchies = pathlib.Path("/sys/fs/cgroup")
-        for group in [hierarchies / self._cgroup, *hierarchies.glob(f"*/{self._cgroup}")]:
-            for folder in [*sorted(group.glob("**/"), reverse=True)]:
-                with contextlib.suppress(OSError):  # A group that still dies; it is empty.
-                    folder.rmdir()
