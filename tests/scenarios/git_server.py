@@ -77,8 +77,9 @@ class Repository:
 class GitServer:
     """Everybody may read below /git/, only USER with PASSWORD below /private/."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
+    def __init__(self, directory: pathlib.Path, ip: str = "127.0.0.1") -> None:
         self.directory = directory
+        self.ip = ip
         self.port = free_port()
         self._processes: list[subprocess.Popen] = []
 
@@ -108,7 +109,7 @@ class GitServer:
         return Repository(self.directory / "repositories" / name)
 
     def url(self, name: str, place: str = "git") -> str:
-        return f"http://127.0.0.1:{self.port}/{place}/{name}"
+        return f"http://{self.ip}:{self.port}/{place}/{name}"
 
     def times_asked(self, name: str) -> int:
         """How often somebody began to talk about this repository."""
@@ -125,7 +126,7 @@ class GitServer:
         if not (self.directory / "socket").exists():
             return False
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.ip, self.port)) == 0
 
     def _config(self) -> str:
         folder = self.directory
@@ -140,7 +141,7 @@ class GitServer:
                 + ("user root;\n" if os.geteuid() == 0 else "")
                 + "events {}\nhttp {\nlog_format brief '$request_method $uri $status';\n"
                 f"access_log {folder}/access brief;\nclient_max_body_size 100m;\n{temporary}"
-                f"server {{\nlisten 127.0.0.1:{self.port};\n" + backend("git")
+                f"server {{\nlisten {self.ip}:{self.port};\n" + backend("git")
                 + backend("private", f"auth_basic git; auth_basic_user_file {folder}/users;")
                 + "}\n}\n")
 

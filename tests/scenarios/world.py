@@ -28,8 +28,9 @@ def binary(name: str) -> str:
     return str(path)
 
 
-def run(*words: str, check: bool = True, env: dict | None = None, input: str | None = None):
-    done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE_S, input=input,
+def run(*words: str, check: bool = True, env: dict | None = None, input: str | None = None,
+        deadline_s: float = DEADLINE_S):
+    done = subprocess.run(words, capture_output=True, text=True, timeout=deadline_s, input=input,
                           env={**os.environ, **(env or {})})
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(words)}: exit {done.returncode}\n{done.stderr}")
