@@ -62,6 +62,12 @@ test: ## Every test: unit, integration with a real API server and registry, rule
 	@$(MAKE) --no-print-directory dev
 	@$(PYTHON) tools/run_tests.py --build build/dev
 
+.PHONY: e2e
+e2e: ## A Kubernetes node that runs Kiln as pods: sites, outages, upgrades. Root only; leaves nothing behind
+	@tools/setup.sh build image e2e
+	@$(MAKE) --no-print-directory image
+	@$(PYTHON) tests/e2e/run.py
+
 .PHONY: dev
 dev: ## Everything incl. tests, quick to compile: build/dev
 	@tools/setup.sh build test
