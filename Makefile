@@ -64,8 +64,8 @@ test: ## Every test: unit, integration with a real API server and registry, rule
 
 .PHONY: e2e
 e2e: ## A Kubernetes node that runs Kiln as pods: sites, outages, upgrades. Root only; leaves nothing behind
-	@tools/setup.sh build image e2e
-	@$(MAKE) --no-print-directory image
+	@tools/setup.sh build image chart e2e
+	@$(MAKE) --no-print-directory image chart
 	@$(PYTHON) tests/e2e/run.py
 
 .PHONY: dev

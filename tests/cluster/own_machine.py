@@ -54,8 +54,11 @@ def lacks() -> str:
     return ""
 
 
-def run(*command: str) -> int:
-    """Runs the command inside and answers its exit code. Errors: OSError."""
+def run(*command: str, deadline_s: float | None = None) -> int:
+    """Runs the command inside and answers its exit code.
+
+    Errors: OSError; subprocess.TimeoutExpired, after which it has ended as well.
+    """
     _sweep()
     group = f"{PREFIX}{os.getpid()}"
     cgroups.create(group)
@@ -65,7 +68,7 @@ def run(*command: str) -> int:
             ["unshare", *_NAMESPACES, sys.executable, str(pathlib.Path(__file__).resolve()), _INSIDE,
              *command], env={**os.environ, CGROUP: f"/{group}"}, start_new_session=True,
             preexec_fn=_die_with_parent)
-        return machine.wait()
+        return machine.wait(deadline_s)
     finally:
         if machine and machine.poll() is None:
             machine.kill()  # Its child gets a SIGKILL with it, and with that one all others.
@@ -122,7 +125,7 @@ def _interrupt(number, frame) -> None:
     raise KeyboardInterrupt
 
 
-def main(words: list[str]) -> int:
+def main(words: list[str], deadline_s: float | None = None) -> int:
     if words[:1] == [_INSIDE]:
         return _inside(words[1:])
     if not words:
@@ -135,7 +138,10 @@ def main(words: list[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
-        return run(*words)
+        return run(*words, deadline_s=deadline_s)
+    except subprocess.TimeoutExpired:
+        print(f"\nown_machine: no end after {deadline_s:g} s: everything in it was killed", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nown_machine: interrupted; everything in it has ended", file=sys.stderr)
         return 130

@@ -26,19 +26,22 @@ class SiteWorld(World):
 
     # --- Doing ---
 
-    def example(self, folder: str) -> list[dict]:
-        """The objects of an example, with our registry's address."""
+    def apply_example(self, folder: str, addresses: dict[str, str] | None = None) -> str:
+        """With the registry's address in it, and these others: the name of its ImageBuild."""
         text = (ROOT / "examples" / folder / "imagebuild.yaml").read_text()
-        text = text.replace("registry.example.com/", f"{self.registry}/{self.namespace}/")
-        return [{**each, "metadata": {**each["metadata"], "namespace": self.namespace}}
-                for each in yaml.safe_load_all(text.replace("nginx:1.27", self.base))]
+        ours = {"registry.example.com": f"{self.registry}/{self.namespace}", "nginx:1.27": self.base}
+        for example, address in {**ours, **(addresses or {})}.items():
+            text = text.replace(example, address)
+        self.kubectl("apply", "--filename", "-", input=text)
+        return next(each["metadata"]["name"] for each in yaml.safe_load_all(text)
+                    if each["kind"] == "ImageBuild")
 
     def deploy(self, image: str, annotations: dict | None = None, **pod) -> None:
         """A Deployment of the web server, and a Service in front of it, both called "web"."""
         labels = {"app": "web"}
         container = {"name": "web", "image": image, "ports": [{"containerPort": 80}],
-                     "readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 1}}
-        container["volumeMounts"] = pod.pop("volumeMounts", [])
+                     "volumeMounts": pod.pop("volumeMounts", []),
+                     "readinessProbe": {"tcpSocket": {"port": 80}, "periodSeconds": 1}}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [container], **pod}}
         self.apply(
             {"apiVersion": "apps/v1", "kind": "Deployment",
@@ -89,9 +92,15 @@ class SiteWorld(World):
         return self.cluster.kubectl("--namespace", namespace, "get", "service", name, "--output",
                                     "jsonpath={.spec.clusterIP}")
 
-    def page(self, path: str = "/") -> str:
-        """As a visitor gets it, from one of the pods behind the Service."""
-        return self._visit(self.service_address("web", self.namespace) + path).stdout
+    def page(self, path: str = "/", *options: str) -> str:
+        """As a visitor gets it, from one of the pods behind the Service. `options` are curl's."""
+        return self._visit(self.service_address("web", self.namespace) + path, *options).stdout
+
+    def status_of_page(self, *options: str) -> int:
+        """The HTTP status a visitor gets; 0 if there was no answer."""
+        address = self.service_address("web", self.namespace)
+        return int(run("curl", "--silent", "--max-time", str(CURL_DEADLINE_S), "--output", "/dev/null",
+                       "--write-out", "%{http_code}", *options, f"http://{address}/", check=False).stdout)
 
     def wait_page(self, text: str) -> None:
         """Until every pod of the Service has it: ten visits in a row."""
@@ -100,6 +109,6 @@ class SiteWorld(World):
             text in self._visit(address, check=False).stdout for _ in range(10)))
 
     @staticmethod
-    def _visit(url: str, check: bool = True):
-        return run("curl", "--fail", "--silent", "--show-error", "--max-time", str(CURL_DEADLINE_S),
+    def _visit(url: str, *options: str, check: bool = True):
+        return run("curl", "--fail", "--silent", "--show-error", "--max-time", str(CURL_DEADLINE_S), *options,
                    f"http://{url}", check=check)

@@ -6,15 +6,16 @@ import hashlib
 import hmac
 import json
 
+import pytest
+
 import git_server
 import node
+from release import wait_for
 from site_world import HTML, TOKEN
-
-NEVER = "0s"  # As spec.interval: nothing is polled.
 
 
 def test_the_example_becomes_an_image_a_deployment_runs_it_and_an_edit_changes_the_page(world):
-    world.apply(*world.example("site"))
+    world.apply_example("site")
     first = world.wait_ready()
     world.deploy(world.image())
     world.wait_page("Hello from a ConfigMap")
@@ -43,8 +44,9 @@ def test_a_push_to_git_comes_as_a_webhook_and_changes_the_page(world, tmp_path):
         repository = server.repository("team/site.git")
         repository.commit({"public/index.html": "<h1>first commit</h1>\n"})
         url = server.url("team/site.git")
-        git = {"url": url, "ref": {"branch": "main"}, "subPath": "public"}
-        world.apply(world.image_build(content=[{"git": git, "path": HTML}], interval=NEVER))
+        world.apply_example("git", {"https://git.example.com/team/site.git": url})
+        # Nothing is polled, so what happens was started by a webhook.
+        world.kubectl("patch", "imagebuild", "site", "--type=merge", "--patch", '{"spec": {"interval": "0s"}}')
         before = world.wait_ready()
         world.deploy(world.image())
         world.wait_page("first commit")
@@ -61,3 +63,19 @@ def test_a_push_to_git_comes_as_a_webhook_and_changes_the_page(world, tmp_path):
         world.set_image()
         world.wait_page("second commit")
         assert commit in world.get()["status"]["content"][0]["revision"]
+
+
+def test_the_example_with_a_secret_lets_members_in_and_nobody_else(world):
+    name = world.apply_example("secret")
+    world.wait_ready(name)
+    world.deploy(world.image(name))
+
+    wait_for("it answers", lambda: world.status_of_page() != 0)
+    assert world.status_of_page() == 401
+    assert world.status_of_page("--user", "guest:guessed") == 401
+    assert "For members" in world.page("/", "--user", "guest:change me")
+
+
+@pytest.mark.parametrize("example", ["command", "image-volume"])
+def test_the_other_examples_are_built_as_they_stand(world, example):
+    assert world.wait_ready(world.apply_example(example)).startswith("sha256:")

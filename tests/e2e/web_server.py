@@ -1,7 +1,8 @@
 """A web server's image for pods: Debian's nginx and what it loads, put together by `kiln append`.
 
 It is laid out as the official image of nginx is: pages in /usr/share/nginx/html, servers in
-/etc/nginx/conf.d, started by `nginx -g 'daemon off;'`. So the examples work on it as they stand.
+/etc/nginx/conf.d, workers of user and group 101, started by `nginx -g 'daemon off;'`. So the examples
+work on it as they stand.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from world import binary, run
 
 PROGRAM = "/usr/sbin/nginx"
 _CONFIG = """\
-user www-data;
+user nginx;
 worker_processes 1;
 error_log stderr;
 pid /run/nginx.pid;
@@ -29,8 +30,8 @@ _SERVER = "server { listen 80; root /usr/share/nginx/html; }\n"
 _FILES = {
     "etc/nginx/nginx.conf": _CONFIG,
     "etc/nginx/conf.d/default.conf": _SERVER,
-    "etc/passwd": "root:x:0:0:root:/root:/bin/false\nwww-data:x:33:33:www-data:/var/www:/bin/false\n",
-    "etc/group": "root:x:0:\nwww-data:x:33:\n",
+    "etc/passwd": "root:x:0:0:root:/root:/bin/false\nnginx:x:101:101:nginx:/nonexistent:/bin/false\n",
+    "etc/group": "root:x:0:\nnginx:x:101:\n",
     "usr/share/nginx/html/index.html": "<h1>Welcome to nginx</h1>\n",
 }
 _FOLDERS = ("run", "tmp", "var/lib/nginx", "var/log/nginx")
