@@ -126,7 +126,10 @@ def test_the_crd_is_the_one_of_the_repository_and_may_be_kept():
 
 
 def test_install_upgrade_and_uninstall(cluster):
-    """The API comes with the chart, is brought up to date by an upgrade, and outlives it with its ImageBuilds."""
+    """The API comes with the chart, is brought up to date by an upgrade, and outlives it with its ImageBuilds.
+
+    Helm adopts no CRD of others, so the one that is there goes first.
+    """
     def of_helm(*words):
         done = helm(*words, "--namespace", "helm", kubeconfig=cluster.kubeconfig)
         assert done.returncode == 0, done.stderr
@@ -137,8 +140,8 @@ def test_install_upgrade_and_uninstall(cluster):
 
     cluster.kubectl("delete", "crd", "imagebuilds.kiln.build", "--wait=true")
     words = (str(CHART), "--set", "image.repository=registry.example.com/kiln", "--create-namespace")
-    notes = of_helm("install", "kiln", *words)
-    assert "Kiln 0." in notes and "rollout status deployment/kiln-controller" in notes
+    notes = of_helm("install", "trial", *words)
+    assert "Kiln 0." in notes and "rollout status deployment/trial-controller" in notes
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/imagebuilds.kiln.build")
     cluster.kubectl("-n", "helm", "apply", "-f", "-", input=IMAGE_BUILD)
 
@@ -146,13 +149,13 @@ def test_install_upgrade_and_uninstall(cluster):
     cluster.kubectl("patch", "crd", "imagebuilds.kiln.build", "--type=json", "-p",
                     '[{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns/0"}]')
     older = crd(".spec.versions[0].additionalPrinterColumns")
-    of_helm("upgrade", "kiln", *words)
+    of_helm("upgrade", "trial", *words)
     assert crd(".spec.versions[0].additionalPrinterColumns") != older
 
-    of_helm("uninstall", "kiln")
+    of_helm("uninstall", "trial")
     assert cluster.kubectl("-n", "helm", "get", "imagebuild", "site", "-o", "name").strip()
     with pytest.raises(KubectlError, match="not found"):
-        cluster.kubectl("-n", "helm", "get", "deployment", "kiln-controller")
+        cluster.kubectl("-n", "helm", "get", "deployment", "trial-controller")
 
 
 IMAGE_BUILD = """
