@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import tarfile
 import time
 
@@ -77,9 +78,8 @@ class Archive:
             each.mkdir(parents=True, exist_ok=True)
 
     def newest(self, names: list[str]) -> list[Package]:
-        """The packages as Debian has them today, security updates included.
-
-        Errors: DebianError. Without a network: as it had them when it was last asked.
+        """The packages as Debian has them today, security updates included; without a network, as it
+        had them when it was last asked. Errors: DebianError.
         """
         with self._alone():
             self._refresh_lists()
@@ -119,10 +119,10 @@ class Archive:
         try:
             self._apt_get("update")
             stamp.touch()
-        except DebianError:
-            if not stamp.exists():
-                raise
-            print(f"image: Debian cannot be asked; its packages are those of {age / 3600:.0f} hours ago")
+        except DebianError as error:
+            # One of several sources may be away; what is lacking is told by name later.
+            known = "as far as they came" if age == float("inf") else f"{age / 3600:.0f} hours old"
+            print(f"image: {error}; going on with lists that are {known}", file=sys.stderr)
 
     def _resolve(self, names: list[str]) -> list[tuple[str, str, str]]:
         printed = self._apt_get("download", "--print-uris", *names)
