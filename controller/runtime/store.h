@@ -1,6 +1,8 @@
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "controller/kube/object.h"
+#include "core/base/sha256.h"
 
 namespace kiln::runtime {
 
@@ -17,7 +20,9 @@ namespace kiln::runtime {
 /// in with the term "ConfigMap web/site", so that an event of that ConfigMap finds it.
 ///
 /// Values are shared and immutable, so one that is in use may be replaced meanwhile.
-/// Threads: one. Memory: one copy of each key and of each distinct term.
+/// Threads: one. Memory: one copy of each key, and some 100 bytes for a term of a value, however
+/// long it is: terms are kept as the first half of their SHA-256, of which no two are known to be
+/// equal.
 template <class Value>
 class Store {
  public:
@@ -27,17 +32,12 @@ class Store {
   /// Puts in or replaces; the terms replace the earlier ones.
   void put(const Key& key, Pointer value, std::vector<std::string> terms = {}) {
     erase(key);
-    std::sort(terms.begin(), terms.end());
-    terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
     Entry entry;
     entry.value = std::move(value);
-    for (auto& term : terms) {
-      const auto slot = index_.try_emplace(std::move(term)).first;
-      entry.slots.push_back(slot);
-    }
-    entry.slots.shrink_to_fit();
+    entry.terms.reserve(terms.size());
+    for (const auto& term : terms) entry.terms.push_back(id_of(term));
     const auto& [kept, stored] = *entries_.emplace(key, std::move(entry)).first;
-    for (const auto& slot : stored.slots) slot->second.insert(&kept);
+    for (const auto& id : stored.terms) index_.insert(Use{id, &kept});
   }
   void put(const Key& key, Value value, std::vector<std::string> terms = {}) {
     put(key, std::make_shared<const Value>(std::move(value)), std::move(terms));
@@ -47,10 +47,7 @@ class Store {
   bool erase(const Key& key) {
     const auto found = entries_.find(key);
     if (found == entries_.end()) return false;
-    for (const auto& slot : found->second.slots) {
-      slot->second.erase(&found->first);
-      if (slot->second.empty()) index_.erase(slot);
-    }
+    for (const auto& id : found->second.terms) index_.erase(Use{id, &found->first});
     entries_.erase(found);
     return true;
   }
@@ -63,13 +60,13 @@ class Store {
 
   /// The keys put in with `term`, in order.
   std::vector<Key> with_term(std::string_view term) const {
-    const auto found = index_.find(term);
-    if (found == index_.end()) return {};
+    const auto id = id_of(term);
     std::vector<Key> keys;
-    for (const auto* key : found->second) keys.push_back(*key);
+    for (auto use = index_.lower_bound(id); use != index_.end() && use->term == id; ++use)
+      keys.push_back(*use->key);
     return keys;
   }
-  bool has_term(std::string_view term) const { return index_.find(term) != index_.end(); }
+  bool has_term(std::string_view term) const { return index_.contains(id_of(term)); }
 
   std::vector<Key> keys() const {
     std::vector<Key> all;
@@ -82,20 +79,35 @@ class Store {
     for (const auto& [key, entry] : entries_) visit(*entry.value);
   }
   std::size_t size() const { return entries_.size(); }
-  std::size_t terms() const { return index_.size(); }
+  std::size_t uses() const { return index_.size(); }  ///< Terms, counted for each value.
 
  private:
-  struct ByKey {
-    bool operator()(const Key* a, const Key* b) const { return *a < *b; }
+  using TermId = std::array<std::uint8_t, 16>;
+  static TermId id_of(std::string_view term) {
+    const auto sum = sha256(term);
+    TermId id;
+    std::copy_n(sum.begin(), id.size(), id.begin());
+    return id;
+  }
+  /// The key is that of an entry, which stays where it is.
+  struct Use {
+    TermId term;
+    const Key* key;
   };
-  /// The keys are those of entries_, which stay where they are.
-  using Index = std::map<std::string, std::set<const Key*, ByKey>, std::less<>>;
+  struct ByTerm {
+    using is_transparent = void;
+    bool operator()(const Use& a, const Use& b) const {
+      return a.term != b.term ? a.term < b.term : *a.key < *b.key;
+    }
+    bool operator()(const Use& a, const TermId& b) const { return a.term < b; }
+    bool operator()(const TermId& a, const Use& b) const { return a < b.term; }
+  };
   struct Entry {
     Pointer value;
-    std::vector<typename Index::iterator> slots;
+    std::vector<TermId> terms;
   };
   std::map<Key, Entry> entries_;
-  Index index_;
+  std::set<Use, ByTerm> index_;
 };
 
 }  // namespace kiln::runtime

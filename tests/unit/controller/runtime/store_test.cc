@@ -31,8 +31,17 @@ TEST(Store, ForgetsTheTermsOfWhatIsReplacedOrErased) {
   EXPECT_EQ(store.size(), 1U);
   EXPECT_TRUE(store.erase(kA));
   EXPECT_FALSE(store.erase(kA));
-  EXPECT_EQ(store.terms(), 0U);
+  EXPECT_EQ(store.uses(), 0U);
   EXPECT_EQ(store.size(), 0U);
+}
+
+TEST(Store, CountsATermThatAValueHasTwiceOnce) {
+  Store<std::string> store;
+  store.put(kA, "one", {"x", "x"});
+  store.put(kB, "two", {"x"});
+  EXPECT_EQ(store.uses(), 2U);
+  store.erase(kA);
+  EXPECT_EQ(store.with_term("x"), Keys{kB});
 }
 
 TEST(Store, LetsAValueInUseOutliveItsReplacement) {
