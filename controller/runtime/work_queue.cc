@@ -38,8 +38,8 @@ void WorkQueue::add_at(const Key& key, Time due, Priority priority) {
     due = std::min(due, found->second.first);
     undelay(key);
   }
-  delayed_.emplace(key, std::pair(due, priority));
-  due_.emplace(due, key);
+  const auto& kept = delayed_.emplace(key, std::pair(due, priority)).first->first;
+  due_.insert(Due{due, &kept});
 }
 
 std::chrono::milliseconds WorkQueue::retry(const Key& key, Time now,
@@ -64,12 +64,12 @@ int WorkQueue::failures(const Key& key) const {
 std::optional<WorkQueue::Taken> WorkQueue::take(Time now) {
   wake_due(now);
   if (order_.empty()) return std::nullopt;
-  const auto first = order_.begin();
-  const auto& waiting = waiting_.at(first->second);
-  Taken taken(first->second, waiting.since);
+  const auto found = waiting_.find(*order_.begin()->second);
+  const auto& waiting = found->second;
+  Taken taken(found->first, waiting.since);
   turns_on_[waiting.priority] = waiting.turn;
-  waiting_.erase(first->second);
-  order_.erase(first);
+  order_.erase(order_.begin());
+  waiting_.erase(found);
   paused_.erase(taken.key);
   if (order_.empty()) lanes_.clear();  // Nobody is ahead of anybody.
   processing_.emplace(taken.key, Processing{now});
@@ -121,7 +121,7 @@ WorkQueue::Time::duration WorkQueue::longest_running(Time now) const {
 
 std::optional<WorkQueue::Time> WorkQueue::next_due() const {
   if (due_.empty()) return std::nullopt;
-  return due_.begin()->first;
+  return due_.begin()->at;
 }
 
 void WorkQueue::enqueue(const Key& key, Priority priority, Time since) {
@@ -137,20 +137,21 @@ void WorkQueue::enqueue(const Key& key, Priority priority, Time since) {
   const auto [found, fresh] = waiting_.try_emplace(key, Waiting{priority, 0, next_number_, since});
   if (fresh) {
     found->second.turn = next_turn(key, priority);
-    order_.emplace(rank(found->second), key);
+    order_.emplace(rank(found->second), &found->first);
     ++next_number_;
     ++counters_.adds;
   } else if (priority > found->second.priority) {
     order_.erase(rank(found->second));
     found->second.priority = priority;
     found->second.turn = next_turn(key, priority);
-    order_.emplace(rank(found->second), key);
+    order_.emplace(rank(found->second), &found->first);
   }
 }
 
 void WorkQueue::wake_due(Time now) {
-  while (!due_.empty() && due_.begin()->first <= now) {
-    const auto [due, key] = *due_.begin();
+  while (!due_.empty() && due_.begin()->at <= now) {
+    const auto due = due_.begin()->at;
+    const auto key = *due_.begin()->key;  // A copy: undelay() is the end of the original.
     const auto priority = delayed_.at(key).second;
     undelay(key);
     enqueue(key, priority, due);
@@ -160,7 +161,7 @@ void WorkQueue::wake_due(Time now) {
 void WorkQueue::undelay(const Key& key) {
   const auto found = delayed_.find(key);
   if (found == delayed_.end()) return;
-  due_.erase(std::pair(found->second.first, key));
+  due_.erase(Due{found->second.first, &found->first});
   delayed_.erase(found);
 }
 

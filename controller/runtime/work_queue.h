@@ -50,6 +50,8 @@ class WorkQueue {
 
   /// `random` answers 0 ≤ x < 1; null: a generator of its own.
   explicit WorkQueue(RetryDelays delays, std::function<double()> random = nullptr);
+  WorkQueue(const WorkQueue&) = delete;
+  WorkQueue& operator=(const WorkQueue&) = delete;
 
   /// After close() nothing is added any more.
   void add(const Key& key, Priority priority, Time now);
@@ -122,12 +124,21 @@ class WorkQueue {
   bool closed_ = false;
   std::size_t next_number_ = 0;
   std::unordered_map<Key, Waiting> waiting_;
-  std::map<Rank, Key> order_;
+  std::map<Rank, const Key*> order_;          ///< The keys of waiting_, which stay where they are.
   std::map<Lane, std::size_t> lanes_;         ///< The turn that each gave out last.
   std::map<Priority, std::size_t> turns_on_;  ///< The turn of the key that was taken last.
   std::unordered_map<Key, Processing> processing_;
   std::unordered_map<Key, std::pair<Time, Priority>> delayed_;
-  std::set<std::pair<Time, Key>> due_;
+  struct Due {
+    Time at;
+    const Key* key;  ///< Of delayed_, likewise.
+  };
+  struct Sooner {
+    bool operator()(const Due& a, const Due& b) const {
+      return a.at != b.at ? a.at < b.at : *a.key < *b.key;
+    }
+  };
+  std::set<Due, Sooner> due_;
   std::unordered_map<Key, Time> paused_;  ///< Until when; of keys that are delayed, too.
   std::unordered_map<Key, int> failures_;
   WorkQueueCounters counters_;
