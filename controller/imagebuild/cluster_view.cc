@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "controller/imagebuild/typical_text.h"
 #include "controller/plan/git_content.h"
 #include "core/base/log.h"
 #include "core/source/git_url.h"
@@ -36,9 +37,10 @@ std::string base_term(const oci::Repository& repository, std::string_view tag) {
   return "base " + repository.str() + ":" + std::string(tag);
 }
 
-std::vector<std::string> terms_of(const api::ImageBuild& build, const std::string& output) {
+std::vector<std::string> terms_of(const api::ImageBuild& build) {
   std::vector<std::string> terms;
-  if (!output.empty()) terms.push_back(output_term(build.metadata.namespace_, output));
+  if (const auto output = output_of(build); !output.empty())
+    terms.push_back(output_term(build.metadata.namespace_, output));
   // A digest is followed by nobody.
   if (const auto base = oci::Reference::parse(build.spec.base.image); base && !base->digest())
     terms.push_back(base_term(base->repository(), base->tag()));
@@ -82,41 +84,42 @@ KeptImageBuild::Ready readiness_of(const api::ImageBuild& build) {
   return ready != nullptr && ready->status == "False" ? Ready::kNo : Ready::kUnknown;
 }
 
-/// Null when it cannot be read.
-std::shared_ptr<const api::ImageBuild> read_build(const KeptImageBuild& kept) {
-  if (!kept.unreadable.empty()) return nullptr;
-  auto build = api::parse_image_build(kept.object.json(), api::UnknownFields::kIgnore);
-  if (!build) return nullptr;
-  return std::make_shared<const api::ImageBuild>(std::move(*build));
-}
-
 }  // namespace
+
+ClusterView::ClusterView(runtime::KeySink& queue) : queue_(queue), packer_(typical_image_build()) {}
+
+/// Errors: why it cannot be read.
+Result<api::ImageBuild> ClusterView::read(const KeptImageBuild& kept) const {
+  return api::parse_image_build(packer_.unpack(kept.packed), api::UnknownFields::kIgnore);
+}
 
 std::shared_ptr<const Seen> ClusterView::find(const kube::ObjectKey& key) const {
   const auto kept = store_.find(key);
   if (!kept) return nullptr;
   auto seen = std::make_shared<Seen>();
-  seen->meta = kept->meta();
-  seen->unreadable = kept->unreadable;
-  seen->build = read_build(*kept);
+  seen->meta = kept->meta;
+  auto build = read(*kept);
+  if (build)
+    seen->build = std::make_shared<const api::ImageBuild>(std::move(*build));
+  else
+    seen->unreadable = build.error().message;
   return seen;
 }
 
 void ClusterView::put(const kube::Object& object) {
-  KeptImageBuild kept(object.for_keeping());
+  const auto reduced = object.for_keeping();
+  KeptImageBuild kept(packer_.pack(reduced.json()), reduced.meta());
   std::vector<std::string> terms;
   const auto build = api::parse_image_build(object.json(), api::UnknownFields::kIgnore);
   if (build) {
-    kept.output = output_of(*build);
     kept.ready = readiness_of(*build);
     // What is missing and comes at last is no trigger of a rebuild but the end of a failure.
     const bool never_built = build->status.digest.empty();
     const bool pinned = !build->spec.pin.empty();
     kept.follows_content = !pinned && (build->spec.triggers.content || never_built);
     kept.follows_base = !pinned && (build->spec.triggers.base || never_built);
-    terms = terms_of(*build, kept.output);
+    terms = terms_of(*build);
   } else {
-    kept.unreadable = build.error().message;
     ++unreadable_;
   }
   if (build && on_secret_content_ && has_secret_content(*build)) {
@@ -128,14 +131,14 @@ void ClusterView::put(const kube::Object& object) {
 
 void ClusterView::applied(const kube::Object& object, Origin origin) {
   const auto before = store_.find(object.key());
-  if (before && before->meta().uid == object.meta().uid) {
+  if (before && before->meta.uid == object.meta().uid) {
     // Our own write may already be here while older events are still on their way.
     const auto newer =
-        kube::is_newer_version(object.meta().resource_version, before->meta().resource_version);
+        kube::is_newer_version(object.meta().resource_version, before->meta.resource_version);
     if (newer && !*newer) return;
   }
   put(object);
-  if (before && !wants_reconcile(before->meta(), object.meta())) return;
+  if (before && !wants_reconcile(before->meta, object.meta())) return;
   if (before) wake_others(*before);
   // An older one that comes to a tag takes it from a younger one, which has to hear of it.
   if (origin == Origin::kChange) wake_others(*store_.find(object.key()));
@@ -150,20 +153,22 @@ void ClusterView::deleted(const kube::ObjectKey& key) {
 
 void ClusterView::wrote(const kube::Object& object) {
   const auto before = store_.find(object.key());
-  if (!before || before->meta().uid != object.meta().uid)
+  if (!before || before->meta.uid != object.meta().uid)
     return;  // Deleted, or another one, meanwhile.
   const auto older =
-      kube::is_newer_version(before->meta().resource_version, object.meta().resource_version);
+      kube::is_newer_version(before->meta.resource_version, object.meta().resource_version);
   if (older && *older) return;
-  const bool edited = wants_reconcile(before->meta(), object.meta());
+  const bool edited = wants_reconcile(before->meta, object.meta());
   put(object);
   if (edited) queue_.add(object.key(), Priority::kHigh);
 }
 
 void ClusterView::wake_others(const KeptImageBuild& gone) {
-  if (gone.output.empty()) return;
-  for (const auto& key : store_.with_term(output_term(gone.meta().namespace_, gone.output)))
-    if (key.name != gone.meta().name) queue_.add(key, Priority::kNormal);
+  const auto build = read(gone);
+  const auto output = build ? output_of(*build) : "";
+  if (output.empty()) return;
+  for (const auto& key : store_.with_term(output_term(gone.meta.namespace_, output)))
+    if (key.name != gone.meta.name) queue_.add(key, Priority::kNormal);
 }
 
 ReadyCounts ClusterView::count_ready() const {
@@ -183,8 +188,7 @@ std::string ClusterView::tag_holder(const api::ImageBuild& build) const {
   if (!self) return "";
   for (const auto& key : store_.with_term(output_term(own.namespace_, output_of(build)))) {
     const auto other = store_.find(key);
-    if (key != own && other && !other->meta().is_deleting() &&
-        is_older(other->meta(), self->meta()))
+    if (key != own && other && !other->meta.is_deleting() && is_older(other->meta, self->meta))
       return key.name;
   }
   return "";
@@ -204,7 +208,7 @@ std::vector<kube::ObjectKey> ClusterView::users_of_git(const std::string& reposi
                                                        std::string_view name) const {
   std::vector<kube::ObjectKey> users;
   for (const auto& key : store_.with_term(git_term(repository))) {
-    const auto build = read_build(*store_.find(key));
+    const auto build = read(*store_.find(key));
     if (!build) continue;
     const auto& content = build->spec.content;
     const auto follows = [&](const api::Content& entry) {
