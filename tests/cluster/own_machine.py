@@ -135,8 +135,8 @@ def main(words: list[str], deadline_s: float | None = None) -> int:
     if lack:
         print(f"own_machine: {lack}", file=sys.stderr)
         return 1
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT is ignored in background jobs.
+        signal.signal(number, _interrupt)
     try:
         return run(*words, deadline_s=deadline_s)
     except subprocess.TimeoutExpired:
