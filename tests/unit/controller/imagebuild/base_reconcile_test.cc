@@ -15,6 +15,7 @@ class BaseReconcile : public Reconcile {
     object["metadata"]["annotations"]["reconcile.kiln.build/requestedAt"] = when;
     kube_.put(kImageBuilds, dump_json(object));
     look();
+    clock_.advance(std::chrono::milliseconds(1));
   }
 };
 
@@ -38,6 +39,7 @@ TEST_F(BaseReconcile, OfAPersonWhoWaitsAsksTheRegistry) {
   EXPECT_EQ(polls(), 2U);
 
   put_build({{"config", {{"user", "101"}}}});
+  clock_.advance(std::chrono::milliseconds(1));
   reconcile();
   EXPECT_EQ(polls(), 3U);
 }
