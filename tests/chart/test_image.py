@@ -7,6 +7,7 @@ import pathlib
 import re
 import socket
 import subprocess
+import sys
 
 import pytest
 
@@ -65,6 +66,17 @@ def image(tmp_path_factory):
 
 def test_the_same_packages_give_the_same_image_anywhere(image, tmp_path):
     assert make(tmp_path / "elsewhere", "--packages", str(image.packages)) == image.digest
+
+
+def test_a_library_that_no_package_has_is_named(tmp_path, monkeypatch, capsys):
+    recipe = tmp_path / "packages.txt"
+    whole = (make_image.RECIPE / "packages.txt").read_text()
+    recipe.write_text(re.sub(r"(?m)^program (?!/usr/bin/git$).*\n|^package (?!git$|libc6$|zlib1g$).*\n", "", whole))
+    monkeypatch.setattr(make_image, "RECIPE", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["make_image.py", "--bin", str(pathlib.Path(binary("kiln")).parent),
+                                      "--work", str(tmp_path / "work")])
+    assert make_image.main() == 1
+    assert f"git needs libpcre2-8.so.0: no package of {recipe} has" in capsys.readouterr().err
 
 
 def test_it_is_one_that_other_programs_take(image):

@@ -141,6 +141,7 @@ class Archive:
         options = {"Dir::State::Lists": self._folder / "lists", "Dir::Cache": self._folder / "archives",
                    "APT::Architecture": self._architecture, "APT::Architectures::": self._architecture,
                    "Acquire::Languages": "none", "APT::Sandbox::User": "",
+                   "APT::Update::Error-Mode": "any", "Dir::State::status": "/dev/null",
                    "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false"}
         command = ["apt-get", "-q"]
         for name, value in options.items():
