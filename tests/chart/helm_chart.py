@@ -17,7 +17,7 @@ NAMESPACE = "kiln-system"
 IMAGE = "registry.example.com/kiln/kiln-controller"
 VALUES = pathlib.Path(__file__).resolve().parent / "values"
 KUBE_VERSION = go_tools.TOOLS["kube-apiserver"].version
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 def helm(*words: str, kubeconfig: pathlib.Path | None = None) -> subprocess.CompletedProcess:

@@ -14,7 +14,7 @@ import yaml
 from git_server import free_port
 
 START_DEADLINE_S = 60
-SCRAPE_INTERVAL = "200ms"
+SCRAPE_INTERVAL = "500ms"
 
 
 def missing_program() -> str | None:
@@ -55,7 +55,7 @@ class Prometheus:
     def rules(self) -> list[dict]:
         return [rule for group in self._api("rules")["groups"] for rule in group["rules"]]
 
-    def wait_until(self, what: str, holds, deadline_s: float = 30):
+    def wait_until(self, what: str, holds, deadline_s: float = 60):
         end = time.monotonic() + deadline_s
         while not (value := holds()):
             if time.monotonic() > end or self._process.poll() is not None:

@@ -26,6 +26,7 @@ root=$1; shift
 exec chroot "$root" "$@"
 """
 
+MAKE_DEADLINE_S = 300  # It may have to fetch Debian's packages.
 ORDINARY = {"file": (0o644, 0o755), "directory": (0o755,), "symlink": (0o777,)}
 
 
@@ -54,9 +55,11 @@ class Image:
 
 def make(work: pathlib.Path, *words: str) -> str:
     """The digest of an image made of the programs under test."""
-    printed = run(str(ROOT / "tools" / "image" / "make_image.py"), "--bin",
-                  str(pathlib.Path(binary("kiln")).parent), "--work", str(work), *words).stdout
-    return printed.strip().rpartition("@")[2]
+    done = subprocess.run([str(ROOT / "tools" / "image" / "make_image.py"), "--bin",
+                           str(pathlib.Path(binary("kiln")).parent), "--work", str(work), *words],
+                          capture_output=True, text=True, timeout=MAKE_DEADLINE_S, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().rpartition("@")[2]
 
 
 @pytest.fixture(scope="session")
