@@ -59,6 +59,18 @@ class ToolsCache(unittest.TestCase):
         self.assertEqual(self.ensure(), (path, ""))
         self.assertEqual(path.stat().st_mtime_ns, written)
 
+    def test_a_program_of_ours_is_built_anew_when_its_source_changes(self):
+        folder = self.folder / "modules" / "hello"
+        ours = dataclasses.replace(go_tools.TOOLS["hello"], ours=True)
+
+        def says(word: str) -> str:
+            (folder / "main.go").write_text(f'package main\n\nfunc main() {{ println("{word}") }}\n')
+            with mock.patch.dict(go_tools.TOOLS, {"hello": dataclasses.replace(ours)}):
+                path = self.ensure()[0]
+            return subprocess.run([path], capture_output=True, text=True, timeout=5).stderr
+
+        self.assertEqual([says("one"), says("two")], ["one\n", "two\n"])
+
     def test_two_that_ask_at_once_share_one_build(self):
         children = []
         for _ in range(2):
