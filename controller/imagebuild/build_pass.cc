@@ -81,12 +81,7 @@ Task<Result<Next>> BuildPass::check_spec() {
     co_return halt("Suspended", "suspended: nothing is built until spec.suspend is false", false,
                    !status_.digest.empty());
   KILN_CO_TRY(plan::check_spec(*build_));
-  if (const auto holder = ports_.view.tag_holder(*build_); !holder.empty())
-    co_return halt("TagContested",
-                   "the ImageBuild " + holder + " pushes to " + build_->spec.output.image +
-                       " already; choose another tag, or delete that one",
-                   false, false);
-  co_return Next::kContinue;
+  co_return stop_if_contested();
 }
 
 Task<Result<Next>> BuildPass::read_credentials() {
@@ -211,6 +206,8 @@ Task<Result<Next>> BuildPass::push_content() {
 }
 
 Task<Result<Next>> BuildPass::record_pending() {
+  // The other may have come to the tag since this pass began.
+  if (auto next = stop_if_contested(); !next || *next == Next::kStop) co_return next;
   KILN_CO_TRY(co_await write_pending(images_->top().digest.str()));
   co_return Next::kContinue;
 }

@@ -102,6 +102,7 @@ class BuildPass {
   Task<Result<void>> write_status();
 
  private:
+  Result<Next> stop_if_contested();
   Result<Next> halt(std::string reason, std::string message, bool dead_end, bool ready);
   bool is_poll() const;
   std::chrono::milliseconds max_age_of_base() const;

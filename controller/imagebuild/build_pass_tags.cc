@@ -38,6 +38,17 @@ bool BuildPass::destination_is_new() const {
   return status_.image.substr(0, status_.image.find('@')) != output().repository().str();
 }
 
+Result<Next> BuildPass::stop_if_contested() {
+  const auto holder = ports_.view.tag_holder(*build_);
+  if (holder.empty()) return Next::kContinue;
+  // It puts images of its own there. Whoever gets the tag back need not wonder whose those are.
+  std::erase(status_.tags, std::string(output().tag()));
+  return halt("TagContested",
+              "the ImageBuild " + holder + " pushes to " + build_->spec.output.image +
+                  " already; choose another tag, or delete that one",
+              false, false);
+}
+
 /// Fills in the tags. While the inputs stay the same so do ${date} and all else: once per build.
 Result<Next> BuildPass::render_tags() {
   plan::TagFacts facts{ports_.clock.now(), key_, seen_->meta.generation,
@@ -48,7 +59,10 @@ Result<Next> BuildPass::render_tags() {
   auto tags = plan::render_tags(*build_, facts);
   if (!tags) return std::move(tags).error();
   tags_ = std::move(*tags);
-  if (same_build && !spec_is_new()) tags_ = status_.tags;
+  if (!same_build || spec_is_new()) return Next::kContinue;
+  const auto first = tags_.front();
+  tags_ = status_.tags;
+  if (!has(tags_, first)) tags_.insert(tags_.begin(), first);  // Another one had it meanwhile.
   return Next::kContinue;
 }
 
@@ -99,7 +113,8 @@ Result<Next> BuildPass::judge_tags() {
     if (known && !held_[i].empty() && moved.empty())
       moved = "the tag " + tags_[i] + " is moved again and again: it holds " + held_[i] +
               ", Kiln's image is " + status_.digest;
-    restored.emplace_back(known ? "Restored" : "SpecChanged", held_[i], status_.digest);
+    restored.emplace_back(known || !spec_is_new() ? "Restored" : "SpecChanged", held_[i],
+                          status_.digest);
   }
   if (!moved.empty()) return put_back(std::move(restored), moved);
   if (restored.empty() && !status_.pending) {

@@ -10,6 +10,14 @@ class Tags : public Reconcile {
  protected:
   const Json enforced_ = {{"output", {{"enforceTag", true}}}};
 
+  /// Another one, older by its name, pushes to the same tag from now on.
+  void come_to_the_tag(const std::string& name) {
+    auto other = *kube_.find_json(kImageBuilds, key_);
+    other["metadata"]["name"] = name;
+    other["metadata"]["uid"] = name;
+    view_.applied(*kube::Object::parse(dump_json(other)), runtime::Origin::kChange);
+  }
+
   /// A registry that lets nobody move a tag, however it says so.
   void keep_tags_immutable(Errc code, const std::string& words) {
     registry_.on_call([this, code, words](const auto& call) -> std::optional<Error> {
@@ -21,6 +29,37 @@ class Tags : public Reconcile {
     });
   }
 };
+
+TEST_F(Tags, ThatAnOlderImageBuildHadForAWhileAreTakenBack) {
+  put_build();
+  reconcile();
+  come_to_the_tag("older");
+  reconcile();
+  ASSERT_EQ(condition("Ready"), "False TagContested");
+  EXPECT_EQ(json_at(status(), "tags"), Json()) << "none holds its image";
+  push_foreign();
+
+  view_.deleted({"web", "older"});
+  reconcile();
+
+  EXPECT_EQ(tag(), digest());
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_EQ(reasons(), Names{"Restored"});
+  EXPECT_EQ(status()["tags"], (Json{"latest"}));
+}
+
+TEST_F(Tags, ThatAnOlderImageBuildTakesDuringABuildAreLeftToIt) {
+  put_build();
+  registry_.on_call([this](const auto& call) -> std::optional<Error> {
+    if (call.method == "ensure_blob") come_to_the_tag("older");
+    return std::nullopt;
+  });
+
+  reconcile();
+
+  EXPECT_EQ(tag(), "");
+  EXPECT_EQ(condition("Ready"), "False TagContested");
+}
 
 TEST_F(Tags, EnforcedArePutBackWithAWarningThatNamesBothDigests) {
   put_build(enforced_);
