@@ -11,6 +11,8 @@ Nothing in here speaks to a server. An ImageBuild is a dictionary of a few choic
     repository   "own", or "shared" with others
     tag          "latest" or "next"
     extra        whether there is a second tag
+    pinned       whether somebody asked for a pin; the digest is in `Model.pins`
+    enforce      enforceTag
     layers, compression, interval, suspend      as in the spec
 """
 
@@ -47,6 +49,7 @@ class Model:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.wishes: dict[str, dict] = {}
+        self.pins: dict[str, str] = {}  # "" or none: there was nothing to pin.
         self.config_maps: dict[str, dict[str, str] | None] = {}
         self.branches: dict[str, dict[str, str] | None] = {}
         self.bases: dict[str, str | None] = {}  # The mark of the image that each tag holds.
@@ -68,8 +71,9 @@ class Model:
             "base": base,
             "content": [self._entry(entry, scratch) for entry in wish["content"]],
             "output": {"image": f"{place.registry}/{self.repository(name)}:{wish['tag']}",
-                       "layers": wish["layers"], "compression": wish["compression"]},
-            "interval": wish["interval"], "suspend": wish["suspend"],
+                       "layers": wish["layers"], "compression": wish["compression"],
+                       "enforceTag": wish["enforce"]},
+            "interval": wish["interval"], "suspend": wish["suspend"], "pin": self.pin(name),
         }
         if wish["remove"] and not scratch:
             spec["remove"] = [PAGES]
@@ -78,6 +82,9 @@ class Model:
         if wish["extra"]:
             spec["output"]["tags"] = [f"extra-{name}"]
         return spec
+
+    def pin(self, name: str) -> str:
+        return self.pins.get(name, "") if self.wishes[name]["pinned"] else ""
 
     def repository(self, name: str) -> str:
         own = self.wishes[name]["repository"] == "own"
@@ -107,10 +114,19 @@ class Model:
             return Expected("True" if has_image else "False", "Suspended", stalled=not has_image)
         if self._contested(name, live):
             return Expected("False", "TagContested")
+        if pin := self.pin(name):
+            return self._expected_of_pin(pin, status)
         for holds, expected in self._obstacles(wish):
             if holds:
                 return expected
         return Expected("True", "Succeeded", stalled=False, files=self._files(wish))
+
+    def _expected_of_pin(self, pin: str, status: dict) -> Expected:
+        if pin not in [entry["digest"] for entry in status.get("history", [])]:
+            return Expected("False", "PinNotFound", stalled=True)
+        if not self.registry_is_up:
+            return Expected("False", "RegistryUnavailable")
+        return Expected("True", "Pinned", stalled=False)
 
     def _obstacles(self, wish: dict) -> list[tuple[bool, Expected]]:
         """In the order in which Kiln comes upon them."""
@@ -145,8 +161,8 @@ class Model:
         if entry["from"] == "configMap":
             return self.config_maps[entry["name"]] or {}
         if entry["from"] == "git":
-            return {path.removeprefix("public/"): text for path, text in self.branches[entry["branch"]].items()
-                    if path.startswith("public/")}
+            files = self.branches[entry["branch"]] or {}
+            return {path.removeprefix("public/"): text for path, text in files.items() if path.startswith("public/")}
         return {"inline.txt": entry["text"]}
 
     def _files(self, wish: dict) -> dict[str, Files]:

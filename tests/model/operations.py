@@ -25,7 +25,7 @@ class Chooser:
         self._model = model
         self._number = 0
         self._weights = {
-            "create": 14, "edit": 22, "delete": 4, "recreate": 4, "suspend": 5, "request": 4,
+            "create": 14, "edit": 22, "delete": 4, "recreate": 4, "suspend": 5, "pin": 5, "request": 4,
             "config map": 22, "commit": 7, "base": 7, "registry": 3, "git": 3, "slow": 3, "fault": 4,
             "move tag": 6, "delete tag": 4, "lose image": 2, "restart": 2, "kill": 3, "cut": 3,
             "restart api server": 0.3 if restart_api_server else 0}
@@ -44,6 +44,7 @@ class Chooser:
         model = self._model
         broken = {"registry": not model.registry_is_up, "git": not model.git_is_up,
                   "slow": model.is_slow, "base": None in model.bases.values(),
+                  "pin": any(wish["pinned"] for wish in model.wishes.values()),
                   "config map": None in model.config_maps.values()}
         return {kind: 30 for kind, holds in broken.items() if holds}
 
@@ -71,12 +72,16 @@ class Chooser:
         if name is None:
             return None
         wish, fresh = self._model.wishes[name], self._wish()
-        part = self._random.choice([part for part in fresh if part != "suspend"])
+        part = self._random.choice([part for part in fresh if part not in ("suspend", "pinned")])
         return [name, {part: fresh[part]}] if fresh[part] != wish[part] else None
 
     def _suspend(self):
         name = self._existing()
         return name and [name, not self._model.wishes[name]["suspend"]]
+
+    def _pin(self):
+        name = self._existing()
+        return name and [name, not self._model.wishes[name]["pinned"]]
 
     def _delete(self):
         name = self._existing()
@@ -110,7 +115,9 @@ class Chooser:
             "layers": one.choice(["Auto", "Auto", "Single", "PerContent"]),
             "compression": one.choice(["Gzip", "Gzip", "GzipSmall"]),
             "interval": one.choice(["0s", "1s"]),
+            "enforce": one.random() < 0.3,
             "suspend": False,
+            "pinned": False,
         }
 
     def _entry(self) -> dict:

@@ -86,6 +86,16 @@ class Trial:
     def _suspend(self, name: str, suspend: bool) -> None:
         self._edit(name, {"suspend": suspend})
 
+    def _pin(self, name: str, pinned: bool) -> None:
+        """To the image before the last one."""
+        if name in self.model.wishes:
+            history = self._history(name)
+            self.model.pins[name] = history[1] if len(history) > 1 else ""
+            self._edit(name, {"pinned": pinned})
+
+    def _history(self, name: str) -> list[str]:
+        return [entry["digest"] for entry in self._api.builds()[name].get("status", {}).get("history", [])]
+
     def _delete(self, name: str) -> None:
         if self.model.wishes.pop(name, None) is not None:
             self._api.delete_build(name)
@@ -162,9 +172,9 @@ class Trial:
         if to != "history":
             registry_push.push(self._foreign[to], f"{self.world.registry}/{repository}:{tag}")
             return
-        history = self._api.builds()[name].get("status", {}).get("history", [])
+        history = self._history(name)
         if len(history) > 1:
-            self._images.move_tag(repository, tag, history[1]["digest"])
+            self._images.move_tag(repository, tag, history[1])
 
     def _delete_tag(self, name: str, tag: str) -> None:
         if name in self.model.wishes:
@@ -183,7 +193,8 @@ class Trial:
                           *(["config map", name, {"index.html": "healed\n"}] for name in self.model.config_maps),
                           *(["commit", name, {"public/index.html": "healed\n"}] for name in self.model.branches),
                           *(["base", tag, "m0"] for tag in self.model.bases),
-                          *(["suspend", name, False] for name in self.model.wishes)]:
+                          *(["suspend", name, False] for name in self.model.wishes),
+                          *(["pin", name, False] for name in self.model.wishes)]:
             self.do(operation)
 
     # --- At rest ---
@@ -228,14 +239,19 @@ class Trial:
                 for one in self._differences_of(live[name], self._expected(name, live))]
 
     def _expected(self, name: str, live: dict[str, dict]) -> Expected:
-        """With what the model cannot know: who came first with a tag that somebody else moved."""
+        """With what only the registry decides: what tags hold, and which images it still has."""
         expected = self.model.expected(name, live)
-        if expected.files is None:
+        if expected.ready == "False" or expected.reason == "Suspended":
             return expected
         foreign = {content.digest for content in self._foreign}
         repository = self.model.repository(name)
-        if any(self._images.digest(repository, tag) in foreign for tag in self.model.tags(name)):
-            return Expected("False", "TagMoved", stalled=True)
+        held = {self._images.digest(repository, tag) for tag in self.model.tags(name)}
+        enforced = self.model.wishes[name]["enforce"]
+        if held & foreign and (not enforced or "again and again" in _message(live[name])):
+            return Expected("False", "TagMoved", stalled=not enforced)
+        pin = self.model.pin(name)
+        if pin and held != {pin} and not self._images.digest(repository, pin):
+            return Expected("False", "PinNotFound")
         return expected
 
     def _differences_of(self, build: dict, expected: Expected) -> list[str]:
@@ -259,9 +275,13 @@ class Trial:
             compare("Reconciling", "Reconciling" in conditions, False)
         if expected.files is not None:
             self._compare_image(build, expected, compare)
+        elif expected.reason == "Pinned":
+            self._compare_tags(build, compare)
+            compare("digest", status["digest"], build["spec"]["pin"])
         return wrong
 
-    def _compare_image(self, build: dict, expected: Expected, compare) -> None:
+    def _compare_tags(self, build: dict, compare) -> bool:
+        """Whether all of them hold the digest."""
         name, status = build["metadata"]["name"], build["status"]
         repository, digest = self.model.repository(name), status["digest"]
         compare("pending", "pending" in status, False)
@@ -269,11 +289,16 @@ class Trial:
         compare("tags", status["tags"], self.model.tags(name))
         compare("lastHandledReconcileAt", status.get("lastHandledReconcileAt"), build["metadata"].get(
             "annotations", {}).get("reconcile.kiln.build/requestedAt"))
-        kept = [f"kiln-{status['inputKey'][:12]}"]
-        for tag in [*status["tags"], *kept]:
-            compare(f"the tag {tag}", self._images.digest(repository, tag), digest)
-            if self._images.digest(repository, tag) != digest:
-                return
+        tags = [*status["tags"], f"kiln-{status['inputKey'][:12]}"]
+        held = {tag: self._images.digest(repository, tag) for tag in tags}
+        compare("what the tags hold", held, dict.fromkeys(tags, digest))
+        return set(held.values()) == {digest}
+
+    def _compare_image(self, build: dict, expected: Expected, compare) -> None:
+        name, status = build["metadata"]["name"], build["status"]
+        repository, digest = self.model.repository(name), status["digest"]
+        if not self._compare_tags(build, compare):
+            return
         platforms = self._images.platforms(repository, digest)
         compare("platforms", sorted(platforms), sorted(expected.files))
         for platform in platforms.keys() & expected.files.keys():
@@ -338,7 +363,8 @@ class Trial:
             return any(entry.get("branch") == about for entry in wish["content"])
         if kind == "base":
             return wish["base"] == about
-        if kind not in ("create", "recreate", "delete", "edit", "suspend", "move tag", "delete tag", "lose image"):
+        if kind not in ("create", "recreate", "delete", "edit", "suspend", "move tag", "delete tag", "lose image",
+                        "pin"):
             return False
         # Those that share a repository may hand tags to each other.
         return (about == name and not (kind == "edit" and words[0].keys() == {"interval"})
@@ -411,6 +437,12 @@ def _foreign_image(number: int) -> Content:
 def _only(files: dict, others: dict) -> dict:
     """What of them the others do not have; a text's beginning will do."""
     return {path: data[:60] for path, data in files.items() if others.get(path) != data}
+
+
+def _message(build: dict) -> str:
+    """What the condition Ready says."""
+    return next((one["message"] for one in build.get("status", {}).get("conditions", [])
+                 if one["type"] == "Ready"), "")
 
 
 def _only_one(known: dict[str, str], key: str, value: str, what: str) -> None:
