@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import ssl
@@ -54,17 +55,24 @@ class KubernetesApi:
         """All of the namespace by name."""
         return self._list(f"{KILN}/namespaces/{self._namespace}/imagebuilds")
 
-    # ConfigMaps.
+    # ConfigMaps and Secrets.
 
     def put_config_map(self, name: str, data: dict[str, str]) -> None:
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
-        folder = f"/api/v1/namespaces/{self._namespace}/configmaps"
+        self._put("configmaps", name, {"kind": "ConfigMap", "data": data})
+
+    def put_secret(self, name: str, data: dict[str, str]) -> None:
+        self._put("secrets", name, {"kind": "Secret", "data": {
+            key: base64.b64encode(text.encode()).decode() for key, text in data.items()}})
+
+    def _put(self, resource: str, name: str, fields: dict) -> None:
+        body = {"apiVersion": "v1", "metadata": {"name": name}, **fields}
+        folder = f"/api/v1/namespaces/{self._namespace}/{resource}"
         status, _ = self._ask("PUT", f"{folder}/{name}", body, good=(200, 201, 404))
         if status == 404:
             self._ask("POST", folder, body, good=(201, 409))
 
-    def delete_config_map(self, name: str) -> None:
-        self._ask("DELETE", f"/api/v1/namespaces/{self._namespace}/configmaps/{name}", good=(200, 404))
+    def delete(self, resource: str, name: str) -> None:
+        self._ask("DELETE", f"/api/v1/namespaces/{self._namespace}/{resource}/{name}", good=(200, 404))
 
     # Events.
 

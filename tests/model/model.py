@@ -5,15 +5,15 @@ Nothing in here speaks to a server. An ImageBuild is a dictionary of a few choic
     base         "one", "two" (tags that move) or "scratch"
     platform     "" for all that the base has, or one
     remove       whether the base's pages are removed
-    content      entries: {"from": "configMap", "name", "optional", "path"}, {"from": "git", "branch", "path"}
-                 or {"from": "inline", "text", "path"}
+    content      entries: {"from": "configMap", "name", "optional", "path"}, {"from": "git", "branch", "path"},
+                 {"from": "secret", "name", "optional", "path"} or {"from": "inline", "text", "path"}
     label        a label of the image, or ""
     repository   "own", or "shared" with others
     tag          "latest" or "next"
     extra        whether there is a second tag
     pinned       whether somebody asked for a pin; the digest is in `Model.pins`
     enforce      enforceTag
-    layers, compression, interval, suspend      as in the spec
+    layers, compression, interval, suspend, historyLimit      as in the spec
 """
 
 from __future__ import annotations
@@ -51,11 +51,13 @@ class Model:
         self.wishes: dict[str, dict] = {}
         self.pins: dict[str, str] = {}  # "" or none: there was nothing to pin.
         self.config_maps: dict[str, dict[str, str] | None] = {}
+        self.secrets: dict[str, dict[str, str] | None] = {}
         self.branches: dict[str, dict[str, str] | None] = {}
         self.bases: dict[str, str | None] = {}  # The mark of the image that each tag holds.
         self.registry_is_up = True
         self.git_is_up = True
         self.is_slow = False  # The way to the registry.
+        self.lags = False  # What the API server tells comes late.
         self._contents = {mark: base_image.build(mark=mark, platforms=platforms)
                           for mark, platforms in BASES.items()}
 
@@ -74,6 +76,7 @@ class Model:
                        "layers": wish["layers"], "compression": wish["compression"],
                        "enforceTag": wish["enforce"]},
             "interval": wish["interval"], "suspend": wish["suspend"], "pin": self.pin(name),
+            "historyLimit": wish["historyLimit"],
         }
         if wish["remove"] and not scratch:
             spec["remove"] = [PAGES]
@@ -96,8 +99,8 @@ class Model:
 
     def _entry(self, entry: dict, scratch: bool) -> dict:
         path = _path(entry, scratch)
-        if entry["from"] == "configMap":
-            return {"configMap": {"name": entry["name"], "optional": entry["optional"]}, "path": path}
+        if entry["from"] in ("configMap", "secret"):
+            return {entry["from"]: {"name": entry["name"], "optional": entry["optional"]}, "path": path}
         if entry["from"] == "git":
             return {"git": {"url": self.place.git_url, "ref": {"branch": entry["branch"]},
                             "subPath": "public"}, "path": path}
@@ -134,9 +137,8 @@ class Model:
         mark = None if scratch else self.bases[wish["base"]]
         git = [entry["branch"] for entry in wish["content"] if entry["from"] == "git"]
         return [
-            (any(entry["from"] == "configMap" and not entry["optional"]
-                 and self.config_maps[entry["name"]] is None for entry in wish["content"]),
-             Expected("False", "ConfigMapNotFound")),
+            *((self._is_missing(entry), Expected("False", "SecretNotFound" if entry["from"] == "secret"
+                                                 else "ConfigMapNotFound")) for entry in wish["content"]),
             (bool(git) and not self.git_is_up, Expected("False", "GitOperationFailed")),
             (any(self.branches[branch] is None for branch in git),
              Expected("False", "GitRevisionNotFound")),
@@ -149,6 +151,13 @@ class Model:
              Expected("False", "ContentInvalid", stalled=True)),
         ]
 
+    def _is_missing(self, entry: dict) -> bool:
+        return (entry["from"] in ("configMap", "secret") and not entry["optional"]
+                and self._named(entry) is None)
+
+    def _named(self, entry: dict) -> dict[str, str] | None:
+        return (self.secrets if entry["from"] == "secret" else self.config_maps)[entry["name"]]
+
     def _contested(self, name: str, live: dict[str, dict]) -> bool:
         def age(one: str) -> tuple[str, str]:
             return live[one]["metadata"]["creationTimestamp"], one
@@ -158,8 +167,8 @@ class Model:
 
     def _data(self, entry: dict) -> dict[str, str]:
         """An entry's files by their names."""
-        if entry["from"] == "configMap":
-            return self.config_maps[entry["name"]] or {}
+        if entry["from"] in ("configMap", "secret"):
+            return self._named(entry) or {}
         if entry["from"] == "git":
             files = self.branches[entry["branch"]] or {}
             return {path.removeprefix("public/"): text for path, text in files.items() if path.startswith("public/")}
@@ -187,10 +196,13 @@ class Model:
     def base_files(self, mark: str, platform: str) -> Files:
         return images.files_of(self._contents[mark], platform)
 
-    def inputs(self, name: str) -> dict:
-        """All that decides the image of an ImageBuild that is Ready: equal inputs, equal key."""
+    def inputs(self, name: str, uid: str) -> dict:
+        """All that decides the image of an ImageBuild that is Ready: equal inputs, equal key. Of Secrets
+        each ImageBuild has an identity of its own."""
         wish = self.wishes[name]
-        return {"base": "scratch" if wish["base"] == "scratch" else self.bases[wish["base"]],
+        secret = any(entry["from"] == "secret" for entry in wish["content"])
+        return {"uid": uid if secret else "",
+                "base": "scratch" if wish["base"] == "scratch" else self.bases[wish["base"]],
                 "content": [[entry, self._data(entry)] for entry in wish["content"]],
                 **{part: wish[part] for part in ("platform", "remove", "label", "layers", "compression")}}
 

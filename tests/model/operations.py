@@ -11,6 +11,7 @@ from model import ARM, BASES, PATHS, Model
 
 NAMES = ("ada", "bob", "cleo", "dan", "eve")
 CONFIG_MAPS = ("pages", "more", "rest")
+SECRETS = ("hush",)
 BRANCHES = ("main", "next")
 BASE_TAGS = ("one", "two")
 FOREIGN = 3  # So many images of somebody else.
@@ -26,9 +27,9 @@ class Chooser:
         self._number = 0
         self._weights = {
             "create": 14, "edit": 22, "delete": 4, "recreate": 4, "suspend": 5, "pin": 5, "request": 4,
-            "config map": 22, "commit": 7, "base": 7, "registry": 3, "git": 3, "slow": 3, "fault": 4,
-            "move tag": 6, "delete tag": 4, "lose image": 2, "restart": 2, "kill": 3, "cut": 3,
-            "restart api server": 0.3 if restart_api_server else 0}
+            "config map": 22, "secret": 4, "commit": 7, "base": 7, "registry": 3, "git": 3, "slow": 3, "fault": 4,
+            "move tag": 6, "delete tag": 4, "lose image": 2, "restart": 2, "kill": 3, "cut": 3, "lag": 3,
+            **({"restart api server": 0.2, "compact": 0.2} if restart_api_server else {})}
 
     def next(self) -> list:
         """What the model does not allow now is not drawn."""
@@ -43,9 +44,9 @@ class Chooser:
         """What is broken heals before long, so that there is something to build."""
         model = self._model
         broken = {"registry": not model.registry_is_up, "git": not model.git_is_up,
-                  "slow": model.is_slow, "base": None in model.bases.values(),
+                  "slow": model.is_slow, "lag": model.lags, "base": None in model.bases.values(),
                   "pin": any(wish["pinned"] for wish in model.wishes.values()),
-                  "config map": None in model.config_maps.values()}
+                  "config map": None in model.config_maps.values(), "secret": None in model.secrets.values()}
         return {kind: 30 for kind, holds in broken.items() if holds}
 
     def pause_s(self) -> float:
@@ -57,6 +58,7 @@ class Chooser:
     def initially(self) -> list[list]:
         """What there is at the beginning."""
         return [*(["config map", name, self._data()] for name in CONFIG_MAPS),
+                *(["secret", name, self._data()] for name in SECRETS),
                 *(["commit", branch, self._commit_files()] for branch in BRANCHES),
                 *(["base", tag, mark] for tag, mark in zip(BASE_TAGS, ("m0", "m1"))),
                 *(["create", name, self._wish()] for name in NAMES[:3])]
@@ -114,6 +116,7 @@ class Chooser:
             "extra": one.random() < 0.3,
             "layers": one.choice(["Auto", "Auto", "Single", "PerContent"]),
             "compression": one.choice(["Gzip", "Gzip", "GzipSmall"]),
+            "historyLimit": one.choice([10, 10, 1]),
             "interval": one.choice(["0s", "1s"]),
             "enforce": one.random() < 0.3,
             "suspend": False,
@@ -123,9 +126,10 @@ class Chooser:
     def _entry(self) -> dict:
         one = self._random
         path = one.choice(PATHS)
-        kind = one.choice(["configMap", "configMap", "configMap", "git", "inline"])
-        if kind == "configMap":
-            return {"from": kind, "name": one.choice(CONFIG_MAPS), "optional": one.random() < 0.25, "path": path}
+        kind = one.choice(["configMap", "configMap", "configMap", "secret", "git", "inline"])
+        if kind in ("configMap", "secret"):
+            return {"from": kind, "name": one.choice(SECRETS if kind == "secret" else CONFIG_MAPS),
+                    "optional": one.random() < 0.25, "path": path}
         if kind == "git":
             return {"from": kind, "branch": one.choice(BRANCHES), "path": path}
         return {"from": kind, "text": f"inline {one.randint(1, 3)}\n", "path": path}
@@ -135,6 +139,11 @@ class Chooser:
     def _config_map(self):
         name = self._random.choice(CONFIG_MAPS)
         gone = self._model.config_maps[name] is not None and self._random.random() < 0.2
+        return [name, None if gone else self._data()]
+
+    def _secret(self):
+        name = self._random.choice(SECRETS)
+        gone = self._model.secrets[name] is not None and self._random.random() < 0.3
         return [name, None if gone else self._data()]
 
     def _data(self) -> dict[str, str]:
@@ -174,6 +183,9 @@ class Chooser:
     def _slow(self):
         return [not self._model.is_slow]
 
+    def _lag(self):
+        return [not self._model.lags]
+
     def _fault(self):
         one = self._random
         return [one.choice(["reset", "cut"]), one.choice(FAULTS), one.choice([0, 1, 40, 400])]
@@ -181,7 +193,7 @@ class Chooser:
     def _restart(self):
         return []
 
-    _kill = _cut = _restart_api_server = _restart
+    _kill = _cut = _restart_api_server = _compact = _restart
 
     # --- What others do with tags ---
 

@@ -25,7 +25,7 @@ REPOSITORY = "site.git"
 # What nobody tells an ImageBuild that does not poll.
 _UNSEEN = {"commit", "base", "registry", "git", "move tag", "delete tag", "lose image"}
 # After these, any build may be one more than the inputs ask for: its end was not written down.
-_DISTURBS = {"registry", "fault", "restart", "kill", "cut", "restart api server"}
+_DISTURBS = {"registry", "fault", "restart", "kill", "cut", "lag", "restart api server", "compact"}
 _PUSHED = re.compile(r"image pushed imageBuild=(\S+) digest=(\S+) reasons=(.*?) duration=")
 
 
@@ -112,9 +112,16 @@ class Trial:
     def _config_map(self, name: str, data: dict[str, str] | None) -> None:
         self.model.config_maps[name] = data
         if data is None:
-            self._api.delete_config_map(name)
+            self._api.delete("configmaps", name)
         else:
             self._api.put_config_map(name, data)
+
+    def _secret(self, name: str, data: dict[str, str] | None) -> None:
+        self.model.secrets[name] = data
+        if data is None:
+            self._api.delete("secrets", name)
+        else:
+            self._api.put_secret(name, data)
 
     def _commit(self, branch: str, files: dict[str, str] | None) -> None:
         if files is not None:
@@ -160,6 +167,15 @@ class Trial:
     def _cut(self) -> None:
         self._proxies.api_server.now(Fault("reset"))
 
+    def _lag(self, lags: bool) -> None:
+        """Also the watches that there are."""
+        self.model.lags = lags
+        self._proxies.api_server.every(*([Fault("delay", "down", seconds=0.15)] if lags else []))
+        self._cut()
+
+    def _compact(self) -> None:
+        self.world.cluster.compact()
+
     def _restart_api_server(self) -> None:
         self.world.cluster.restart("kube-apiserver")
 
@@ -189,7 +205,8 @@ class Trial:
 
     def heal(self) -> None:
         """Everything is there again, and nobody is suspended."""
-        for operation in [["registry", True], ["git", True], ["slow", False],
+        for operation in [["registry", True], ["git", True], ["slow", False], ["lag", False],
+                          *(["secret", name, {"index.html": "healed\n"}] for name in self.model.secrets),
                           *(["config map", name, {"index.html": "healed\n"}] for name in self.model.config_maps),
                           *(["commit", name, {"public/index.html": "healed\n"}] for name in self.model.branches),
                           *(["base", tag, "m0"] for tag in self.model.bases),
@@ -359,6 +376,8 @@ class Trial:
             return kind not in ("pause", "request", "slow", "git")
         if kind == "config map":
             return any(entry.get("name") == about for entry in wish["content"])
+        if kind == "secret":
+            return any(entry["from"] == "secret" for entry in wish["content"])
         if kind == "commit":
             return any(entry.get("branch") == about for entry in wish["content"])
         if kind == "base":
@@ -392,7 +411,7 @@ class Trial:
                 if one.get("inputKey") and one.get("digest"):
                     _only_one(self._digest_of_key, one["inputKey"], one["digest"], "the input key")
             if self._expected(name, live).files is not None:
-                inputs = json.dumps(self.model.inputs(name), sort_keys=True)
+                inputs = json.dumps(self.model.inputs(name, build["metadata"]["uid"]), sort_keys=True)
                 self._up_to_date.add(name)
                 _only_one(self._key_of_inputs, inputs, status["inputKey"], "the inputs")
 
