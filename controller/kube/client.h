@@ -64,7 +64,7 @@ class WatchStream {
 /// What a write that depends on what was read demands of the object.
 struct Precondition {
   std::string resource_version{};  ///< "" = none. Another one there: kConflict.
-  std::string uid{};               ///< "" = none (remove only). Another one there: kConflict.
+  std::string uid{};               ///< "" = none. Another one there: kConflict.
   Precondition() = default;
   /// Exactly this state of this object.
   static Precondition unchanged(const ObjectMeta& meta);
@@ -101,6 +101,15 @@ class Client {
   [[nodiscard]] virtual Task<Result<Object>> merge_patch_status(ResourceType type, ObjectKey key,
                                                                 std::string patch,
                                                                 Precondition precondition) = 0;
+  /// Server-side apply: the fields in `json`, an object with nothing else in it, become those of
+  /// the field manager `manager`, whoever had them; what it had and `json` lacks is taken away
+  /// where nobody else has it. Lists are merged by their keys: an item that is not there is added.
+  /// Type, name and precondition are filled in; with a uid in the precondition an object that is
+  /// gone is not made anew (kConflict).
+  /// Source: kubernetes.io/docs/reference/using-api/server-side-apply.
+  [[nodiscard]] virtual Task<Result<Object>> apply(ResourceType type, ObjectKey key,
+                                                   std::string json, std::string manager,
+                                                   Precondition precondition) = 0;
   /// PUT on the whole object: `json` holds the resourceVersion it is based on. For leases.
   [[nodiscard]] virtual Task<Result<Object>> update(ResourceType type, ObjectKey key,
                                                     std::string json) = 0;

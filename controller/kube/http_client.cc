@@ -91,6 +91,12 @@ class HttpClient final : public Client {
     co_return co_await object_call(std::move(*request), true,
                                    doing("patching the status of", type, key));
   }
+  Task<Result<Object>> apply(ResourceType type, ObjectKey key, std::string json,
+                             std::string manager, Precondition precondition) override {
+    auto request = build_.apply(type, key, json, manager, precondition);
+    if (!request) co_return std::move(request).error();
+    co_return co_await object_call(std::move(*request), true, doing("applying to", type, key));
+  }
   Task<Result<Object>> update(ResourceType type, ObjectKey key, std::string json) override {
     co_return co_await object_call(build_.update(type, key, std::move(json)), true,
                                    doing("updating", type, key));

@@ -77,8 +77,21 @@ Result<ObjectMeta> read_meta(const Json& metadata) {
   return meta;
 }
 
+void reduce_managers(Json& metadata) {
+  const auto managers = metadata.find("managedFields");
+  if (managers == metadata.end()) return;
+  Json kept = Json::array();
+  if (managers->is_array())
+    for (auto& one : *managers)
+      if (json_string(one, "manager") == kFieldManager) kept.push_back(std::move(one));
+  if (kept.empty())
+    metadata.erase(managers);
+  else
+    *managers = std::move(kept);
+}
+
 void reduce(Json& metadata) {
-  metadata.erase("managedFields");
+  reduce_managers(metadata);
   const auto annotations = metadata.find("annotations");
   if (annotations == metadata.end() || !annotations->is_object()) return;
   annotations->erase(kLastApplied);
@@ -98,6 +111,7 @@ bool is_for_keeping(const ObjectMeta& meta) {
 
 void reduce_for_keeping(Json& metadata) {
   metadata.erase("labels");
+  metadata.erase("managedFields");
   const auto annotations = metadata.find("annotations");
   if (annotations == metadata.end() || !annotations->is_object()) return;
   for (auto one = annotations->begin(); one != annotations->end();)

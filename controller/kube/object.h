@@ -16,6 +16,9 @@
 
 namespace kiln::kube {
 
+/// Whose fields those are that Kiln sets on other people's objects, by server-side apply.
+inline constexpr std::string_view kFieldManager = "kiln-rollout";
+
 /// Which object of a type: namespace and name. A small value, ordered by namespace first.
 struct ObjectKey {
   std::string namespace_;  ///< "" for objects without a namespace.
@@ -49,15 +52,17 @@ struct ObjectMeta {
 };
 
 /// One object as the API server gave it: its JSON text, reduced, with `metadata` read. Immutable;
-/// copies share. Reduced: without `metadata.managedFields` and kubectl's last-applied annotation,
-/// a third of a typical object and of no use to us. Threads: any.
+/// copies share. Reduced: without kubectl's last-applied annotation and `metadata.managedFields`
+/// but for what kFieldManager has; they are a third of a typical object and of no use to us.
+/// Threads: any.
 class Object {
  public:
   /// Reads an object with at least a name. Errors: kInvalid, naming the part that is wrong.
   [[nodiscard]] static Result<Object> parse(std::string_view json);
 
-  /// The same as lists and watches bring it: without labels, and without annotations that are
-  /// neither Kiln's nor Flux's requests. They can be most of an object, and nobody looks at them.
+  /// The same as lists and watches bring it: without labels, managedFields, and annotations that
+  /// are neither Kiln's nor Flux's requests. They can be most of an object, and nobody looks at
+  /// them.
   Object for_keeping() const;
 
   const ObjectMeta& meta() const { return data_->meta; }

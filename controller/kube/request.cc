@@ -36,6 +36,20 @@ http::Request with_json(std::string method, http::Url url, std::string json,
   return request;
 }
 
+/// Fills in what the object at the server must be. Errors: kInvalid.
+Result<void> demand(Json& object, const Precondition& precondition, std::string_view what) {
+  if (!object.is_object())
+    return Error(Errc::kInvalid, std::string(what) + " must be a JSON object");
+  auto& metadata = object["metadata"];
+  if (!metadata.is_null() && !metadata.is_object())
+    return Error(Errc::kInvalid, "metadata of " + std::string(what) + " must be a JSON object");
+  if (!precondition.resource_version.empty())
+    metadata["resourceVersion"] = precondition.resource_version;
+  if (!precondition.uid.empty()) metadata["uid"] = precondition.uid;
+  if (metadata.is_null()) object.erase("metadata");
+  return {};
+}
+
 }  // namespace
 
 // Source: api-concepts "Resource URIs": /api/v1/… for the core group, /apis/GROUP/VERSION/… else.
@@ -109,16 +123,25 @@ Result<http::Request> RequestBuilder::merge_patch(const ResourceType& type, cons
                                                   const Precondition& precondition) const {
   auto json = parse_json(patch);
   if (!json) return std::move(json).error().while_doing("reading the patch");
-  if (!json->is_object()) return Error(Errc::kInvalid, "a merge patch must be a JSON object");
-  auto& metadata = (*json)["metadata"];
-  if (!metadata.is_null() && !metadata.is_object())
-    return Error(Errc::kInvalid, "metadata of a merge patch must be a JSON object");
-  if (!precondition.resource_version.empty())
-    metadata["resourceVersion"] = precondition.resource_version;
-  if (!precondition.uid.empty()) metadata["uid"] = precondition.uid;
-  if (metadata.is_null()) json->erase("metadata");
+  KILN_TRY(demand(*json, precondition, "a merge patch"));
   return with_json("PATCH", object(type, key, subresource), dump_json(*json),
                    "application/merge-patch+json");
+}
+
+// JSON is YAML. The server checks that the name in the body is that of the URL.
+Result<http::Request> RequestBuilder::apply(const ResourceType& type, const ObjectKey& key,
+                                            std::string_view json, std::string_view manager,
+                                            const Precondition& precondition) const {
+  auto object_json = parse_json(json);
+  if (!object_json) return std::move(object_json).error().while_doing("reading what to apply");
+  KILN_TRY(demand(*object_json, precondition, "what to apply"));
+  (*object_json)["apiVersion"] = type.api_version();
+  (*object_json)["kind"] = type.kind;
+  (*object_json)["metadata"]["name"] = key.name;
+  if (type.namespaced) (*object_json)["metadata"]["namespace"] = key.namespace_;
+  auto url = object(type, key).with_query("fieldManager", manager).with_query("force", "true");
+  return with_json("PATCH", std::move(url), dump_json(*object_json),
+                   "application/apply-patch+yaml");
 }
 
 http::Request RequestBuilder::update(const ResourceType& type, const ObjectKey& key,

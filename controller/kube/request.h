@@ -29,6 +29,10 @@ class RequestBuilder {
                                                   std::string_view subresource,
                                                   std::string_view patch,
                                                   const Precondition& precondition) const;
+  /// Errors: kInvalid (`json` is not a JSON object).
+  [[nodiscard]] Result<http::Request> apply(const ResourceType& type, const ObjectKey& key,
+                                            std::string_view json, std::string_view manager,
+                                            const Precondition& precondition) const;
   http::Request update(const ResourceType& type, const ObjectKey& key, std::string json) const;
   http::Request remove(const ResourceType& type, const ObjectKey& key,
                        const Precondition& precondition) const;

@@ -17,13 +17,14 @@
 
 #include "controller/kube/client.h"
 #include "core/base/json.h"
+#include "tests/support/merge_by_name.h"
 
 namespace kiln::fakes {
 
 /// One call of the client, as a test wants to see it.
 struct KubeCall {
   std::string
-      verb;  ///< get, get_metadata, list, watch, create, patch, patch_status, update, remove
+      verb;  ///< get, get_metadata, list, watch, create, patch, patch_status, apply, update, remove
   std::string type;  ///< "configmaps", "imagebuilds.kiln.build"
   kube::ObjectKey key;
   std::string body;  ///< The object or patch that was sent.
@@ -41,8 +42,9 @@ struct KubeCall {
 ///   kube.end_watches();   // as a server does at timeoutSeconds; or cut_watches(error)
 ///
 /// Does not imitate: schemas and validation, access rights, label selectors beyond "k=v,k2=v2",
-/// field selectors but for a name, deadlines, several versions of one type, server-side apply.
-/// Lifetime: outlives its streams.
+/// field selectors but for a name, deadlines, several versions of one type; who owns what by
+/// server-side apply: fields are set, lists of named items merged by name, and nothing is taken
+/// away. Lifetime: outlives its streams.
 class FakeKube final : public kube::Client {
  public:
   // The test's side: what "somebody else" does. Nothing of it is recorded as a call.
@@ -162,6 +164,20 @@ class FakeKube final : public kube::Client {
                                                 kube::Precondition precondition) override {
     KILN_CO_TRY(begin("patch_status", type, key, patch));
     co_return apply_patch(type, key, patch, precondition, true);
+  }
+  Task<Result<kube::Object>> apply(kube::ResourceType type, kube::ObjectKey key, std::string json,
+                                   std::string manager, kube::Precondition precondition) override {
+    KILN_CO_TRY(begin("apply", type, key, json));
+    if (manager.empty()) co_return Error(Errc::kInvalid, "fieldManager is required");
+    const auto* before = find_json(type, key);
+    if (before == nullptr && !precondition.uid.empty())
+      co_return Error(Errc::kConflict, "uid mismatch: no existing object was found");
+    if (before == nullptr) co_return not_found(type, key);
+    KILN_CO_TRY(check(*before, precondition));
+    auto after = *before;
+    merge_by_name(after, must_parse(json));
+    if (after == *before) co_return as_object(after);
+    co_return as_object(replace(type, key, std::move(after)));
   }
   Task<Result<kube::Object>> update(kube::ResourceType type, kube::ObjectKey key,
                                     std::string json) override {

@@ -40,6 +40,30 @@ TEST(FakeKube, KeepsTheResourceVersionOfAPatchThatChangesNothing) {
   EXPECT_EQ(after->meta().resource_version, before);
 }
 
+TEST(FakeKube, AppliesFieldsAndMergesListsByName) {
+  FakeKube kube;
+  kube.put(kBuilds, R"({"metadata":{"namespace":"web","name":"site"},
+      "spec":{"a":1,"list":[{"name":"x","v":1,"w":1},{"name":"y","v":1}]}})");
+  const auto applied = run_task(
+      kube.apply(kBuilds, kKey, R"({"spec":{"b":2,"list":[{"name":"x","v":2},{"name":"z"}]}})",
+                 "manager", Precondition()));
+  ASSERT_THAT(applied, IsOk());
+  EXPECT_EQ(dump_json(kube.find_json(kBuilds, kKey)->at("spec")),
+            R"({"a":1,"b":2,"list":[{"name":"x","v":2,"w":1},{"name":"y","v":1},{"name":"z"}]})");
+}
+
+TEST(FakeKube, AppliesNothingToAnotherStateOrToWhatIsGone) {
+  FakeKube kube;
+  const auto before = kube.put(kBuilds, kSite).meta();
+  auto stale = Precondition::unchanged(before);
+  stale.resource_version = "1";
+  EXPECT_THAT(run_task(kube.apply(kBuilds, kKey, "{}", "manager", stale)),
+              FailsWith(Errc::kConflict, "modified"));
+  kube.erase(kBuilds, kKey);
+  EXPECT_THAT(run_task(kube.apply(kBuilds, kKey, "{}", "manager", Precondition::unchanged(before))),
+              FailsWith(Errc::kConflict, "no existing object"));
+}
+
 TEST(FakeKube, SelectsByName) {
   FakeKube kube;
   kube.put(kBuilds, kSite);

@@ -123,6 +123,16 @@ TEST_F(HttpClient, PatchesUnderAPrecondition) {
   EXPECT_EQ(body_text(http_.seen().at(0)), R"({"data":{},"metadata":{"resourceVersion":"6"}})");
 }
 
+TEST_F(HttpClient, AppliesAgainAfterAnAnswerThatWasLost) {
+  http_.fail(Error(Errc::kUnavailable, "connection was cut"));
+  http_.answer(409, R"({"kind":"Status","code":409,"reason":"Conflict","message":"modified"})");
+  Precondition precondition;
+  precondition.resource_version = "6";
+  EXPECT_THAT(run_task(client_->apply(kConfigMaps, key_, R"({"data":{}})", "kiln", precondition)),
+              FailsWith(Errc::kConflict, "applying to configmaps web/site: modified"));
+  EXPECT_EQ(http_.seen().size(), 2U);
+}
+
 TEST_F(HttpClient, Removes) {
   http_.answer(200, R"({"kind":"Status","status":"Success"})");
   EXPECT_THAT(run_task(client_->remove(kConfigMaps, key_, Precondition())), IsOk());

@@ -75,6 +75,16 @@ TEST(Object, IsReducedToWhatIsOfUse) {
   EXPECT_TRUE(object->meta().annotations.size() == 1);
 }
 
+TEST(Object, KeepsOfTheFieldManagersItsOwn) {
+  const auto object = Object::parse(
+      R"({"metadata":{"name":"a","managedFields":[{"manager":"kubectl"},
+      {"manager":"kiln-rollout","operation":"Apply","fieldsV1":{"f:spec":{}}}]}})");
+  ASSERT_THAT(object, IsOk());
+  EXPECT_EQ(object->json(),
+            R"({"metadata":{"managedFields":[{"fieldsV1":{"f:spec":{}},"manager":"kiln-rollout",)"
+            R"("operation":"Apply"}],"name":"a"}})");
+}
+
 TEST(Object, DropsAnnotationsAltogetherIfNoneIsLeft) {
   const auto object = Object::parse(
       R"({"metadata":{"name":"a","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"x"}}})");

@@ -167,6 +167,31 @@ TEST(RequestBuilder, RefusesAPatchThatIsNone) {
               FailsWith(Errc::kInvalid, "metadata of a merge patch"));
 }
 
+TEST(RequestBuilder, AppliesAsAFieldManagerWhoeverHadTheFields) {
+  constexpr ResourceType kDeployments("apps", "v1", "deployments", "Deployment", true);
+  Precondition unchanged;
+  unchanged.resource_version = "17";
+  unchanged.uid = "u";
+  const auto request = builder().apply(kDeployments, ObjectKey("web", "site"),
+                                       R"({"spec":{"replicas":2}})", "kiln rollout", unchanged);
+  ASSERT_THAT(request, IsOk());
+  EXPECT_EQ(request->method, "PATCH");
+  EXPECT_EQ(request->url.target(),
+            "/apis/apps/v1/namespaces/web/deployments/site?fieldManager=kiln%20rollout&force=true");
+  EXPECT_EQ(request->headers.get("Content-Type"), "application/apply-patch+yaml");
+  EXPECT_EQ(body_text(*request),
+            R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"site",)"
+            R"("namespace":"web","resourceVersion":"17","uid":"u"},"spec":{"replicas":2}})");
+}
+
+TEST(RequestBuilder, RefusesToApplyWhatIsNoObject) {
+  const ObjectKey key("web", "site");
+  EXPECT_THAT(builder().apply(kBuilds, key, "{", "kiln", Precondition()),
+              FailsWith(Errc::kInvalid, "reading what to apply"));
+  EXPECT_THAT(builder().apply(kBuilds, key, "[]", "kiln", Precondition()),
+              FailsWith(Errc::kInvalid, "what to apply must be a JSON object"));
+}
+
 TEST(RequestBuilder, UpdatesWithAPut) {
   const auto request = builder().update(kLeases, ObjectKey("kiln", "leader"), "{}");
   EXPECT_EQ(request.method, "PUT");
