@@ -28,6 +28,7 @@
 #include "controller/obs/process_stats.h"
 #include "controller/obs/request_meters.h"
 #include "controller/obs/server_thread.h"
+#include "controller/rollout/rollout.h"
 #include "controller/runtime/controller.h"
 #include "controller/runtime/event_recorder.h"
 #include "controller/runtime/leader_elector.h"
@@ -153,6 +154,7 @@ class Program {
     view_.on_secret_content([this] {
       for (auto& watcher : secrets_watchers_) in_background(watcher.run());
     });
+    if (flags.rollout) begin_rollouts(flags, settings);
     view_.on_git_news([this](const std::string& repository) { git_.forget(repository); });
     view_.on_base_news([this](const oci::Repository& repository, std::string_view tag,
                               std::chrono::milliseconds delay) {
@@ -172,6 +174,8 @@ class Program {
     const StopServers stop_servers{servers_};
     const StopServers stop_hooks{hook_servers_};
     for (auto& watcher : token_watchers_) in_background(watcher.run());
+    if (rollout_)
+      for (auto& watcher : rollout_->watchers()) in_background(watcher.run());
     in_background(toggle_debug_on_sigusr1());
     boost::asio::signal_set signals(io_, SIGINT, SIGTERM);
     signals.async_wait([this, &signals](const boost::system::error_code& error, int) {
@@ -179,6 +183,7 @@ class Program {
       log::info("stopping");
       stopping_ = true;
       controller_.stop();
+      if (rollout_) rollout_->stop();
       signals.async_wait([](const boost::system::error_code& again, int) {
         if (!again) std::_Exit(kFailed);
       });
@@ -265,10 +270,28 @@ class Program {
     return options;
   }
 
+  void begin_rollouts(const Flags& flags, const Settings& settings) {
+    rollout::Rollout::Options options;
+    options.delays = settings.delays;
+    options.scope = watching(flags, settings, true);
+    options.reconciler.knows_all_builds = flags.label_selector.empty();
+    options.reconciler.metrics = &metrics_;
+    const auto image_of = [this](const kube::ObjectKey& key) -> std::optional<rollout::BuildImage> {
+      const auto seen = view_.find(key);
+      if (!seen) return std::nullopt;
+      return seen->build ? rollout::BuildImage(*seen->build) : rollout::BuildImage();
+    };
+    rollout_ = std::make_unique<rollout::Rollout>(*kube_, events_, clock_, io_.get_executor(),
+                                                  image_of, std::move(options));
+    view_.on_change([this](const kube::ObjectKey& key) { rollout_->image_build_changed(key); });
+  }
+
   /// Metrics and health: who is looked at for them.
   void be_observed() {
-    const auto watchers = runtime::pointers_to<const runtime::Watcher>(
+    auto watchers = runtime::pointers_to<const runtime::Watcher>(
         {&builds_watchers_, &config_maps_watchers_, &secrets_watchers_, &token_watchers_});
+    if (rollout_)
+      for (const auto& watcher : rollout_->watchers()) watchers.push_back(&watcher);
     metering_.follow(queue_, controller_, flags_.concurrent, watchers);
     imagebuild::meter_view(metrics_, view_);
     metrics_.add_refresh([this] { obs::refresh_process_metrics(metrics_); });
@@ -299,6 +322,7 @@ class Program {
       in_background(lead());
       KILN_CO_TRY(co_await elector_.wait_leading());
     }
+    if (rollout_) in_background(rollout_->run());
     co_return take_webhooks();
   }
 
@@ -421,6 +445,7 @@ class Program {
   runtime::WatcherList config_maps_watchers_;
   runtime::WatcherList secrets_watchers_;
   runtime::Controller controller_;
+  std::unique_ptr<rollout::Rollout> rollout_;  ///< Null without --rollout.
   std::list<boost::asio::cancellation_signal> background_;
 };
 

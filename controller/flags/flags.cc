@@ -82,6 +82,8 @@ void add_flags(CLI::App& app, Flags& flags) {
                  "Where webhooks are received, in plain HTTP behind an Ingress; 0 = nowhere");
   app.add_option("--hooks-secret", flags.hooks_secret,
                  "NAMESPACE/NAME of the Secret whose entries are the tokens of webhooks");
+  app.add_flag("--rollout", flags.rollout,
+               "Set new images on workloads with the annotation kiln.build/image-from");
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warning, error or off");
   app.add_option("--log-format", flags.log_format, "text or json")
       ->check(CLI::IsMember({"text", "json"}));

@@ -35,6 +35,7 @@ struct Flags {
   std::string health_addr = ":9440";
   std::string hooks_addr = "0";
   std::string hooks_secret;
+  bool rollout = false;
   std::string log_level = "info";
   std::string log_format = "text";
   std::string cache_dir;

@@ -127,6 +127,7 @@ void ClusterView::put(const kube::Object& object) {
     on_secret_content_ = nullptr;
   }
   store_.put(object.key(), std::move(kept), std::move(terms));
+  if (on_change_) on_change_(object.key());
 }
 
 void ClusterView::applied(const kube::Object& object, Origin origin) {
@@ -149,6 +150,7 @@ void ClusterView::deleted(const kube::ObjectKey& key) {
   const auto before = store_.find(key);
   store_.erase(key);
   if (before) wake_others(*before);
+  if (before && on_change_) on_change_(key);
 }
 
 void ClusterView::wrote(const kube::Object& object) {

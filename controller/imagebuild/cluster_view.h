@@ -104,6 +104,11 @@ class ClusterView final : public runtime::WatchHandler {
                                       std::chrono::milliseconds delay)>;
   void on_base_news(BaseNews callback) { on_base_news_ = std::move(callback); }
 
+  /// Called with the key of each ImageBuild that is seen in another state, or is gone.
+  void on_change(std::function<void(const kube::ObjectKey&)> callback) {
+    on_change_ = std::move(callback);
+  }
+
   /// Called when the first ImageBuild with content from a Secret is seen.
   void on_secret_content(std::function<void()> callback) {
     on_secret_content_ = std::move(callback);
@@ -120,6 +125,7 @@ class ClusterView final : public runtime::WatchHandler {
   std::function<void()> on_secret_content_;
   std::function<void(const std::string&)> on_git_news_;
   BaseNews on_base_news_;
+  std::function<void(const kube::ObjectKey&)> on_change_;
   std::size_t unreadable_ = 0;
 };
 

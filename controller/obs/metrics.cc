@@ -36,6 +36,7 @@ Metrics::Metrics() {
     git_time.start({operation});
     for (const auto* result : {"succeeded", "failed"}) git_work.start({operation, result});
   }
+  for (const auto* result : {"applied", "refused", "failed"}) rollouts.start({result});
   for (const auto* ready : {"true", "false", "unknown"}) image_builds.set({ready}, 0);
   build_info.set({KILN_VERSION}, 1);
 }

@@ -147,6 +147,13 @@ class Metrics : public MetricRegistry {
   Counter base_polls{*this, "kiln_base_polls_total",
                      "Times that a registry was asked what a base's tag holds."};
 
+  // Rollouts.
+  Counter rollouts{*this,
+                   "kiln_rollouts_total",
+                   "Rollouts by result: applied (a workload got a new image), refused (its "
+                   "annotation is wrong), failed (and tried again).",
+                   {"result"}};
+
   // Webhooks.
   Counter hook_requests{*this,
                         "kiln_hook_requests_total",

@@ -67,6 +67,19 @@ TEST_F(View, LetsThoseOfTheFirstListWaitForPeople) {
   EXPECT_EQ(keys_.take(), Names{"site low"});
 }
 
+TEST_F(View, TellsOfEachChangeWhateverItStarts) {
+  Names told;
+  view_.on_change([&told](const kube::ObjectKey& key) { told.push_back(key.str()); });
+  Shape later;
+  later.version = 2;
+  view_.applied(build({}), Origin::kInitial);
+  view_.applied(build({}), Origin::kChange);  // The same state once more.
+  view_.applied(build(later), Origin::kChange);
+  view_.deleted({"web", "site"});
+  view_.deleted({"web", "site"});
+  EXPECT_EQ(told, (Names{"web/site", "web/site", "web/site"}));
+}
+
 TEST_F(View, StartsNothingForAChangeOfStatusAlone) {
   view_.applied(build({}), Origin::kChange);
   keys_.take();
