@@ -4,7 +4,7 @@
 What is built is written down in modules/<folder>/go.mod and verified by the go.sum beside it;
 nothing is downloaded but Go source. A built tool lives in a folder named after its content,
     ${KILN_CACHE_DIR:-${XDG_CACHE_HOME:-~/.cache}/kiln}/tools/<name>-<version>-<hash>/<name>
-where the hash covers go.mod, go.sum and the build flags. So a changed pin is built anew, an
+where the hash covers go.mod, go.sum, the build flags and what source of ours is there. So a changed pin is built anew, an
 unchanged one is found, and two checkouts may share a cache.
 
     go_tools.py                 builds what a cluster needs and prints one path a line
@@ -142,6 +142,9 @@ TOOLS = {
              "3 minutes", ("version", "--template", "{{.Version}}"), SAME_MAJOR),
         _containerd("containerd"),
         _containerd("containerd-shim-runc-v2"),
+        # What GitOps tools make of an object's status; see tests/gitops.
+        Tool("gitops-health", "gitops-health", "github.com/fluxcd/cli-utils", ".",
+             "30 seconds", (), Fit("nothing", lambda found, pinned: False), ours=True),
     )
 }
 
