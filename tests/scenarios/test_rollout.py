@@ -6,8 +6,10 @@ No controller of Kubernetes runs here, so it is the pod template that tells.
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+import yaml
 
 from cluster import KubectlError
 from world import ROOT, Controller, World
@@ -23,8 +25,7 @@ class RolloutWorld(World):
     """A world with workloads in it."""
 
     def close(self) -> None:
-        super().close()
-        self.kubectl("delete", ",".join(KINDS), "--all", "--wait=false")
+        self.kubectl("delete", ",".join(["imagebuilds", *KINDS]), "--all", "--wait=false")
 
     def workload(self, kind: str = "Deployment", image_from: object = None, name: str = "web",
                  containers: tuple[str, ...] = ("web",), **pod) -> dict:
@@ -44,8 +45,27 @@ class RolloutWorld(World):
             "name": name, "namespace": self.namespace,
             "annotations": {} if image_from is None else {ANNOTATION: image_from}}}
 
+    # What is asked again and again is asked without a kubectl.
+
+    def read(self, api_version: str, plural: str, name: str = "") -> dict:
+        connection = self.cluster.apiserver.connect(10)
+        try:
+            connection.request("GET", f"/apis/{api_version}/namespaces/{self.namespace}/{plural}/{name}".rstrip("/"))
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            assert answer.status == 200, text
+            return json.loads(text)
+        finally:
+            connection.close()
+
+    def get(self, name: str = "site") -> dict:
+        return self.read("kiln.build/v1alpha1", "imagebuilds", name)
+
+    def events(self) -> list[dict]:
+        return self.read("events.k8s.io/v1", "events")["items"]
+
     def stored(self, kind: str = "Deployment", name: str = "web") -> dict:
-        return json.loads(self.kubectl("get", kind, name, "-o", "json", "--show-managed-fields"))
+        return self.read(KINDS[kind], f"{kind.lower()}s", name)
 
     def pod(self, kind: str = "Deployment", name: str = "web") -> dict:
         return pod_of(self.stored(kind, name))
@@ -65,8 +85,7 @@ class RolloutWorld(World):
 
     def build(self, name: str = "site") -> str:
         """One that is Ready: its image."""
-        self.site()
-        self.apply(self.image_build(name))
+        self.apply(self.config_map("site-content", PAGE), self.image_build(name))
         self.wait_ready(name)
         return self.status_image(name)
 
@@ -148,6 +167,18 @@ def test_an_edit_becomes_a_digest_in_the_pod_template_of_every_kind(rolling):
             and event["note"] == f'container "web": {second} (ImageBuild site)'}
     assert told == set(KINDS)
     assert rolling.rollouts("applied") == 2 * len(KINDS)
+
+
+def test_the_example_of_the_page_works(rolling):
+    page = (ROOT / "docs" / "gitops.md").read_text()
+    (example,) = (text for text in re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S) if ANNOTATION in text)
+    manifest = yaml.safe_load(example)
+    manifest["metadata"]["namespace"] = rolling.namespace
+    image = rolling.build()
+
+    rolling.apply(manifest)
+
+    rolling.wait_image(image)
 
 
 def test_the_workload_may_come_before_its_image_build(rolling):
