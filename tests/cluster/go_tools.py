@@ -53,6 +53,8 @@ class Fit:
 
 SAME_MAJOR = Fit("the same major version", lambda found, pinned: found[0] == pinned[0])
 SAME_MINOR = Fit("the same minor version", lambda found, pinned: found[:2] == pinned[:2])
+# For programs of ours.
+NOTHING_ELSE = Fit("nothing", lambda found, pinned: False)
 # What Kubernetes promises for kubectl and an API server.
 ONE_MINOR_APART = Fit("at most one minor version apart", lambda found, pinned:
                       found[0] == pinned[0] and abs(found[1] - pinned[1]) <= 1)
@@ -142,9 +144,11 @@ TOOLS = {
              "3 minutes", ("version", "--template", "{{.Version}}"), SAME_MAJOR),
         _containerd("containerd"),
         _containerd("containerd-shim-runc-v2"),
-        # What GitOps tools make of an object's status; see tests/gitops.
+        # What GitOps tools make of an object's status; see tests/scenarios/test_gitops.py.
         Tool("gitops-health", "gitops-health", "github.com/fluxcd/cli-utils", ".",
-             "30 seconds", (), Fit("nothing", lambda found, pinned: False), ours=True),
+             "30 seconds", (), NOTHING_ELSE, ours=True),
+        # What tests/bench/controller.py compares with.
+        Tool("rival", "rival", "sigs.k8s.io/controller-runtime", ".", "2 minutes", (), NOTHING_ELSE, ours=True),
     )
 }
 
