@@ -47,13 +47,16 @@ std::filesystem::path cache_directory(const GlobalOptions& options) {
 }
 
 /// Repositories are kept beside the facts about base images.
-source::GitClient::Options git_options(const GlobalOptions& options) {
+source::GitClient::Options git_options(const GlobalOptions& options,
+                                       const http::ProxyRules& proxies) {
   source::GitClient::Options git;
+  git.proxies = proxies;
+  git.remember_branches = true;
   if (const auto cache = cache_directory(options); !cache.empty()) git.cache_dir = cache / "git";
   return git;
 }
 
-/// What is said about the ways to registries outside the command line.
+/// What is said about the ways to servers outside the command line.
 struct Reaching {
   http::ProxyRules proxies{};
   registry::RegistriesConfig registries{};
@@ -65,7 +68,7 @@ Result<Reaching> read_reaching(const GlobalOptions& options) {
   if (!proxies) return std::move(proxies).error();
   reaching.proxies = std::move(*proxies);
   if (!reaching.proxies.empty())
-    log::debug("registries are reached through a proxy: addresses cannot be checked",
+    log::debug("servers are reached through a proxy: addresses cannot be checked",
                {{"proxy", reaching.proxies.str()}});
   if (options.registries_config.empty()) return reaching;
   auto registries = registry::RegistriesConfig::read(options.registries_config);
@@ -103,7 +106,7 @@ int run_command(const GlobalOptions& options, const Action& action) {
                          build::Builder::Options{cache_directory(options), "", watch_layers});
   http::Resolver resolver(2);
   WorkPool git_pool(kGitPrograms);
-  source::GitClient git(git_options(options), resolver, *http, git_pool, clock);
+  source::GitClient git(git_options(options, reaching->proxies), resolver, *http, git_pool, clock);
 
   int exit_code = kFailed;
   boost::asio::cancellation_signal cancel;

@@ -14,12 +14,12 @@ build=(make g++ cmake ninja-build ccache pkg-config git ca-certificates
 image=(python3 apt dpkg binutils ca-certificates)
 chart=(python3)  # And Go, which builds helm once.
 demo=(python3 openssl)
-# nginx, fcgiwrap and sshd serve git to tests/integration/git; nginx, docker-registry (2.8) and iproute2 are
+# nginx, fcgiwrap, tinyproxy and sshd serve git to tests/integration/git; nginx, docker-registry (2.8) and iproute2 are
 # for tests/faults; prometheus (and its promtool) is for tests/chart. The last line is for tests/compare,
 # 280 MB of disk. Tests start servers of their own, so no service is started after its installation.
 test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml
   python3-prometheus-client skopeo umoci jq
-  qemu-user faketime nginx-light fcgiwrap openssh-server openssh-client docker-registry iproute2 curl
+  qemu-user faketime nginx-light fcgiwrap tinyproxy-bin openssh-server openssh-client docker-registry iproute2 curl
   prometheus
   docker.io buildah libarchive-tools)
 # What a Kubernetes node takes beside Go programs, a web server for its pods, and one for git.

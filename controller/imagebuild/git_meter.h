@@ -17,6 +17,9 @@ class GitMeter final : public source::GitObserver {
     metrics_.git_work.add({operation, well ? "succeeded" : "failed"});
     metrics_.git_time.observe({operation}, std::chrono::duration<double>(took).count());
   }
+  void fetched(std::uint64_t bytes) override {
+    metrics_.git_fetched_bytes.add({}, static_cast<double>(bytes));
+  }
 
  private:
   obs::Metrics& metrics_;

@@ -139,6 +139,8 @@ class Metrics : public MetricRegistry {
                    "are), fetch (content was read, and fetched where it was not here); and how it "
                    "ended: succeeded, failed.",
                    {"operation", "result"}};
+  Counter git_fetched_bytes{*this, "kiln_git_fetched_bytes_total",
+                            "Bytes of packs and LFS files that came from git servers."};
   Histogram git_time{*this,
                      "kiln_git_operation_duration_seconds",
                      "How long that took.",

@@ -48,20 +48,18 @@ Result<void> check_keys(const NamedData& secret, const source::GitUrl& url) {
   constexpr const char* kHttp[] = {"username", "password", "bearerToken", "ca.crt",
                                    "caFile",   "tls.crt",  "tls.key"};
   if (url.is_ssh()) return {};  // Its two keys are asked for by name.
+  if (source::GitHubApp::is_in(secret.files)) return {};
   if (std::any_of(std::begin(kHttp), std::end(kHttp),
                   [&](const char* key) { return has(secret, key); }))
     return {};
-  if (has(secret, "githubAppID"))
-    return Error(Errc::kUnauthorized,
-                 "has the keys of a GitHub App (githubAppID), which is not supported by this "
-                 "version: store a token as username and password instead");
   if (has(secret, "identity"))
     return Error(Errc::kUnauthorized,
                  "has a key for ssh (identity), and url is not ssh: write ssh://" + url.host() +
                      url.path() + " as url, or store username and password");
-  return Error(Errc::kUnauthorized,
-               "has none of the keys for https: store username and password, or bearerToken, or "
-               "ca.crt");
+  return Error(
+      Errc::kUnauthorized,
+      "has none of the keys for https: store username and password, bearerToken, the keys of "
+      "a GitHub App, or ca.crt");
 }
 
 Result<source::GitCredentials> read_credentials(const NamedData& secret,

@@ -25,8 +25,8 @@ source::GitRef git_ref_of(const api::GitSource& git);
 [[nodiscard]] Result<void> check_git(const api::GitSource& git, const std::string& field);
 
 /// `git` has passed check_git(). `secret`: what the Secret of secretRef holds, null = none is
-/// named. Errors: kUnauthorized, naming Secret and key: credentials that are missing, that cannot
-/// be read, or of a kind that this version does not know (a GitHub App's).
+/// named. Errors: kUnauthorized, naming Secret and key: credentials that are missing or that cannot
+/// be read.
 [[nodiscard]] Result<source::GitRequest> git_request(const api::GitSource& git,
                                                      const NamedData* secret);
 

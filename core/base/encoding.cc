@@ -1,5 +1,6 @@
 #include "core/base/encoding.h"
 
+#include <algorithm>
 #include <array>
 
 namespace kiln {
@@ -71,6 +72,14 @@ std::string base64_encode(std::string_view bytes) {
     out += left > 2 ? kBase64[group & 63] : '=';
   }
   return out;
+}
+
+std::string base64url_encode(std::string_view bytes) {
+  auto text = base64_encode(bytes);
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  while (text.ends_with('=')) text.pop_back();
+  return text;
 }
 
 Result<std::string> base64_decode(std::string_view text) {

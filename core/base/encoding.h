@@ -13,6 +13,9 @@ std::string to_hex(std::span<const std::uint8_t> bytes);  ///< Lower case.
 /// RFC 4648 part 4 (with padding).
 std::string base64_encode(std::string_view bytes);
 
+/// RFC 4648 part 5, without padding, as JSON Web Tokens have it.
+std::string base64url_encode(std::string_view bytes);
+
 /// Strict: padding required, no white space. Errors: kInvalid.
 [[nodiscard]] Result<std::string> base64_decode(std::string_view text);
 

@@ -88,8 +88,14 @@ Task<Result<Assembled>> Builder::assemble(
   for (const auto& one : *content)
     if (one.content.unread)
       co_return Error(Errc::kInternal, one.description + " was not read: a bug");
-  co_return co_await build::assemble(impl_->cache, impl_->maker, std::move(request),
-                                     std::move(base), std::move(content));
+  std::vector<std::string> warnings;
+  for (const auto& one : *content)
+    warnings.insert(warnings.end(), one.content.warnings.begin(), one.content.warnings.end());
+  auto assembled = co_await build::assemble(impl_->cache, impl_->maker, std::move(request),
+                                            std::move(base), std::move(content));
+  if (assembled)
+    assembled->warnings.insert(assembled->warnings.begin(), warnings.begin(), warnings.end());
+  co_return assembled;
 }
 
 Task<Result<Assembled>> Builder::assemble_all(std::shared_ptr<const BuildRequest> request) {

@@ -49,7 +49,7 @@ struct FetchedContent {
 struct Assembled {
   image::ImageSet images{};
   std::vector<layer::Layer> layers{};   ///< Made by this build, in order, each once.
-  std::vector<std::string> warnings{};  ///< "remove: /x is not in the base"
+  std::vector<std::string> warnings{};  ///< "remove: /x is not in the base"; those of content.
 };
 
 /// The engine's front door. The steps can be called one by one (the controller looks at the input

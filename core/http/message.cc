@@ -42,31 +42,6 @@ std::optional<unsigned> month_number(std::string_view name) {
   return static_cast<unsigned>(at - kMonths.begin()) + 1;
 }
 
-/// RFC 9110 5.6.7: IMF-fixdate and the two obsolete forms a recipient must still read.
-std::optional<std::chrono::sys_seconds> parse_http_date(const std::string& text) {
-  int day = 0, year = 0, hour = 0, minute = 0, second = 0;
-  std::array<char, 4> month{};
-  const char* s = text.c_str();
-  if (std::sscanf(s, "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &day, month.data(), &year, &hour, &minute,
-                  &second) != 6 &&
-      std::sscanf(s, "%*[A-Za-z], %2d-%3s-%2d %2d:%2d:%2d GMT", &day, month.data(), &year, &hour,
-                  &minute, &second) != 6 &&
-      std::sscanf(s, "%*3s %3s %2d %2d:%2d:%2d %4d", month.data(), &day, &hour, &minute, &second,
-                  &year) != 6)
-    return std::nullopt;
-  if (year < 100) year += 2000;
-  const auto month_of_year = month_number(month.data());
-  if (!month_of_year || day < 1 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
-      second < 0 || second > 60)
-    return std::nullopt;
-  const std::chrono::year_month_day date(std::chrono::year(year),
-                                         std::chrono::month(*month_of_year),
-                                         std::chrono::day(static_cast<unsigned>(day)));
-  if (!date.ok()) return std::nullopt;
-  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-         std::chrono::seconds(second);
-}
-
 }  // namespace
 
 bool Headers::set(std::string_view name, std::string_view value) {
@@ -112,6 +87,30 @@ Result<std::unique_ptr<ByteSource>> Body::open() const {
   const std::string_view bytes = bytes_ ? std::string_view(*bytes_) : std::string_view();
   std::unique_ptr<ByteSource> source = std::make_unique<MemorySource>(bytes, bytes_);
   return source;
+}
+
+std::optional<std::chrono::sys_seconds> parse_http_date(const std::string& text) {
+  int day = 0, year = 0, hour = 0, minute = 0, second = 0;
+  std::array<char, 4> month{};
+  const char* s = text.c_str();
+  if (std::sscanf(s, "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &day, month.data(), &year, &hour, &minute,
+                  &second) != 6 &&
+      std::sscanf(s, "%*[A-Za-z], %2d-%3s-%2d %2d:%2d:%2d GMT", &day, month.data(), &year, &hour,
+                  &minute, &second) != 6 &&
+      std::sscanf(s, "%*3s %3s %2d %2d:%2d:%2d %4d", month.data(), &day, &hour, &minute, &second,
+                  &year) != 6)
+    return std::nullopt;
+  if (year < 100) year += 2000;
+  const auto month_of_year = month_number(month.data());
+  if (!month_of_year || day < 1 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
+      second < 0 || second > 60)
+    return std::nullopt;
+  const std::chrono::year_month_day date(std::chrono::year(year),
+                                         std::chrono::month(*month_of_year),
+                                         std::chrono::day(static_cast<unsigned>(day)));
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
+         std::chrono::seconds(second);
 }
 
 std::string format_http_date(std::chrono::sys_seconds time) {

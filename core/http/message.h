@@ -125,6 +125,9 @@ struct Response {
 /// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7, IMF-fixdate).
 std::string format_http_date(std::chrono::sys_seconds time);
 
+/// Reads that, and the two obsolete forms a recipient must still read. nullopt: it is none of them.
+std::optional<std::chrono::sys_seconds> parse_http_date(const std::string& text);
+
 /// The server's own wish: "Retry-After" in seconds or as an HTTP date (RFC 9110 10.2.3), capped at
 /// an hour.
 std::optional<std::chrono::seconds> retry_after(const Headers& headers,

@@ -93,6 +93,22 @@ bool in_range(const std::string& host, const std::string& range) {
 
 }  // namespace
 
+std::string Proxy::login() const {
+  constexpr std::string_view kBasic = "Basic ";
+  if (!authorization.starts_with(kBasic)) return "";
+  const auto text = base64_decode(std::string_view(authorization).substr(kBasic.size()));
+  return text ? *text : std::string();
+}
+
+std::string Proxy::without_login(std::string text) const {
+  const auto user_and_password = login();
+  const auto password = user_and_password.substr(user_and_password.find(':') + 1);
+  if (password.size() < 3) return text;
+  for (auto at = text.find(password); at != text.npos; at = text.find(password, at + 3))
+    text.replace(at, password.size(), "***");
+  return text;
+}
+
 std::vector<ProxyRules::Exception> ProxyRules::parse_exceptions(std::string_view list) {
   std::vector<Exception> exceptions;
   for (std::size_t at = 0; at <= list.size();) {

@@ -17,6 +17,10 @@ struct Proxy {
   std::string authorization{};  ///< The value of Proxy-Authorization, a secret; "" = none.
 
   explicit Proxy(Url u) : url(std::move(u)) {}
+  /// "USER:PASSWORD", for a program that wants them so; "" = none.
+  std::string login() const;
+  /// `text` with what of it is secret masked.
+  std::string without_login(std::string text) const;
 };
 
 /// Which requests go through which proxy. A small immutable value.

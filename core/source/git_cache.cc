@@ -9,6 +9,7 @@
 
 #include "core/base/encoding.h"
 #include "core/base/sha256.h"
+#include "core/source/git_ref.h"
 
 namespace kiln::source {
 namespace {
@@ -69,6 +70,21 @@ Result<FileLock> GitCacheEntry::lock_for_writing(std::chrono::milliseconds limit
                                                  std::stop_token stop) const {
   return FileLock::take(folder_ / kWriting, Mode::kExclusive, limit, std::move(stop),
                         "another fetch of this repository");
+}
+
+/// Names of branches may be anything, also paths.
+fs::path GitCacheEntry::branch_file(const std::string& branch) const {
+  return folder_ / ("branch-" + sha256_hex(branch));
+}
+
+std::string GitCacheEntry::last_commit(const std::string& branch) const {
+  const auto commit = read_file(branch_file(branch), 64);
+  return commit && is_object_id(*commit) ? *commit : "";
+}
+
+void GitCacheEntry::remember_commit(const std::string& branch, const std::string& commit) const {
+  // Without it a warning may be missing, the next time.
+  (void)write_file_atomically(branch_file(branch), commit, 0600);
 }
 
 void GitCacheEntry::suspect() const {

@@ -26,6 +26,10 @@ class GitCacheEntry {
   [[nodiscard]] Result<FileLock> lock_for_writing(std::chrono::milliseconds limit,
                                                   std::stop_token stop) const;
 
+  /// The commit that remember_commit() said last for this branch; "" = none.
+  std::string last_commit(const std::string& branch) const;
+  void remember_commit(const std::string& branch, const std::string& commit) const;
+
   /// Something in the repository cannot be read: the next one makes it anew.
   void suspect() const;
   bool is_suspected() const;
@@ -33,6 +37,8 @@ class GitCacheEntry {
   [[nodiscard]] Result<void> renew() const;
 
  private:
+  std::filesystem::path branch_file(const std::string& branch) const;
+
   std::filesystem::path folder_;
   FileLock in_use_;
 };

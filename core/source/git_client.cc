@@ -62,6 +62,7 @@ GitClient::GitClient(Options options, http::HostResolver& resolver, http::Client
       pool_(pool),
       clock_(clock),
       program_(options_.limits),
+      tokens_(http, clock),
       refs_(clock) {}
 
 GitClient::~GitClient() = default;
@@ -88,10 +89,33 @@ Task<Result<std::shared_ptr<const GitServer>>> GitClient::find_server(
     co_return Error(Errc::kUnauthorized,
                     "ssh to " + url.host_port() +
                         " needs a key: name a Secret with identity and known_hosts in secretRef");
-  auto addresses = co_await resolver_.resolve(url.host(), kLookup);
-  if (!addresses) co_return std::move(addresses).error();
   auto server = std::make_shared<GitServer>(url);
   server->credentials = std::move(credentials);
+  KILN_CO_TRY(co_await find_way(server, named_by));
+  if (const auto app = server->credentials.app()) {
+    const auto token = co_await tokens_.token(app);
+    if (!token) co_return token.error();
+    server->credentials = server->credentials.with_app_token(*token);
+  }
+  co_return std::shared_ptr<const GitServer>(std::move(server));
+}
+
+/// The addresses that it may be reached at, or the proxy. What a proxy makes of a name nobody can
+/// tell here, so with one the policy judges the name.
+Task<Result<void>> GitClient::find_way(std::shared_ptr<GitServer> server,
+                                       std::optional<http::AddressKind> named_by) {
+  const auto& url = server->url;
+  const auto peer = "cannot connect to " + url.host_port();
+  const auto* proxy = url.is_ssh() ? nullptr : options_.proxies.proxy_for(url.http_url(""));
+  if (proxy != nullptr) {
+    const auto kind = options_.egress.check_name(url.host(), url.port(), named_by);
+    if (!kind) co_return Error(kind.error()).while_doing(peer);
+    server->kind = *kind;
+    server->proxy = *proxy;
+    co_return Result<void>();
+  }
+  auto addresses = co_await resolver_.resolve(url.host(), kLookup);
+  if (!addresses) co_return std::move(addresses).error();
   std::optional<Error> denied;
   for (const auto& address : *addresses) {
     const auto kind = options_.egress.check(address, url.port(), named_by);
@@ -101,16 +125,21 @@ Task<Result<std::shared_ptr<const GitServer>>> GitClient::find_server(
     if (server->addresses.empty() || *kind == http::AddressKind::kPublic) server->kind = *kind;
     server->addresses.push_back(address);
   }
-  if (server->addresses.empty() && denied)
-    co_return std::move(*denied).while_doing("cannot connect to " + url.host_port());
+  if (server->addresses.empty() && denied) co_return std::move(*denied).while_doing(peer);
   if (server->addresses.empty())
     co_return Error(Errc::kUnavailable, "the name " + url.host() + " has no address");
-  co_return std::shared_ptr<const GitServer>(std::move(server));
+  co_return Result<void>();
 }
 
 void GitClient::tell(GitObserver::Work work, bool well,
                      std::chrono::steady_clock::time_point since) const {
   if (options_.observer != nullptr) options_.observer->did(work, well, clock_.steady_now() - since);
+}
+
+/// A token may end before its time, when the App is installed anew or its rights are changed.
+void GitClient::forget_token_if_refused(const GitRequest& request, const Error& error) {
+  const bool refused = error.code == Errc::kUnauthorized || error.code == Errc::kDenied;
+  if (refused && request.credentials.app()) tokens_.forget(*request.credentials.app());
 }
 
 void GitClient::forget(const std::string& repository) {
@@ -119,7 +148,8 @@ void GitClient::forget(const std::string& repository) {
 
 Task<Result<GitClient::Refs>> GitClient::ask(GitRequest request) {
   const auto since = clock_.steady_now();
-  auto refs = co_await ask_server(std::move(request));
+  auto refs = co_await ask_server(request);
+  if (!refs) forget_token_if_refused(request, refs.error());
   tell(GitObserver::Work::kAsk, refs.has_value(), since);
   co_return refs;
 }
@@ -174,9 +204,11 @@ Task<Result<Content>> GitClient::fetch(GitRequest request) {
     request.max_age = std::max(request.max_age, kJustAsked);
   }
   const auto since = clock_.steady_now();
-  auto fetch = std::make_shared<GitFetch>(*this, std::move(request));
+  auto fetch = std::make_shared<GitFetch>(*this, request);
   auto content = co_await fetch->run();
+  if (!content) forget_token_if_refused(request, content.error());
   tell(GitObserver::Work::kFetch, content.has_value(), since);
+  if (options_.observer != nullptr) options_.observer->fetched(fetch->fetched_bytes());
   if (!content) co_return std::move(content).error().while_doing(url);
   co_return std::move(*content);
 }

@@ -15,6 +15,7 @@
 #include "core/http/client.h"
 #include "core/http/egress_policy.h"
 #include "core/http/host_resolver.h"
+#include "core/http/proxy.h"
 #include "core/source/git_limits.h"
 #include "core/source/git_ref.h"
 #include "core/source/git_session.h"
@@ -33,6 +34,8 @@ class GitObserver {
   };
   virtual ~GitObserver() = default;
   virtual void did(Work work, bool well, std::chrono::steady_clock::duration took) = 0;
+  /// Packs and files of LFS have come from servers, so many bytes in all.
+  virtual void fetched(std::uint64_t bytes) = 0;
 };
 
 /// Content that was read before by the same request.
@@ -54,7 +57,8 @@ struct GitRequest {
   /// How old an answer of the server about its refs may be; 0 = it is asked now.
   std::chrono::milliseconds max_age{0};
   /// If the ref still stands for this revision, nothing is read: see Content::unread. The time of
-  /// the commit is not known then.
+  /// the commit is not known then. Else, if a branch now stands for a commit that does not descend
+  /// from this one, that is a warning of the content, where it is known without much effort.
   std::optional<KnownContent> known{};
 
   explicit GitRequest(GitUrl u) : url(std::move(u)) {}
@@ -73,6 +77,10 @@ class GitClient {
     std::filesystem::path cache_dir{};  ///< "" = a folder that goes with the client.
     GitLimits limits{};
     http::EgressPolicy egress{};
+    http::ProxyRules proxies{};  ///< For https and http.
+    /// Keeps in the cache what branches were last seen at, to tell of one that was rewritten: for
+    /// who does not know what it had, and so does not say it in GitRequest::known.
+    bool remember_branches = false;
     GitObserver* observer = nullptr;  ///< May be null; else it outlives the client.
     Options() = default;
   };
@@ -98,14 +106,18 @@ class GitClient {
   friend class GitFetch;
   using Refs = std::shared_ptr<const RemoteRefs>;
 
+  /// With a token of the credentials' App, where they are one.
   /// `named_by`: where the server that named this URL was reached; unset: a person did.
   Task<Result<std::shared_ptr<const GitServer>>> find_server(
       GitUrl url, GitCredentials credentials, std::optional<http::AddressKind> named_by);
+  Task<Result<void>> find_way(std::shared_ptr<GitServer> server,
+                              std::optional<http::AddressKind> named_by);
   Task<Result<Refs>> list_refs(GitRequest request);
   Task<Result<Refs>> ask(GitRequest request);
   Task<Result<Refs>> ask_server(GitRequest request);
   /// nullopt: the ref stands for something else than what is known.
   Task<Result<std::optional<Content>>> still_known(GitRequest request);
+  void forget_token_if_refused(const GitRequest& request, const Error& error);
   void tell(GitObserver::Work work, bool well, std::chrono::steady_clock::time_point since) const;
   Result<GitCache*> cache();
 
@@ -115,6 +127,7 @@ class GitClient {
   WorkPool& pool_;
   const Clock& clock_;
   GitProgram program_;
+  GitHubTokens tokens_;
   SharedAnswers<Refs> refs_;
   std::mutex cache_mutex_;
   std::optional<TempDir> own_cache_dir_;  ///< Guarded by cache_mutex_, as is cache_.

@@ -45,7 +45,7 @@ Result<void> check_pem(std::string_view key, const std::string& text) {
 
 }  // namespace
 
-Result<void> GitCredentials::read_http(const Keys& keys) {
+Result<void> GitCredentials::read_login(const Keys& keys) {
   const auto token = without_line_break(value_of(keys, "bearerToken"));
   const auto username = without_line_break(value_of(keys, "username"));
   const auto password = without_line_break(value_of(keys, "password"));
@@ -66,7 +66,10 @@ Result<void> GitCredentials::read_http(const Keys& keys) {
   }
   secrets_ = {token, password, authorization_.substr(authorization_.find(' ') + 1)};
   if (authorization_.empty()) secrets_.clear();
+  return {};
+}
 
+Result<void> GitCredentials::read_tls(const Keys& keys) {
   tls_.ca_pem = as_text_file(value_of(keys, "ca.crt"));
   if (tls_.ca_pem.empty()) tls_.ca_pem = as_text_file(value_of(keys, "caFile"));
   tls_.client_cert_pem = as_text_file(value_of(keys, "tls.crt"));
@@ -77,6 +80,15 @@ Result<void> GitCredentials::read_http(const Keys& keys) {
   if (tls_.client_cert_pem.empty() != tls_.client_key_pem.empty())
     return bad_key(tls_.client_key_pem.empty() ? "tls.key" : "tls.crt",
                    "is missing: a client certificate needs both");
+  return {};
+}
+
+Result<void> GitCredentials::read_http(const Keys& keys, const GitUrl& url) {
+  KILN_TRY(read_tls(keys));
+  if (!GitHubApp::is_in(keys)) return read_login(keys);
+  auto app = GitHubApp::parse(keys, url, tls_);
+  if (!app) return std::move(app).error();
+  app_ = std::move(*app);
   return {};
 }
 
@@ -100,15 +112,24 @@ Result<GitCredentials> GitCredentials::parse(const Keys& keys, const GitUrl& url
   for (const auto& [key, value] : keys)
     if (value.size() > kMaxKeyBytes) return bad_key(key, "is larger than 256 KiB");
   GitCredentials credentials;
-  KILN_TRY(url.is_ssh() ? credentials.read_ssh(keys) : credentials.read_http(keys));
+  KILN_TRY(url.is_ssh() ? credentials.read_ssh(keys) : credentials.read_http(keys, url));
   std::erase_if(credentials.secrets_, [](const auto& secret) { return secret.size() < 3; });
   return credentials;
 }
 
+GitCredentials GitCredentials::with_app_token(const std::string& token) const {
+  auto with_token = *this;
+  const auto login = base64_encode("x-access-token:" + token);
+  with_token.authorization_ = "Basic " + login;
+  with_token.secrets_.insert(with_token.secrets_.end(), {token, login});
+  return with_token;
+}
+
 std::string GitCredentials::fingerprint() const {
   std::string text;
-  for (const auto* part : {&authorization_, &tls_.ca_pem, &tls_.client_cert_pem,
-                           &tls_.client_key_pem, &identity_, &known_hosts_, &passphrase_})
+  const auto who = app_ ? app_->fingerprint() : authorization_;
+  for (const auto* part : {&who, &tls_.ca_pem, &tls_.client_cert_pem, &tls_.client_key_pem,
+                           &identity_, &known_hosts_, &passphrase_})
     text += std::to_string(part->size()) + ":" + *part;
   return text;
 }

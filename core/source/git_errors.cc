@@ -49,6 +49,18 @@ const std::vector<Meaning>& meanings() {
        {"terminal prompts disabled", "Authentication failed", "returned error: 401",
         "Permission denied", "Access denied", "could not read Password", "Load key",
         "incorrect passphrase"}},
+      {Errc::kDenied,
+       "the proxy does not take its credentials, or wants some: write it as "
+       "http://USER:PASSWORD@HOST:PORT",
+       {"HTTP code 407 from proxy", "CONNECT tunnel failed, response 407", "returned error: 407",
+        "HTTP code 401 from proxy", "CONNECT tunnel failed, response 401"}},
+      {Errc::kDenied,
+       "the proxy does not let us reach the server",
+       {"HTTP code 403 from proxy", "CONNECT tunnel failed, response 403"}},
+      {Errc::kUnavailable,
+       "the proxy does not reach the server, or is not reached itself",
+       {"from proxy after CONNECT", "CONNECT tunnel failed", "Could not resolve proxy",
+        "Proxy CONNECT aborted"}},
       {Errc::kDenied, "the server forbids it (403)", {"returned error: 403"}},
       {Errc::kInvalid,
        "the server redirects to another address, which is not followed: write that address as "

@@ -7,6 +7,7 @@
 #include "core/layer/entry_path.h"
 #include "core/source/directory_source.h"
 #include "core/source/git_cache.h"
+#include "core/source/git_history.h"
 #include "core/source/git_objects.h"
 #include "core/source/git_path.h"
 
@@ -89,14 +90,23 @@ Task<Result<Content>> GitFetch::run() {
   co_return std::move(content).error();
 }
 
+std::uint64_t GitFetch::fetched_bytes() const {
+  auto bytes = fetched_bytes_;
+  for (const auto& wanted : parts_) bytes += wanted.part.fetched_bytes;
+  return bytes;
+}
+
 Task<Result<Content>> GitFetch::attempt() {
+  fetched_bytes_ = fetched_bytes();
   parts_.clear();
+  warnings_.clear();
   ignore_ = IgnoreRules();
   KILN_CO_TRY(co_await open_root());
   if (request_.submodules) KILN_CO_TRY(co_await open_submodules());
   KILN_CO_TRY(choose_files());
   KILN_CO_TRY(co_await complete());
   KILN_CO_TRY(co_await fetch_lfs());
+  KILN_CO_TRY(co_await look_back());
   co_return co_await content();
 }
 
@@ -248,8 +258,36 @@ Task<Result<void>> GitFetch::fetch_lfs() {
     for (const auto& file : parts_[i].files)
       if (file.lfs) wanted.push_back(*file.lfs);
     const auto& part = parts_[i].part;
-    KILN_CO_TRY(co_await lfs.fetch(part.server, std::move(wanted), part.entry->lfs()));
+    const auto bytes = co_await lfs.fetch(part.server, std::move(wanted), part.entry->lfs());
+    if (!bytes) co_return bytes.error();
+    fetched_bytes_ += *bytes;
   }
+  co_return Result<void>();
+}
+
+/// A branch is said to grow only: who rewrites one, or sees it rewritten, should hear of it.
+Task<Result<void>> GitFetch::look_back() {
+  const auto& branch = revision_.branch;
+  if (branch.empty()) co_return Result<void>();
+  const bool remember = client_.options_.remember_branches;
+  std::string before;
+  if (request_.known) before = commit_of_revision(request_.known->revision, branch);
+  auto work = [self = shared_from_this(), before, remember](std::stop_token stop) {
+    const auto& part = self->parts_.front().part;
+    auto last = before;
+    if (remember && last.empty()) last = part.entry->last_commit(self->revision_.branch);
+    auto descent = Descent::kYes;
+    if (!last.empty() && last != part.commit)
+      descent = find_descent(part, last, self->client_.program_, std::move(stop));
+    if (remember) part.entry->remember_commit(self->revision_.branch, part.commit);
+    return Result<std::string>(descent == Descent::kNo ? last : "");
+  };
+  const auto left = co_await run_stoppable(client_.pool_, std::move(work));
+  if (!left) co_return left.error();
+  if (!left->empty())
+    warnings_.push_back("the branch " + branch + " of " + request_.url.str() +
+                        " was rewritten (a force-push): from " + object_digest(*left) + " to " +
+                        object_digest(revision_.commit) + ", which does not descend from it");
   co_return Result<void>();
 }
 
@@ -270,6 +308,7 @@ Task<Result<Content>> GitFetch::content() {
       }
     }
     content.identity = identity_of(content.tree);
+    content.warnings = self->warnings_;
     content.revision = self->revision_.str();
     content.commit.emplace();
     content.commit->commit = self->revision_.commit;

@@ -17,6 +17,7 @@ class GitFetch : public std::enable_shared_from_this<GitFetch> {
 
   /// Errors: see GitSource::fetch().
   Task<Result<Content>> run();
+  std::uint64_t fetched_bytes() const;  ///< That came from servers, also where run() failed.
 
  private:
   struct Wanted {
@@ -34,6 +35,7 @@ class GitFetch : public std::enable_shared_from_this<GitFetch> {
   Result<void> choose_files();
   Task<Result<void>> complete();
   Task<Result<void>> fetch_lfs();
+  Task<Result<void>> look_back();
   Task<Result<Content>> content();
   void suspect_all() const;
 
@@ -49,6 +51,8 @@ class GitFetch : public std::enable_shared_from_this<GitFetch> {
 
   GitRevision revision_{};
   IgnoreRules ignore_{};
+  std::uint64_t fetched_bytes_ = 0;  ///< But for those of parts_.
+  std::vector<std::string> warnings_;
   std::vector<Wanted> parts_;  ///< The one that was asked for, then submodules.
 };
 

@@ -250,12 +250,13 @@ Task<Result<void>> LfsClient::download(std::shared_ptr<const GitServer> server, 
   co_return co_await pool_.run(std::move(finish));
 }
 
-Task<Result<void>> LfsClient::fetch(std::shared_ptr<const GitServer> server,
-                                    std::vector<LfsPointer> files, fs::path folder) {
+Task<Result<std::uint64_t>> LfsClient::fetch(std::shared_ptr<const GitServer> server,
+                                             std::vector<LfsPointer> files, fs::path folder) {
   std::sort(files.begin(), files.end());
   files.erase(std::unique(files.begin(), files.end()), files.end());
   std::erase_if(files, [&](const auto& file) { return is_there(folder, file); });
-  if (files.empty()) co_return Result<void>();
+  std::uint64_t bytes = 0;
+  if (files.empty()) co_return bytes;
   if (server->url.is_ssh())
     co_return Error(Errc::kUnsupported,
                     "files of Git LFS are not fetched over ssh: write the https URL of the "
@@ -270,9 +271,13 @@ Task<Result<void>> LfsClient::fetch(std::shared_ptr<const GitServer> server,
     const auto count = static_cast<std::ptrdiff_t>(std::min(kBatch, files.size() - first));
     auto downloads = co_await ask(server, std::vector<LfsPointer>(begin, begin + count));
     if (!downloads) co_return std::move(downloads).error();
-    for (auto& one : *downloads) KILN_CO_TRY(co_await download(server, std::move(one), folder));
+    for (auto& one : *downloads) {
+      const auto size = one.file.size_bytes;
+      KILN_CO_TRY(co_await download(server, std::move(one), folder));
+      bytes += size;
+    }
   }
-  co_return Result<void>();
+  co_return bytes;
 }
 
 layer::FileContent lfs_content(const fs::path& folder, const LfsPointer& file,

@@ -47,12 +47,12 @@ class LfsClient {
   LfsClient(http::Client& http, WorkPool& pool, GitLimits limits)
       : http_(http), pool_(pool), limits_(limits) {}
 
-  /// Errors: kUnsupported for ssh; kNotFound for a file that the server does not have; kInvalid for
-  /// one that is too large or not what its id says; kUnauthorized, kDenied; those of http::Client.
-  /// Cancellation: at any point.
-  [[nodiscard]] Task<Result<void>> fetch(std::shared_ptr<const GitServer> server,
-                                         std::vector<LfsPointer> files,
-                                         std::filesystem::path folder);
+  /// Answers how many bytes came. Errors: kUnsupported for ssh; kNotFound for a file that the
+  /// server does not have; kInvalid for one that is too large or not what its id says;
+  /// kUnauthorized, kDenied; those of http::Client. Cancellation: at any point.
+  [[nodiscard]] Task<Result<std::uint64_t>> fetch(std::shared_ptr<const GitServer> server,
+                                                  std::vector<LfsPointer> files,
+                                                  std::filesystem::path folder);
 
  private:
   struct Download;

@@ -19,8 +19,8 @@ std::string shown(const std::string& path) {
   return "\"" + sanitize_server_text(path, 256) + "\"";
 }
 
-Result<void> fetch_commit(const GitPart& part, const GitRepository& repository,
-                          const GitProgram& program, bool without_files, std::stop_token stop) {
+Result<void> fetch_commit(GitPart& part, const GitRepository& repository, const GitProgram& program,
+                          bool without_files, std::stop_token stop) {
   auto lock = part.entry->lock_for_writing(program.limits().fetch, stop);
   if (!lock) return std::move(lock).error();
   if (part.entry->is_suspected()) KILN_TRY(part.entry->renew());
@@ -31,7 +31,10 @@ Result<void> fetch_commit(const GitPart& part, const GitRepository& repository,
   if (*there) return {};
   auto session = GitSession::open(program, *part.server);
   if (!session) return std::move(session).error();
-  return repository.fetch(*session, part.commit, without_files);
+  const auto bytes = repository.fetch(*session, part.commit, without_files);
+  if (!bytes) return bytes.error();
+  part.fetched_bytes += *bytes;
+  return {};
 }
 
 bool is_ready(const GitPart& part, const GitRepository& repository) {
@@ -43,7 +46,7 @@ bool is_ready(const GitPart& part, const GitRepository& repository) {
   return there && *there;
 }
 
-Result<void> fetch_blobs(const GitPart& part, const std::vector<std::string>& blobs,
+Result<void> fetch_blobs(GitPart& part, const std::vector<std::string>& blobs,
                          const GitProgram& program, std::stop_token stop) {
   const auto repository = part.repository(program, stop);
   const auto sizes = repository.sizes(blobs);
@@ -53,7 +56,10 @@ Result<void> fetch_blobs(const GitPart& part, const std::vector<std::string>& bl
   if (!lock) return std::move(lock).error();
   auto session = GitSession::open(program, *part.server);
   if (!session) return std::move(session).error();
-  return repository.fetch_missing(*session, blobs);
+  const auto bytes = repository.fetch_missing(*session, blobs);
+  if (!bytes) return bytes.error();
+  part.fetched_bytes += *bytes;
+  return {};
 }
 
 /// Reads the files that `wanted` says and hands their bytes to `take`.
@@ -124,8 +130,8 @@ Result<void> open_part(GitPart& part, const GitProgram& program, const GitCache&
   return {};
 }
 
-Result<IgnoreRules> read_ignore_files(const GitPart& part, IgnoreRules rules,
-                                      const GitProgram& program, std::stop_token stop) {
+Result<IgnoreRules> read_ignore_files(GitPart& part, IgnoreRules rules, const GitProgram& program,
+                                      std::stop_token stop) {
   std::vector<const GitTreeEntry*> found;
   for (const auto& line : part.tree) {
     if (layer::name_of_path(line.path) != kIgnoreFile) continue;
@@ -154,8 +160,7 @@ Result<IgnoreRules> read_ignore_files(const GitPart& part, IgnoreRules rules,
   return rules;
 }
 
-Result<std::map<std::string, std::string>> read_submodules(const GitPart& part,
-                                                           const GitProgram& program,
+Result<std::map<std::string, std::string>> read_submodules(GitPart& part, const GitProgram& program,
                                                            std::stop_token stop) {
   constexpr std::string_view kSection = "submodule.";
   std::map<std::string, std::string> urls;
@@ -182,7 +187,7 @@ Result<std::map<std::string, std::string>> read_submodules(const GitPart& part,
   return urls;
 }
 
-Result<std::vector<GitFile>> complete_files(const GitPart& part, std::vector<GitFile> files,
+Result<std::vector<GitFile>> complete_files(GitPart& part, std::vector<GitFile> files,
                                             const GitProgram& program, std::stop_token stop) {
   std::vector<std::string> blobs;
   blobs.reserve(files.size());

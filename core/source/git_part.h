@@ -24,6 +24,7 @@ struct GitPart {
 
   std::shared_ptr<const GitCacheEntry> entry{};
   std::int64_t commit_time = 0;
+  std::uint64_t fetched_bytes = 0;   ///< Of packs that came from the server.
   std::vector<GitTreeEntry> tree{};  ///< Paths are those in the content.
 
   GitPart(std::shared_ptr<const GitServer> s, std::string c)
@@ -54,20 +55,19 @@ struct GitFile {
 
 /// Adds the .kilnignore files of the part to `rules` and answers them. Errors: kInvalid, naming the
 /// file and line.
-[[nodiscard]] Result<IgnoreRules> read_ignore_files(const GitPart& part, IgnoreRules rules,
+[[nodiscard]] Result<IgnoreRules> read_ignore_files(GitPart& part, IgnoreRules rules,
                                                     const GitProgram& program,
                                                     std::stop_token stop);
 
 /// The submodules' addresses, by their paths in the repository. Errors: kInvalid.
-[[nodiscard]] Result<std::map<std::string, std::string>> read_submodules(const GitPart& part,
+[[nodiscard]] Result<std::map<std::string, std::string>> read_submodules(GitPart& part,
                                                                          const GitProgram& program,
                                                                          std::stop_token stop);
 
 /// Fetches the blobs of `files` that are not there, in one go, and fills in the rest of each.
 /// Errors: kInvalid for a link that is too long, a broken pointer of LFS, more than
 /// `content_bytes` in all.
-[[nodiscard]] Result<std::vector<GitFile>> complete_files(const GitPart& part,
-                                                          std::vector<GitFile> files,
+[[nodiscard]] Result<std::vector<GitFile>> complete_files(GitPart& part, std::vector<GitFile> files,
                                                           const GitProgram& program,
                                                           std::stop_token stop);
 

@@ -84,6 +84,13 @@ std::string GitRevision::str() const {
   return (label.empty() ? "" : label + "@") + object_digest(commit);
 }
 
+std::string commit_of_revision(std::string_view revision, std::string_view branch) {
+  if (!revision.starts_with(branch) || !revision.substr(branch.size()).starts_with("@")) return "";
+  const auto digest = revision.substr(branch.size() + 1);
+  std::string commit(digest.substr(std::min(digest.find(':') + 1, digest.size())));
+  return is_object_id(commit) && object_digest(commit) == digest ? commit : "";
+}
+
 RefListing listing_for(const GitRef& ref) {
   if (!ref.commit.empty()) return RefListing::kNothing;
   if (!ref.name.empty()) return RefListing::kEverything;

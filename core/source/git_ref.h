@@ -49,6 +49,9 @@ struct GitRevision {
   std::string str() const;
 };
 
+/// The commit of "main@sha1:…", if `branch` is "main"; else "".
+std::string commit_of_revision(std::string_view revision, std::string_view branch);
+
 /// Which part of a server's refs must be listed to find a GitRef.
 enum class RefListing { kNothing, kDefaultBranch, kBranches, kTags, kEverything };
 RefListing listing_for(const GitRef& ref);

@@ -164,28 +164,31 @@ Result<bool> GitRepository::has_commit(const std::string& commit) const {
   return *answer == "tree\n";
 }
 
-Result<void> GitRepository::fetch(const GitSession& session, const std::string& commit,
-                                  bool without_files) const {
+Result<std::uint64_t> GitRepository::fetch(const GitSession& session, const std::string& commit,
+                                           bool without_files) const {
   auto fetch = session.command(
       path_, {"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
               "--depth=1", without_files ? "--filter=blob:none" : "--no-filter", "--", "origin",
               "+" + commit + ":" + kRefs + "/" + commit});
   fetch.stop = stop_;
   fetch.deadline = program_.limits().fetch;
+  const auto before = packs().second;
   const auto fetched = session.run(fetch);
   if (!fetched) return failed_fetch(fetched.error());
+  const auto bytes = packs().second - before;
   forget_old_commits();
-  return compact();
+  KILN_TRY(compact());
+  return bytes;
 }
 
-Result<void> GitRepository::fetch_missing(const GitSession& session,
-                                          const std::vector<std::string>& objects) const {
+Result<std::uint64_t> GitRepository::fetch_missing(const GitSession& session,
+                                                   const std::vector<std::string>& objects) const {
   auto known = sizes(objects);
   if (!known) return std::move(known).error();
   std::vector<std::string> missing;
   for (std::size_t i = 0; i < objects.size(); ++i)
     if (!(*known)[i]) missing.push_back(objects[i]);
-  if (missing.empty()) return {};
+  if (missing.empty()) return std::uint64_t{0};
   std::sort(missing.begin(), missing.end());
   missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
   auto fetch =
@@ -194,9 +197,23 @@ Result<void> GitRepository::fetch_missing(const GitSession& session,
                               "--filter=blob:none", "--stdin", "--", "origin"});
   fetch.stop = stop_;
   fetch.deadline = program_.limits().fetch;
+  const auto before = packs().second;
   const auto fetched = session.run(fetch, joined(missing));
   if (!fetched) return failed_fetch(fetched.error());
-  return {};
+  return packs().second - before;
+}
+
+std::pair<std::size_t, std::uint64_t> GitRepository::packs() const {
+  std::error_code ignored;
+  std::pair<std::size_t, std::uint64_t> found{0, 0};
+  for (auto at = fs::directory_iterator(path_ / "objects/pack", ignored);
+       at != fs::directory_iterator(); at.increment(ignored)) {
+    if (at->path().extension() != ".pack") continue;
+    ++found.first;
+    const auto bytes = at->file_size(ignored);
+    if (!ignored) found.second += bytes;
+  }
+  return found;
 }
 
 /// Refs are only for what later fetches say that they have.
@@ -211,12 +228,7 @@ void GitRepository::forget_old_commits() const {
 }
 
 Result<void> GitRepository::compact() const {
-  std::error_code ignored;
-  std::size_t packs = 0;
-  for (auto at = fs::directory_iterator(path_ / "objects/pack", ignored);
-       at != fs::directory_iterator(); at.increment(ignored))
-    if (at->path().extension() == ".pack") ++packs;
-  if (packs <= kMaxPacks) return {};
+  if (packs().first <= kMaxPacks) return {};
   // Joins them as they are: what is compressed already is not compressed again.
   const auto joined_packs =
       run_local_git(command({"-c", "pack.window=0", "-c", "remote.origin.promisor=true", "repack",

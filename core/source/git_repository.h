@@ -38,12 +38,13 @@ class GitRepository {
   [[nodiscard]] Result<bool> has_commit(const std::string& commit) const;
 
   /// Fetches a commit with its trees, and with its files unless `without_files`. What is there
-  /// already is not sent again. Errors: those of GitSession::run().
-  [[nodiscard]] Result<void> fetch(const GitSession& session, const std::string& commit,
-                                   bool without_files) const;
-  /// Fetches those of `objects` that are not there, all at once. Errors: as fetch().
-  [[nodiscard]] Result<void> fetch_missing(const GitSession& session,
-                                           const std::vector<std::string>& objects) const;
+  /// already is not sent again. Answers how many bytes the packs have that came. Errors: those of
+  /// GitSession::run().
+  [[nodiscard]] Result<std::uint64_t> fetch(const GitSession& session, const std::string& commit,
+                                            bool without_files) const;
+  /// Fetches those of `objects` that are not there, all at once. Answer and errors: as fetch().
+  [[nodiscard]] Result<std::uint64_t> fetch_missing(const GitSession& session,
+                                                    const std::vector<std::string>& objects) const;
 
   /// When it was committed, in seconds since 1970. Errors: kInvalid for what is no commit.
   [[nodiscard]] Result<std::int64_t> commit_time(const std::string& commit) const;
@@ -79,6 +80,7 @@ class GitRepository {
   Result<void> make(bool long_ids) const;
   void remove_leftovers() const;
   Error failed_fetch(Error error) const;
+  std::pair<std::size_t, std::uint64_t> packs() const;  ///< How many, and their bytes.
   void forget_old_commits() const;
   Result<void> compact() const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/encoding.h"
 #include "core/source/git_errors.h"
 
 namespace kiln::source {
@@ -84,12 +85,15 @@ Result<std::string> GitSession::config() const {
 }
 
 Result<void> GitSession::write_http_files(std::string& config) const {
-  config += "[http]\n" + setting("followRedirects", "false") + setting("proxy", "") +
+  config += "[http]\n" + setting("followRedirects", "false") + setting("proxy", proxy_url()) +
             setting("sslVerify", "true") + setting("emptyAuth", "false") +
             setting("saveCookies", "false") + setting("postBuffer", "8388608") +
             setting("lowSpeedLimit", "1") +
             setting("lowSpeedTime", seconds(program_.limits().idle));
-  if (!is_address(server_.url.host())) config += setting("curloptResolve", pinned(server_));
+  if (server_.proxy)
+    config += setting("proxyAuthMethod", "basic");
+  else if (!is_address(server_.url.host()))
+    config += setting("curloptResolve", pinned(server_));
 
   const auto& credentials = server_.credentials;
   if (!credentials.tls().ca_pem.empty()) {
@@ -109,6 +113,16 @@ Result<void> GitSession::write_http_files(std::string& config) const {
     config += "[http " + in_quotes(server_.url.origin() + "/") + "]\n" +
               setting("extraHeader", "Authorization: " + credentials.authorization());
   return {};
+}
+
+/// With the credentials: that is where git looks for them. "" = none.
+std::string GitSession::proxy_url() const {
+  if (!server_.proxy) return "";
+  const auto login = server_.proxy->login();
+  const auto user = login.empty() ? ""
+                                  : percent_encode(login.substr(0, login.find(':'))) + ":" +
+                                        percent_encode(login.substr(login.find(':') + 1)) + "@";
+  return "http://" + user + server_.proxy->url.host_port();
 }
 
 Result<void> GitSession::write_ssh_files() const {
@@ -189,6 +203,7 @@ Result<std::string> GitSession::run(const Command& command, std::string_view inp
   if (result->status.ok()) return std::move(result->output);
   auto error = remote_git_error(result->status, result->errors, program_.limits());
   error.message = server_.credentials.without_secrets(std::move(error.message));
+  if (server_.proxy) error.message = server_.proxy->without_login(std::move(error.message));
   return error;
 }
 

@@ -30,6 +30,7 @@ struct Content {
   /// Directories whose content below it deletes (a tar's opaque directories); "" = all of it.
   std::vector<std::string> emptied{};
   std::optional<CommitFacts> commit{};  ///< Of content from git.
+  std::vector<std::string> warnings{};  ///< What whoever takes it should hear of.
   /// `tree` was not read, because it is known already (see GitRequest::known): `identity` and
   /// `revision` say which one it is. No image can be made of it.
   bool unread = false;

@@ -75,11 +75,13 @@ class Repository:
 
 
 class GitServer:
-    """Everybody may read below /git/, only USER with PASSWORD below /private/."""
+    """Everybody may read below /git/, only USER with PASSWORD below /private/, and below /app/ those to
+    whose requests the server at `auth_port` says 200."""
 
-    def __init__(self, directory: pathlib.Path, ip: str = "127.0.0.1") -> None:
+    def __init__(self, directory: pathlib.Path, ip: str = "127.0.0.1", auth_port: int = 0) -> None:
         self.directory = directory
         self.ip = ip
+        self.auth_port = auth_port
         self.port = free_port()
         self._processes: list[subprocess.Popen] = []
 
@@ -104,6 +106,15 @@ class GitServer:
         for process in reversed(self._processes):
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=10)
+
+    def stop(self) -> None:
+        """It answers nobody until resume()."""
+        for process in self._processes:
+            os.killpg(process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        for process in self._processes:
+            os.killpg(process.pid, signal.SIGCONT)
 
     def repository(self, name: str) -> Repository:
         return Repository(self.directory / "repositories" / name)
@@ -143,6 +154,9 @@ class GitServer:
                 f"access_log {folder}/access brief;\nclient_max_body_size 100m;\n{temporary}"
                 f"server {{\nlisten {self.ip}:{self.port};\n" + backend("git")
                 + backend("private", f"auth_basic git; auth_basic_user_file {folder}/users;")
+                + (backend("app", "auth_request /auth;") + "location = /auth { internal; "
+                   f"proxy_pass http://127.0.0.1:{self.auth_port}; proxy_pass_request_body off; "
+                   'proxy_set_header Content-Length ""; }\n' if self.auth_port else "")
                 + "}\n}\n")
 
     def _params(self) -> str:

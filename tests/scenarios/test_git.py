@@ -147,11 +147,47 @@ def test_a_force_pushed_branch_is_followed(world, server, repository):
     world.apply(git_build(world, server))
     first = world.wait_ready()
 
+    before = repository.git("rev-parse", "main")
     commit = repository.commit({"public/index.html": "rewritten\n"}, orphan=True)
 
     world.wait_ready(not_digest=first)
     assert revision(world) == f"main@sha1:{commit}"
     assert world.file_in_image(f"{PLACE}/index.html") == "rewritten\n"
+
+    def warned():
+        return any(event["type"] == "Warning" and "was rewritten (a force-push): from sha1:"
+                   f"{before} to sha1:{commit}" in event["note"] for event in world.events())
+    world.wait_until("an Event tells of the branch", warned)
+
+
+def test_a_push_of_several_commits_is_no_force_push(world, server, repository):
+    world.apply(git_build(world, server))
+    first = world.wait_ready()
+
+    server.stop()
+    for number in range(3):
+        repository.commit({**PAGE, "public/index.html": f"{number}\n"})
+    server.resume()
+
+    world.wait_ready(not_digest=first)
+    world.wait_until("the build is told", lambda: any(
+        event["reason"] == "Succeeded" and "ContentChanged" in event["note"]
+        for event in world.events()))
+    assert not any("rewritten" in event["note"] for event in world.events())
+
+
+def test_the_command_tells_of_a_force_push_too(world, server, repository, tmp_path):
+    manifest = tmp_path / "site.json"
+    manifest.write_text(json.dumps(git_build(world, server)))
+
+    def build() -> str:
+        return run(binary("kiln"), "--cache-dir", str(tmp_path / "kiln"), "build", "-f",
+                   str(manifest), "-t", f"oci:{tmp_path}/out").stderr
+
+    assert "rewritten" not in build()
+    repository.commit({"public/index.html": "rewritten\n"}, orphan=True)
+    assert "the branch main of " in (said := build()) and "was rewritten (a force-push)" in said
+    assert "rewritten" not in build()
 
 
 def test_a_moved_tag_is_followed_with_a_warning(world, server, repository):

@@ -72,7 +72,7 @@ class GitClientTest : public ::testing::Test {
     client.reset();
     auto given = options;
     if (given.cache_dir.empty()) given.cache_dir = cache.path() / "git";
-    http = http::make_client(io.get_executor(), http::ClientOptions());
+    http = http::make_client(io.get_executor(), http_options);
     client = std::make_unique<GitClient>(std::move(given), *names, *http, pool, clock);
   }
   void forget_cache() {
@@ -113,6 +113,7 @@ class GitClientTest : public ::testing::Test {
   http::HostResolver* names = &resolver;  ///< Who the next client asks for addresses.
   WorkPool pool{4};
   GitClient::Options options;
+  http::ClientOptions http_options{};  ///< Of what asks LFS servers and GitHub's API.
   std::unique_ptr<http::Client> http;
   std::unique_ptr<GitClient> client;
 };
@@ -123,7 +124,7 @@ class GitHttpTest : public GitClientTest {
   void SetUp() override {
     if (const auto missing = GitHttpServer::missing_program())
       GTEST_SKIP() << "there is no " << *missing;
-    server.emplace(lfs_port);
+    server.emplace(lfs_port, auth_port);
   }
   RepositoryMaker repository(const std::string& name = "site.git",
                              const std::string& object_format = "sha1") const {
@@ -134,6 +135,7 @@ class GitHttpTest : public GitClientTest {
   }
 
   std::uint16_t lfs_port = 0;
+  std::uint16_t auth_port = 0;
   std::optional<GitHttpServer> server;
 };
 

@@ -36,7 +36,7 @@ std::optional<std::string> GitHttpServer::missing_program() {
   return std::nullopt;
 }
 
-GitHttpServer::GitHttpServer(std::uint16_t lfs_port)
+GitHttpServer::GitHttpServer(std::uint16_t lfs_port, std::uint16_t auth_port)
     : folder_(std::move(TempDir::create("kiln-git-http-").value())),
       port_(free_port()),
       tls_port_(free_port()) {
@@ -48,7 +48,7 @@ GitHttpServer::GitHttpServer(std::uint16_t lfs_port)
   write_file_atomically(folder / "key.pem", certificates.server.key_pem).value();
   write_file_atomically(folder / "users", "me:" + hashed("correct horse")).value();
   write_file_atomically(folder / "params", params()).value();
-  write_file_atomically(folder / "nginx.conf", config(lfs_port)).value();
+  write_file_atomically(folder / "nginx.conf", config(lfs_port, auth_port)).value();
   const auto socket = folder / "socket";
   fcgi_ = std::make_unique<ServerProcess>(
       std::vector<std::string>{program("fcgiwrap"), "-c", "4", "-s", "unix:" + socket.string()},
@@ -61,7 +61,7 @@ GitHttpServer::GitHttpServer(std::uint16_t lfs_port)
   nginx_->wait_for_port(port_);
 }
 
-std::string GitHttpServer::config(std::uint16_t lfs_port) const {
+std::string GitHttpServer::config(std::uint16_t lfs_port, std::uint16_t auth_port) const {
   const auto folder = folder_.path().string();
   const auto backend = [&](const std::string& place, const std::string& more) {
     return "location ~ ^/" + place + "/(.*)$ { " + more + "include " + folder +
@@ -80,6 +80,11 @@ std::string GitHttpServer::config(std::uint16_t lfs_port) const {
   if (lfs_port != 0)
     text += "location ~ /info/lfs/ { proxy_pass http://127.0.0.1:" + std::to_string(lfs_port) +
             "; proxy_set_header Host $http_host; }\n";
+  if (auth_port != 0)
+    text +=
+        "location = /auth { internal; proxy_pass http://127.0.0.1:" + std::to_string(auth_port) +
+        "; proxy_pass_request_body off; proxy_set_header Content-Length \"\"; }\n" +
+        backend("app", "auth_request /auth; ");
   text += backend("git", "");
   text += backend("private", "auth_basic git; auth_basic_user_file " + folder + "/users; ");
   text += backend("token", "if ($http_authorization != \"Bearer letmein\") { return 401; } ");

@@ -17,6 +17,7 @@ namespace kiln::source {
 ///   /git/REPO       for everybody
 ///   /private/REPO   for the user "me" with the password "correct horse"
 ///   /token/REPO     for "Bearer letmein"
+///   /app/REPO       for those to whose requests the server at `auth_port` says 200
 ///   /moved/REPO     redirects to /git/REPO
 ///   /status/NNN/…   answers with that status
 class GitHttpServer {
@@ -25,7 +26,7 @@ class GitHttpServer {
   static std::optional<std::string> missing_program();
 
   /// `lfs_port`: where requests for /info/lfs/ go; 0 = nowhere.
-  explicit GitHttpServer(std::uint16_t lfs_port = 0);
+  explicit GitHttpServer(std::uint16_t lfs_port = 0, std::uint16_t auth_port = 0);
 
   /// Where its repositories are: a folder per repository.
   std::filesystem::path repositories() const { return folder_.path() / "repositories"; }
@@ -40,7 +41,7 @@ class GitHttpServer {
   void resume() { nginx_->resume(); }
 
  private:
-  std::string config(std::uint16_t lfs_port) const;
+  std::string config(std::uint16_t lfs_port, std::uint16_t auth_port) const;
   std::string params() const;
 
   TempDir folder_;

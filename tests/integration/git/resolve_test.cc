@@ -110,7 +110,9 @@ class Heard final : public GitObserver {
   void did(Work work, bool well, std::chrono::steady_clock::duration) override {
     all.push_back(std::string(work == Work::kAsk ? "ask" : "fetch") + (well ? " well" : " badly"));
   }
+  void fetched(std::uint64_t bytes) override { fetched_bytes += bytes; }
   std::vector<std::string> all;
+  std::uint64_t fetched_bytes = 0;
 };
 
 TEST_F(GitResolveTest, AnObserverHearsOfEachQuestionAndFetch) {
@@ -126,6 +128,27 @@ TEST_F(GitResolveTest, AnObserverHearsOfEachQuestionAndFetch) {
 
   EXPECT_EQ(heard.all,
             (std::vector<std::string>{"ask well", "fetch well", "ask well", "fetch badly"}));
+  client.reset();
+}
+
+TEST_F(GitResolveTest, AnObserverHearsHowMuchCame) {
+  Heard heard;
+  options.observer = &heard;
+  new_client();
+  repository().commit({{"large", noise(1)}});
+
+  ASSERT_THAT(fetch(request()), IsOk());
+  const auto first = heard.fetched_bytes;
+  EXPECT_GT(first, 100'000U);
+  EXPECT_LT(first, 110'000U);
+
+  ASSERT_THAT(fetch(request()), IsOk());
+  EXPECT_EQ(heard.fetched_bytes, first);
+
+  repository().commit({{"large", noise(1)}, {"small", "bytes"}});
+  ASSERT_THAT(fetch(request()), IsOk());
+  EXPECT_GT(heard.fetched_bytes, first);
+  EXPECT_LT(heard.fetched_bytes, first + 2'000);
   client.reset();
 }
 

@@ -46,6 +46,13 @@ TEST_F(GitSshTest, ContentIsFetched) {
   EXPECT_EQ(*bytes_of(*content, "a"), "bytes of a");
 }
 
+TEST_F(GitSshTest, AProxyIsNotUsed) {
+  options.proxies = http::ProxyRules::always("http://127.0.0.1:1").value();
+  new_client();
+
+  EXPECT_THAT(fetch(request()), IsOk());
+}
+
 TEST_F(GitSshTest, APartIsFetchedByItself) {
   RepositoryMaker(server->repositories() / "site.git")
       .commit({{"public/index.html", "hello"}, {"videos/a", noise(1)}});

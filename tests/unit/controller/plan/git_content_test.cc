@@ -114,7 +114,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadKeys{"GitHubApp",
                 "https://g.test/a",
                 {{"githubAppID", "1"}, {"githubAppPrivateKey", "x"}},
-                "has the keys of a GitHub App (githubAppID), which is not supported"},
+                "githubAppInstallationID is missing"},
         BadKeys{"SshKeyForHttps",
                 "https://g.test/a",
                 {{"identity", kKey}},

@@ -23,6 +23,11 @@ TEST(Base64, KnowsTheRfcVectors) {
   EXPECT_EQ(base64_encode("foobar"), "Zm9vYmFy");
 }
 
+TEST(Base64Url, HasNoPaddingAndNothingThatAUrlCannotHold) {
+  EXPECT_EQ(base64url_encode("f"), "Zg");
+  EXPECT_EQ(base64url_encode("\xfb\xef\xff"), "--__");
+}
+
 class Base64Refuses : public ::testing::TestWithParam<std::string> {};
 TEST_P(Base64Refuses, WhatIsNotBase64) {
   EXPECT_THAT(base64_decode(GetParam()), FailsWith(Errc::kInvalid, "base64"));

@@ -58,6 +58,8 @@ TEST(ProxyRules, KeepCredentialsApartFromWhatIsShown) {
   EXPECT_EQ(proxy->authorization, "Basic " + base64_encode("me:p@ss"));
   EXPECT_EQ(proxy->url.str(), "http://proxy.test:3128/");
   EXPECT_EQ(rules->str(), "http://proxy.test:3128");
+  EXPECT_EQ(proxy->login(), "me:p@ss");
+  EXPECT_EQ(proxy->without_login("of me: p@ss"), "of me: ***");
 }
 
 struct Exempt {

@@ -77,6 +77,14 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& one) { return one.param.claim; });
 
+TEST(Revision, HasTheCommitOfItsOwnBranchAlone) {
+  EXPECT_EQ(commit_of_revision("main@sha1:" + id('1'), "main"), id('1'));
+  EXPECT_EQ(commit_of_revision("a@b@sha1:" + id('1'), "a@b"), id('1'));
+  for (const auto& other : {"next@sha1:" + id('1'), "sha1:" + id('1'), std::string("main@sha1:x"),
+                            std::string("main@"), std::string("main"), "main@sha256:" + id('1')})
+    EXPECT_EQ(commit_of_revision(other, "main"), "") << other;
+}
+
 struct Missing {
   std::string claim;
   GitRef wanted;
