@@ -150,8 +150,8 @@ class Program {
             queue_, reconciler_,
             runtime::pointers_to<runtime::Watcher>({&builds_watchers_, &config_maps_watchers_}),
             clock_, controlling(flags, settings)) {
-    // Secrets are watched only once some ImageBuild has content from one.
-    view_.on_secret_content([this] {
+    // Secrets are watched only once some ImageBuild has content or credentials from one.
+    view_.on_secret_use([this] {
       for (auto& watcher : secrets_watchers_) in_background(watcher.run());
     });
     if (flags.rollout) begin_rollouts(flags, settings);
@@ -202,7 +202,7 @@ class Program {
                           });
     log::info("kiln-controller starts", {{"version", KILN_VERSION}});
     if (!proxies_.empty())
-      log::warning("registries are reached through a proxy: the egress policy sees names only",
+      log::warning("servers are reached through a proxy: the egress policy sees names only",
                    {{"proxy", proxies_}});
     io_.run();
     git_pool_.stop();
@@ -230,6 +230,7 @@ class Program {
     options.limits.cache_bytes = flags.git_cache_mib << 20;
     options.limits.memory_bytes = flags.git_memory_mib << 20;
     options.egress = http::EgressPolicy(settings.egress);
+    options.proxies = settings.proxies;
     options.observer = &git_meter_;
     return options;
   }

@@ -15,8 +15,14 @@ namespace {
 using runtime::Origin;
 using runtime::Priority;
 
+constexpr std::string_view kSecret = "Secret";
+
 std::string content_term(std::string_view kind, const std::string& space, const std::string& name) {
   return std::string(kind) + " " + space + "/" + name;
+}
+
+std::string credential_term(const std::string& space, const std::string& name) {
+  return "credential " + space + "/" + name;
 }
 
 std::string git_term(const std::string& repository) {
@@ -37,6 +43,21 @@ std::string base_term(const oci::Repository& repository, std::string_view tag) {
   return "base " + repository.str() + ":" + std::string(tag);
 }
 
+/// The Secrets that it names as such: not those that its ServiceAccount does.
+std::vector<std::string> credentials_of(const api::ImageBuild& build) {
+  std::vector<std::string> names;
+  const auto add = [&names](const std::string& name) {
+    if (!name.empty()) names.push_back(name);
+  };
+  for (const auto* registry : {&build.spec.base.registry, &build.spec.output.registry}) {
+    add(registry->secret);
+    add(registry->cert_secret);
+  }
+  for (const auto& content : build.spec.content)
+    if (content.git) add(content.git->secret);
+  return names;
+}
+
 std::vector<std::string> terms_of(const api::ImageBuild& build) {
   std::vector<std::string> terms;
   if (const auto output = output_of(build); !output.empty())
@@ -54,13 +75,16 @@ std::vector<std::string> terms_of(const api::ImageBuild& build) {
     if (const auto name = source::repository_name_of(content.git->url); !name.empty())
       terms.push_back(git_term(name));
   }
+  for (const auto& name : credentials_of(build))
+    terms.push_back(credential_term(build.metadata.namespace_, name));
   return terms;
 }
 
-bool has_secret_content(const api::ImageBuild& build) {
-  for (const auto& content : build.spec.content)
-    if (content.secret) return true;
-  return false;
+bool uses_a_secret(const api::ImageBuild& build) {
+  const auto& content = build.spec.content;
+  return !credentials_of(build).empty() ||
+         std::any_of(content.begin(), content.end(),
+                     [](const auto& one) { return one.secret.has_value(); });
 }
 
 /// What a person changes; not status, not other people's annotations.
@@ -122,9 +146,9 @@ void ClusterView::put(const kube::Object& object) {
   } else {
     ++unreadable_;
   }
-  if (build && on_secret_content_ && has_secret_content(*build)) {
-    on_secret_content_();
-    on_secret_content_ = nullptr;
+  if (build && on_secret_use_ && uses_a_secret(*build)) {
+    on_secret_use_();
+    on_secret_use_ = nullptr;
   }
   store_.put(object.key(), std::move(kept), std::move(terms));
   if (on_change_) on_change_(object.key());
@@ -197,13 +221,17 @@ std::string ClusterView::tag_holder(const api::ImageBuild& build) const {
 }
 
 bool ClusterView::uses(std::string_view kind, const kube::ObjectKey& key) const {
-  return store_.has_term(content_term(kind, key.namespace_, key.name));
+  return store_.has_term(content_term(kind, key.namespace_, key.name)) ||
+         (kind == kSecret && store_.has_term(credential_term(key.namespace_, key.name)));
 }
 
-void ClusterView::content_changed(std::string_view kind, const kube::ObjectKey& key,
-                                  Priority priority) {
+void ClusterView::object_changed(std::string_view kind, const kube::ObjectKey& key,
+                                 Priority priority) {
   for (const auto& user : store_.with_term(content_term(kind, key.namespace_, key.name)))
     if (store_.find(user)->follows_content) queue_.add(user, priority);
+  if (kind != kSecret) return;
+  for (const auto& user : store_.with_term(credential_term(key.namespace_, key.name)))
+    if (store_.find(user)->ready != KeptImageBuild::Ready::kYes) queue_.add(user, priority);
 }
 
 std::vector<kube::ObjectKey> ClusterView::users_of_git(const std::string& repository,
@@ -271,12 +299,12 @@ void ContentWatch::applied(const kube::Object& object, Origin origin) {
   const bool changed = !first && place->second != object.meta().resource_version;
   place->second = object.meta().resource_version;
   const auto priority = origin == Origin::kInitial ? Priority::kLow : Priority::kHigh;
-  if (first || changed) view_.content_changed(kind_, key, priority);
+  if (first || changed) view_.object_changed(kind_, key, priority);
 }
 
 void ContentWatch::deleted(const kube::ObjectKey& key) {
   if (versions_.erase(key) > 0 || view_.uses(kind_, key))
-    view_.content_changed(kind_, key, Priority::kHigh);
+    view_.object_changed(kind_, key, Priority::kHigh);
 }
 
 std::vector<kube::ObjectKey> ContentWatch::known() const {

@@ -71,10 +71,14 @@ class ClusterView final : public runtime::WatchHandler {
   /// The older one of the namespace's other ImageBuilds with the same output tag; "" = none.
   std::string tag_holder(const api::ImageBuild& build) const;
 
-  /// `kind` is "ConfigMap" or "Secret".
+  /// `kind` is "ConfigMap" or "Secret". As content or as credentials.
   bool uses(std::string_view kind, const kube::ObjectKey& key) const;
-  void content_changed(std::string_view kind, const kube::ObjectKey& key,
-                       runtime::Priority priority);
+  /// Starts those that have content from it and follow that; and of those that have credentials
+  /// from it the ones that are not Ready. The others read it at their next poll: what they have is
+  /// good, and a pull secret that is replaced in a namespace is no reason to ask a registry a
+  /// thousand times at once.
+  void object_changed(std::string_view kind, const kube::ObjectKey& key,
+                      runtime::Priority priority);
 
   /// Those that have content from a repository (by source::GitUrl::repository_name()) and may get
   /// other content because its ref `name` ("refs/heads/main"; "" = any) was changed.
@@ -109,10 +113,8 @@ class ClusterView final : public runtime::WatchHandler {
     on_change_ = std::move(callback);
   }
 
-  /// Called when the first ImageBuild with content from a Secret is seen.
-  void on_secret_content(std::function<void()> callback) {
-    on_secret_content_ = std::move(callback);
-  }
+  /// Called when the first ImageBuild with content or credentials from a Secret is seen.
+  void on_secret_use(std::function<void()> callback) { on_secret_use_ = std::move(callback); }
 
  private:
   void put(const kube::Object& object);
@@ -122,7 +124,7 @@ class ClusterView final : public runtime::WatchHandler {
   runtime::KeySink& queue_;
   TextPacker packer_;
   runtime::Store<KeptImageBuild> store_;
-  std::function<void()> on_secret_content_;
+  std::function<void()> on_secret_use_;
   std::function<void(const std::string&)> on_git_news_;
   BaseNews on_base_news_;
   std::function<void(const kube::ObjectKey&)> on_change_;

@@ -55,9 +55,11 @@ def push_base(cluster: Cluster) -> str:
 class Controller:
     """One kiln-controller process; its log is shown when a test fails."""
 
-    def __init__(self, kubeconfig: pathlib.Path, directory: pathlib.Path, *flags: str) -> None:
+    def __init__(self, kubeconfig: pathlib.Path, directory: pathlib.Path, *flags: str,
+                 retry: tuple[str, str] = ("200ms", "2s")) -> None:
+        """`retry`: the first and the longest wait after a failure."""
         self._kubeconfig = kubeconfig
-        self._flags = flags
+        self._flags = ("--min-retry-delay", retry[0], "--max-retry-delay", retry[1], *flags)
         self._cache = directory / "cache"
         self.log_path = directory / "controller.log"
         self._process: subprocess.Popen | None = None
@@ -77,7 +79,6 @@ class Controller:
             self._process = subprocess.Popen(
                 [*self.program(), "--kubeconfig", str(self._kubeconfig),
                  "--log-level", "debug", "--cache-dir", str(self._cache),
-                 "--min-retry-delay", "200ms", "--max-retry-delay", "2s",
                  "--metrics-addr", "127.0.0.1:0", "--health-addr", "127.0.0.1:0", *self._flags],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
