@@ -12,6 +12,7 @@ import sys
 import pytest
 
 import git_server
+import git_ssh_server
 import helm_chart
 import make_image
 import world as scenarios
@@ -167,25 +168,36 @@ class ControllerOfImage(scenarios.Controller):
         return self._image.command("/usr/local/bin/kiln-controller")
 
 
-def test_the_controller_in_it_builds_from_git(image, cluster, tmp_path):
-    if git_server.missing_program():
-        pytest.skip(f"{git_server.missing_program()} is not installed")
+def missing_server() -> str | None:
+    return git_server.missing_program() or git_ssh_server.missing_program()
+
+
+@pytest.mark.skipif(missing_server() is not None, reason=f"{missing_server()} is not installed")
+def test_the_controller_in_it_builds_from_git_over_http_and_ssh(image, cluster, tmp_path):
+    """A key with a password takes sh and cat, too."""
     helm_chart.apply(cluster, helm_chart.render())
-    base = scenarios.push_base(cluster)
     kubeconfig = cluster.service_account_kubeconfig(helm_chart.NAMESPACE, "kiln-controller")
     # Without the API server's authority, which is one of the image's instead, as with the chart's caBundle.
     config = re.sub(r"(?m)^ *certificate-authority(-data)?: .*\n", "", kubeconfig.read_text())
     assert config != kubeconfig.read_text()
     (image.root / "etc" / "kubeconfig").write_text(config)
-    (image.root / "etc" / "kubeconfig").chmod(0o644)
     (image.root / "etc/ssl/certs/ca-certificates.crt").write_bytes(cluster.ca_file.read_bytes())
-    world = World(cluster, base, tmp_path, "image")
-    with git_server.GitServer(tmp_path / "git") as server:
-        server.repository("site.git").commit({"index.html": "from git\n"})
-        controller = ControllerOfImage(image, pathlib.Path("/etc/kubeconfig"), tmp_path)
-        with controller as world.controller:
-            world.apply(world.image_build(content=[
-                {"git": {"url": server.url("site.git")}, "path": "/usr/share/nginx/html"}]))
-            world.wait_ready()
-            assert world.file_in_image("/usr/share/nginx/html/index.html") == "from git\n"
+    world = World(cluster, scenarios.push_base(cluster), tmp_path, "image")
+    controller = ControllerOfImage(image, pathlib.Path("/etc/kubeconfig"), tmp_path)
+    with (git_server.GitServer(tmp_path / "git") as http, git_ssh_server.GitSshServer(tmp_path / "ssh") as ssh,
+          controller as world.controller):
+        http.repository("site.git").commit({"index.html": "over http\n"})
+        ssh.repository("site.git").commit({"index.html": "over ssh\n"})
+        world.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"},
+                     "stringData": ssh.credentials("correct horse")},
+                    world.image_build("http", content=[from_git({"url": http.url("site.git")})]),
+                    world.image_build("ssh", content=[from_git({"url": ssh.url("site.git"),
+                                                                "secretRef": {"name": "key"}})]))
+        for way in ("http", "ssh"):
+            world.wait_ready(way)
+            assert world.file_in_image("/usr/share/nginx/html/index.html", way) == f"over {way}\n"
     world.close()
+
+
+def from_git(git: dict) -> dict:
+    return {"git": {"ref": {"branch": "main"}, **git}, "path": "/usr/share/nginx/html"}
