@@ -2,8 +2,8 @@
 # What a release consists of: dist.sh DIR [BIN]. `make dist` has built the programs before, in BIN.
 #
 # DIR gets the programs for this machine, the chart, the plain manifest and Kustomize base, the API
-# alone, the image's package list, and SHA256SUMS of all of them. The same sources and tools give the
-# same bytes.
+# alone, the image as an OCI archive with its package list (if it was made), and SHA256SUMS of all of
+# them. The same sources, tools and Debian packages give the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:?usage: dist.sh DIR [BIN]}
@@ -40,7 +40,11 @@ pack "kiln-$version.tgz" kiln
 tools/manifest.sh "$work/kiln-manifest-$version"
 pack "kiln-manifest-$version.tar.gz" "kiln-manifest-$version"
 cp crds/kiln.build_imagebuilds.yaml "$out/"
-[ ! -f "build/image/packages-$arch.txt" ] || cp "build/image/packages-$arch.txt" "$out/image-packages-$arch.txt"
+image=build/image/kiln-controller-$arch.tar
+if [ -f "$image" ]; then
+  cp "$image" "$out/kiln-controller-image-$version-$arch.tar"
+  cp "build/image/packages-$arch.txt" "$out/kiln-controller-image-$version-$arch.packages.txt"
+fi
 
 cd "$out"
 LC_ALL=C sha256sum -- * >"$work/SHA256SUMS"
