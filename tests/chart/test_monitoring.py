@@ -76,9 +76,6 @@ def test_queries_ask_only_for_metrics_that_the_documentation_names():
     prefixes = r"\b((?:kiln|workqueue|controller_runtime|rest_client|leader_election|process)_\w+)"
     asked = {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(prefixes, text)}
     assert asked <= documented, asked - documented
-    # And what the documentation names, somebody sees.
-    unseen = {name for name in documented if name.startswith("kiln_")} - asked
-    assert unseen == {"kiln_layers_made_total", "kiln_undecodable_objects_total"}
 
 
 @pytest.fixture(scope="module")
