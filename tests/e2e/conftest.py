@@ -68,6 +68,7 @@ def release(cluster, controller_image):
         "image.tag": "first",
         "registries.config": [{"prefix": cluster.registry().address, "insecure": True}],
         "hooks.enabled": True,
+        "rollout.enabled": True,
         # A test waits for what takes minutes otherwise.
         "leaderElection": {"leaseDuration": "10s", "renewDeadline": "6s", "retryPeriod": "1s"},
         "controller.maxRetryDelay": "2s",

@@ -36,16 +36,22 @@ class SiteWorld(World):
         return next(each["metadata"]["name"] for each in yaml.safe_load_all(text)
                     if each["kind"] == "ImageBuild")
 
-    def deploy(self, image: str, annotations: dict | None = None, **pod) -> None:
-        """A Deployment of the web server, and a Service in front of it, both called "web"."""
+    def deploy(self, build: str = "site") -> None:
+        """A web server that Kiln keeps at what an ImageBuild has become; see `serve`."""
+        self.serve({"imageBuild": build, "container": "web"})
+
+    def serve(self, image_from: dict, **pod) -> None:
+        """A Deployment and a Service, both called "web", of the web server as it comes, until Kiln sets
+        the image that `image_from` names."""
         labels = {"app": "web"}
-        container = {"name": "web", "image": image, "ports": [{"containerPort": 80}],
+        annotations = {"kiln.build/image-from": json.dumps([image_from])}
+        container = {"name": "web", "image": self.base, "ports": [{"containerPort": 80}],
                      "volumeMounts": pod.pop("volumeMounts", []),
                      "readinessProbe": {"tcpSocket": {"port": 80}, "periodSeconds": 1}}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [container], **pod}}
         self.apply(
             {"apiVersion": "apps/v1", "kind": "Deployment",
-             "metadata": {"name": "web", "namespace": self.namespace, "annotations": annotations or {}},
+             "metadata": {"name": "web", "namespace": self.namespace, "annotations": annotations},
              "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}},
             {"apiVersion": "v1", "kind": "Service",
              "metadata": {"name": "web", "namespace": self.namespace},
@@ -55,11 +61,6 @@ class SiteWorld(World):
     def edit(self, page: str, name: str = "site-content") -> None:
         self.kubectl("patch", "configmap", name, "--type=merge", "--patch",
                      json.dumps({"data": {"index.html": page}}))
-
-    def set_image(self, build: str = "site") -> None:
-        """The Deployment runs what the ImageBuild has become."""
-        self.kubectl("set", "image", "deployment/web", f"web={self.image(build)}")
-        self.rolled_out()
 
     def send_hook(self, kind: str, body: str, headers: dict[str, str]) -> str:
         """As an Ingress does: of the pods behind the Service one listens, and it tries on."""

@@ -16,15 +16,14 @@ from site_world import HTML, TOKEN
 
 def test_the_example_becomes_an_image_a_deployment_runs_it_and_an_edit_changes_the_page(world):
     world.apply_example("site")
-    first = world.wait_ready()
-    world.deploy(world.image())
+    world.wait_ready()
+    world.deploy()
     world.wait_page("Hello from a ConfigMap")
     assert "Nobody wrote a Dockerfile" in world.page("/about.html")
 
     world.edit("<h1>edited</h1>\n")
-    world.wait_ready(not_digest=first)
-    world.set_image()
     world.wait_page("edited")
+    world.rolled_out()
     assert "Nobody wrote a Dockerfile" in world.page("/about.html")
 
 
@@ -34,9 +33,13 @@ def test_a_site_is_a_volume_of_a_web_server_that_knows_nothing_of_it(world):
                                   content=[{"configMap": {"name": "site-content"}, "path": "/"}]))
     world.wait_ready()
 
-    world.deploy(world.base, volumes=[{"name": "pages", "image": {"reference": world.image()}}],
-                 volumeMounts=[{"name": "pages", "mountPath": HTML, "readOnly": True}])
+    world.serve({"imageBuild": "site", "volume": "pages"},
+                volumes=[{"name": "pages", "image": {"reference": world.image()}}],
+                volumeMounts=[{"name": "pages", "mountPath": HTML, "readOnly": True}])
     world.wait_page("from a volume")
+
+    world.edit("<h1>from another volume</h1>\n")
+    world.wait_page("from another volume")
 
 
 def test_a_push_to_git_comes_as_a_webhook_and_changes_the_page(world, tmp_path):
@@ -47,8 +50,8 @@ def test_a_push_to_git_comes_as_a_webhook_and_changes_the_page(world, tmp_path):
         world.apply_example("git", {"https://git.example.com/team/site.git": url})
         # Nothing is polled, so what happens was started by a webhook.
         world.kubectl("patch", "imagebuild", "site", "--type=merge", "--patch", '{"spec": {"interval": "0s"}}')
-        before = world.wait_ready()
-        world.deploy(world.image())
+        world.wait_ready()
+        world.deploy()
         world.wait_page("first commit")
 
         commit = repository.commit({"public/index.html": "<h1>second commit</h1>\n"})
@@ -59,8 +62,6 @@ def test_a_push_to_git_comes_as_a_webhook_and_changes_the_page(world, tmp_path):
             "X-GitHub-Event": "push", "X-GitHub-Delivery": "1", "X-Hub-Signature-256": f"sha256={made}"})
         assert told == "ImageBuilds that are looked at now: 1\n"
 
-        world.wait_ready(not_digest=before)
-        world.set_image()
         world.wait_page("second commit")
         assert commit in world.get()["status"]["content"][0]["revision"]
 
@@ -68,10 +69,9 @@ def test_a_push_to_git_comes_as_a_webhook_and_changes_the_page(world, tmp_path):
 def test_the_example_with_a_secret_lets_members_in_and_nobody_else(world):
     name = world.apply_example("secret")
     world.wait_ready(name)
-    world.deploy(world.image(name))
+    world.deploy(name)
 
-    wait_for("it answers", lambda: world.status_of_page() != 0)
-    assert world.status_of_page() == 401
+    wait_for("it asks who is there", lambda: world.status_of_page() == 401)
     assert world.status_of_page("--user", "guest:guessed") == 401
     assert "For members" in world.page("/", "--user", "guest:change me")
 
