@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+import shutil
 import ssl
 import threading
 import urllib.request
@@ -72,6 +73,46 @@ def api_server_flags(cluster: Cluster, *flags: str):
     finally:
         cluster.apiserver.flags = before
         cluster.restart("kube-apiserver")
+
+
+class Backup:
+    """All that the API server knew at one time."""
+
+    def __init__(self, cluster: Cluster, folder: pathlib.Path) -> None:
+        """Stops it and its etcd for a moment."""
+        self._cluster = cluster
+        self._folder = folder
+        with self._stopped() as data:
+            shutil.copytree(data, folder)
+
+    def restore(self) -> None:
+        """What was written since is gone, and resourceVersions begin again from there."""
+        with self._stopped() as data:
+            shutil.rmtree(data)
+            shutil.copytree(self._folder, data)
+
+    @contextlib.contextmanager
+    def _stopped(self):
+        """Yields etcd's folder."""
+        for name in ("kube-apiserver", "etcd"):
+            self._cluster.kill(name)
+        yield self._cluster.directory / "etcd"
+        for name in ("etcd", "kube-apiserver"):
+            self._cluster.start_component(name)
+
+
+@contextlib.contextmanager
+def loose_schema(cluster: Cluster, crd: pathlib.Path):
+    """In the block the API server takes any ImageBuild, as where a newer version of the CRD is installed."""
+    loose = json.loads(cluster.kubectl("get", "customresourcedefinition", "imagebuilds.kiln.build", "-o", "json"))
+    for version in loose["spec"]["versions"]:
+        version["schema"] = {"openAPIV3Schema": {
+            "type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    cluster.kubectl("replace", "-f", "-", input=json.dumps(loose))
+    try:
+        yield
+    finally:
+        cluster.kubectl("replace", "-f", str(crd))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from control_plane import MountedCredentials
+from cluster import KubectlError
+from control_plane import MountedCredentials, loose_schema
 from metrics import metric
 from replicas import SYSTEM
 from world import ROOT, Controller
@@ -88,6 +89,31 @@ def test_rights_on_image_builds_that_are_withdrawn_and_restored(world):
         world.cluster.kubectl("replace", "-f", "-", input=json.dumps(role))
 
     assert world.wait_ready(not_digest=digest) == world.registry_digest()
+
+
+def test_an_image_build_that_cannot_be_read_is_counted_and_the_others_go_on(world):
+    world.apply(world.config_map("site-content", PAGE), world.image_build())
+    digest = world.wait_ready()
+    odd = world.image_build("odd")
+    odd["spec"]["base"] = 7
+
+    with loose_schema(world.cluster, CRD):
+        world.wait_until("the API server takes it", lambda: _is_taken(world, odd))
+        world.wait_until("it is counted", lambda: metric(
+            world.controller, "kiln_unreadable_imagebuilds_total") >= 1)
+        rebuilt(world, digest, "after\n")
+        assert "status" not in world.get("odd")
+
+    world.apply(world.image_build("odd"))
+    assert world.wait_ready("odd") == world.registry_digest("odd")
+
+
+def _is_taken(world, manifest: dict) -> bool:
+    try:
+        world.apply(manifest)
+        return True
+    except KubectlError:
+        return False
 
 
 def test_a_crd_that_is_deleted_and_created_again_is_followed(world):

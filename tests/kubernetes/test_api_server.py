@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from control_plane import MountedCredentials, api_server_flags, crowd, other_authority
+from control_plane import Backup, MountedCredentials, api_server_flags, crowd, other_authority
 from fault_proxy import Fault, FaultProxy
 from metrics import builds, metric
 from replicas import wait_for
@@ -104,6 +104,25 @@ def test_without_its_etcd_it_fails_every_request_and_all_heals_when_etcd_is_back
         wait_for("the API server has found it again",
                  lambda: world.cluster.apiserver.probe() == "", 60)
     builds_again(world, digest)
+
+
+def test_restored_from_a_backup_it_is_believed_by_a_controller_that_starts_anew(world):
+    """As after every restore of etcd: until resourceVersions are as high as before, watches are silent."""
+    digest = built(world)
+    backup = Backup(world.cluster, world.directory / "backup")
+    world.apply(world.image_build(config={"labels": {"is": "lost"}}), world.image_build("other"))
+    lost = world.wait_ready(not_digest=digest)
+    world.wait_ready("other")
+
+    backup.restore()
+    world.controller.stop()
+    world.controller.start()
+
+    # The tag holds an image that nothing here knows of.
+    message = world.wait_reason("TagMoved")["message"]
+    assert lost in message and digest in message
+    world.apply(world.image_build(config={"labels": {"is": "new"}}))
+    assert world.wait_ready(not_digest=digest) == world.registry_digest() not in (lost, digest)
 
 
 # --- The way to it ---

@@ -1,4 +1,4 @@
-"""The few requests to an API server that a model needs, by one connection: kubectl takes too long a thousand times."""
+"""The few requests to an API server of which some tests send hundreds: kubectl would take too long for them."""
 
 from __future__ import annotations
 
