@@ -43,6 +43,11 @@ TEST(Flags, LeaderElectionIsNamedAsUsersOfControllerRuntimeAndOfFluxKnowIt) {
     EXPECT_TRUE(parse({name}).leader_elect) << name;
 }
 
+TEST(Flags, NothingIsRolledOutUnlessOneAsksForIt) {
+  EXPECT_FALSE(parse({}).rollout);
+  EXPECT_TRUE(parse({"--rollout"}).rollout);
+}
+
 TEST(Flags, WebhooksNeedAnAddressAndASecret) {
   EXPECT_FALSE(read_settings(parse({"--hooks-secret", "nonsense"}))->hooks_secret);
   const auto settings =
