@@ -156,8 +156,9 @@ Task<void> Controller::start() {
       co_return;
     }
   }
-  log::info("everything has been read for the first time",
-            {{"watches", std::to_string(watchers_.size())}});
+  if (!watchers_.empty())
+    log::info("everything has been read for the first time",
+              {{"watches", std::to_string(watchers_.size())}});
   if (options_.before_work)
     children_->started = co_await options_.before_work();
   else
