@@ -125,6 +125,7 @@ Json write_history(const HistoryEntry& entry) {
   put(out, "inputKey", entry.input_key, kTag);
   put(out, "completedAt", entry.completed_at, 64);
   put_list(out, "reasons", entry.reasons, kReasons, write_reason);
+  put_list(out, "tags", entry.tags, kTags, write_tag);
   return out;
 }
 
@@ -244,6 +245,7 @@ HistoryEntry read_history(JsonReader reader) {
   entry.input_key = reader.text("inputKey");
   entry.completed_at = reader.text("completedAt");
   entry.reasons = reader.list("reasons", read_reason);
+  entry.tags = reader.texts("tags");
   return entry;
 }
 

@@ -83,6 +83,7 @@ struct HistoryEntry {
   std::string input_key;
   std::string completed_at;
   std::vector<Reason> reasons;
+  std::vector<std::string> tags{};  ///< Named after this build: those with variables.
   friend bool operator==(const HistoryEntry&, const HistoryEntry&) = default;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controller/imagebuild/deletion.h"
 #include "core/base/log.h"
 
 namespace kiln::imagebuild {
@@ -12,6 +13,7 @@ constexpr int kWriteTries = 3;
 // The order is the design; docs/architecture.md explains why each step is where it is.
 // clang-format off
 constexpr BuildPass::NamedStep kSteps[] = {
+    {Step::kRecord, &BuildPass::settle_finalizer},
     {Step::kSpec, &BuildPass::check_spec},
     {Step::kPin, &BuildPass::hold_pin},
     {Step::kCredentials, &BuildPass::read_credentials},
@@ -67,13 +69,28 @@ Task<Result<Next>> BuildPass::run() {
     if (!next) co_return std::move(next).error().while_doing(name_of(step_));
     if (*next == Next::kStop) break;
   }
-  if (!halt_ || up_to_date_) tidy_history();
+  if (!halt_ || up_to_date_) co_await tidy();
   co_return halt_ ? Next::kStop : Next::kContinue;
 }
 
 Result<Next> BuildPass::halt(std::string reason, std::string message, bool dead_end, bool ready) {
   halt_.emplace(std::move(reason), std::move(message), dead_end, ready);
   return Next::kStop;
+}
+
+/// Before anything else, and of suspended ones too: whoever deletes an ImageBuild may count on it.
+Task<Result<Next>> BuildPass::settle_finalizer() {
+  const bool wanted = build_->spec.deletion_policy == "Delete";
+  if (wanted == seen_->meta.has_finalizer(kFinalizer)) co_return Next::kContinue;
+  const kube::ObjectKey key(seen_->meta.namespace_, seen_->meta.name);
+  auto patch = finalizer_patch(seen_->meta, wanted);
+  auto unchanged = kube::Precondition::unchanged(seen_->meta);
+  auto object =
+      co_await ports_.kube.merge_patch(kImageBuilds, key, std::move(patch), std::move(unchanged));
+  if (!object) co_return std::move(object).error();
+  resource_version_ = object->meta().resource_version;
+  ports_.view.wrote(*object);
+  co_return Next::kContinue;
 }
 
 Task<Result<Next>> BuildPass::check_spec() {

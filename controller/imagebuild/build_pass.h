@@ -64,6 +64,7 @@ class BuildPass {
   /// `metrics` may be null. Lifetime: it is there as long.
   BuildPass(Ports ports, std::shared_ptr<const Seen> seen, obs::Metrics* metrics = nullptr);
 
+  Task<Result<Next>> settle_finalizer();
   Task<Result<Next>> check_spec();
   Task<Result<Next>> hold_pin();
   Task<Result<Next>> read_credentials();
@@ -88,6 +89,8 @@ class BuildPass {
   bool up_to_date() const { return up_to_date_; }
   bool pinned() const { return pinned_; }  ///< spec.pin decides what the tags hold.
   bool moved_to_pin() const { return moved_to_pin_; }
+  /// Tags that nothing has a use for any more were to be deleted.
+  bool tidied() const { return tidied_; }
   /// Why something has to be built; empty where it does not, or is not known yet.
   const std::vector<api::Reason>& reasons() const { return reasons_; }
   const std::string& requested_at() const { return requested_at_; }
@@ -136,7 +139,9 @@ class BuildPass {
   void finish_status();
   void note_build();
   void keep_what_was_pending(const std::string& digest);
-  void tidy_history();
+  void shorten_history();
+  std::vector<std::string> without_fixed(std::vector<std::string> tags) const;
+  Task<void> tidy();
 
   Ports ports_;
   std::shared_ptr<const Seen> seen_;
@@ -151,6 +156,7 @@ class BuildPass {
   bool up_to_date_ = false;
   bool pinned_ = false;
   bool moved_to_pin_ = false;
+  bool tidied_ = false;
   std::string requested_at_;
 
   std::shared_ptr<RegistryNotes> notes_;  // Shared with the accesses.

@@ -67,6 +67,10 @@ void BuildPass::finish_status() {
   entry.input_key = key_;
   entry.completed_at = status_.last_build->completed_at;
   entry.reasons = reasons_;
+  entry.tags = without_fixed(tags_);
+  // What the other repository had is deleted with it.
+  const bool moved_away = destination_is_new() && !status_.image.empty();
+  if (moved_away && build_->spec.deletion_policy == "Delete") status_.history.clear();
   remember(status_.history, std::move(entry));
   status_.digest = digest;
   status_.image = plan_->repository.str() + "@" + digest;
@@ -99,11 +103,12 @@ void BuildPass::keep_what_was_pending(const std::string& digest) {
   entry.digest = status_.pending->digest;
   entry.input_key = status_.pending->input_key;
   entry.completed_at = format_rfc3339(ports_.clock.now());
+  entry.tags = without_fixed(status_.pending->tags);
   remember(status_.history, std::move(entry));
 }
 
 /// What the tags hold and what spec.pin names stays, however short the history is to be.
-void BuildPass::tidy_history() {
+void BuildPass::shorten_history() {
   const auto limit = static_cast<std::size_t>(std::max(build_->spec.history_limit, 0));
   const std::vector<std::string> needed{status_.digest, build_->spec.pin};
   status_.history = shortened(status_.history, limit, needed);

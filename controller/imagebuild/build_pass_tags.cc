@@ -5,6 +5,7 @@
 #include "controller/imagebuild/build_pass.h"
 #include "controller/imagebuild/history.h"
 #include "controller/imagebuild/tag_fight.h"
+#include "controller/imagebuild/tag_remover.h"
 
 namespace kiln::imagebuild {
 namespace {
@@ -172,6 +173,34 @@ Task<Result<std::vector<std::string>>> BuildPass::missing_tags(std::string diges
   }
   if (held != digest) missing.insert(missing.begin(), kept);
   co_return missing;
+}
+
+/// Those with variables: no other build has them.
+std::vector<std::string> BuildPass::without_fixed(std::vector<std::string> tags) const {
+  for (const auto& fixed : plan::fixed_tags(*build_)) std::erase(tags, fixed);
+  return tags;
+}
+
+/// After a pass that ended well, and before its status is written: what is cut off here is done
+/// again by the next one, which still finds in the status what is to be deleted.
+Task<void> BuildPass::tidy() {
+  shorten_history();
+  if (build_->spec.deletion_policy != "Delete") co_return;
+  auto now = *build_;
+  now.status = status_;
+  auto pushed = pushed_by(*build_);
+  pushed.tags = obsolete_tags(*build_, now);
+  if (pushed.tags.empty()) co_return;
+  tidied_ = true;
+  const kube::ObjectKey owner(seen_->meta.namespace_, seen_->meta.name);
+  const auto removal = co_await remove_tags(ports_.registry, accesses_.output, ports_.view, owner,
+                                            std::move(pushed));
+  for (const auto& tag : removal.foreign)
+    warnings_.push_back("left the tag " + tag + ", which Kiln did not push");
+  for (const auto& tag : removal.refused)
+    warnings_.push_back("the registry deletes no tags, so " + tag + " is left");
+  if (removal.failure)
+    warnings_.push_back("tags that are not needed any more are left: " + removal.failure->message);
 }
 
 /// The commit. Errors: those of the registry; kConflict = it lacks what the manifest refers to.

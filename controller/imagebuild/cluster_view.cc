@@ -4,8 +4,10 @@
 #include <set>
 #include <tuple>
 
+#include "controller/imagebuild/pushed_tags.h"
 #include "controller/imagebuild/typical_text.h"
 #include "controller/plan/git_content.h"
+#include "controller/plan/plan.h"
 #include "core/base/log.h"
 #include "core/source/git_url.h"
 
@@ -39,6 +41,10 @@ std::string output_term(const std::string& space, const std::string& output) {
   return "output " + space + " " + output;
 }
 
+std::string repository_term(const oci::Repository& repository) {
+  return "repository " + repository.str();
+}
+
 std::string base_term(const oci::Repository& repository, std::string_view tag) {
   return "base " + repository.str() + ":" + std::string(tag);
 }
@@ -62,6 +68,8 @@ std::vector<std::string> terms_of(const api::ImageBuild& build) {
   std::vector<std::string> terms;
   if (const auto output = output_of(build); !output.empty())
     terms.push_back(output_term(build.metadata.namespace_, output));
+  if (const auto place = oci::Reference::parse(build.spec.output.image))
+    terms.push_back(repository_term(place->repository()));
   // A digest is followed by nobody.
   if (const auto base = oci::Reference::parse(build.spec.base.image); base && !base->digest())
     terms.push_back(base_term(base->repository(), base->tag()));
@@ -218,6 +226,21 @@ std::string ClusterView::tag_holder(const api::ImageBuild& build) const {
       return key.name;
   }
   return "";
+}
+
+bool ClusterView::is_claimed(const oci::Reference& tag, const kube::ObjectKey& owner) const {
+  for (const auto& key : store_.with_term(repository_term(tag.repository()))) {
+    const auto other = store_.find(key);
+    if (key == owner || !other || other->meta().is_deleting()) continue;
+    const auto build = read_build(*other);
+    if (!build) continue;
+    const auto wanted = plan::fixed_tags(*build);
+    const auto pushed = pushed_by(*build).tags;
+    if (std::find(wanted.begin(), wanted.end(), tag.tag()) != wanted.end() ||
+        std::find(pushed.begin(), pushed.end(), tag) != pushed.end())
+      return true;
+  }
+  return false;
 }
 
 bool ClusterView::uses(std::string_view kind, const kube::ObjectKey& key) const {

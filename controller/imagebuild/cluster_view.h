@@ -71,6 +71,9 @@ class ClusterView final : public runtime::WatchHandler {
   /// The older one of the namespace's other ImageBuilds with the same output tag; "" = none.
   std::string tag_holder(const api::ImageBuild& build) const;
 
+  /// Does an ImageBuild but `owner`, of whatever namespace, have or want this tag?
+  bool is_claimed(const oci::Reference& tag, const kube::ObjectKey& owner) const;
+
   /// `kind` is "ConfigMap" or "Secret". As content or as credentials.
   bool uses(std::string_view kind, const kube::ObjectKey& key) const;
   /// Starts those that have content from it and follow that; and of those that have credentials

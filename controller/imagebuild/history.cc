@@ -22,8 +22,15 @@ const api::HistoryEntry* with_input_key(const History& history, std::string_view
 }
 
 void remember(History& history, api::HistoryEntry entry) {
+  if (const auto* before = with_digest(history, entry.digest)) {
+    auto tags = before->tags;
+    for (const auto& tag : entry.tags)
+      if (std::find(tags.begin(), tags.end(), tag) == tags.end()) tags.push_back(tag);
+    entry.tags = std::move(tags);
+  }
   if (!history.empty() && history.front().digest == entry.digest) {
     history.front().input_key = entry.input_key;
+    history.front().tags = entry.tags;
     return;
   }
   std::erase_if(history, [&](const auto& other) { return other.digest == entry.digest; });

@@ -17,7 +17,7 @@ const api::HistoryEntry* with_digest(const History& history, std::string_view di
 const api::HistoryEntry* with_input_key(const History& history, std::string_view input_key);
 
 /// Puts an image that was pushed in front. One that is in front already keeps its time and its
-/// reasons: it was put back, not built anew.
+/// reasons: it was put back, not built anew. Tags that it had before stay with it.
 void remember(History& history, api::HistoryEntry entry);
 
 /// What is kept of it: the newest image and `limit` earlier ones, and whatever of `needed` is in

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "controller/imagebuild/build_meter.h"
+#include "controller/imagebuild/deletion.h"
 #include "controller/runtime/backoff.h"
 #include "core/base/deadline.h"
 #include "core/base/log.h"
@@ -124,7 +125,11 @@ ReconcileResult ImageBuildReconciler::until_next_poll(const api::ImageBuild& bui
 
 Task<ReconcileResult> ImageBuildReconciler::reconcile(kube::ObjectKey key) {
   const auto seen = ports_.view.find(key);
-  if (!seen || seen->meta.is_deleting()) co_return ReconcileResult::done();
+  if (!seen) co_return ReconcileResult::done();
+  if (seen->meta.is_deleting()) {
+    const auto deletion = std::make_shared<Deletion>(ports_, seen);
+    co_return co_await deletion->run();
+  }
   if (!seen->build) {
     log::warning("cannot read an ImageBuild",
                  {{"imageBuild", key.str()}, {"error", seen->unreadable}});
@@ -232,7 +237,7 @@ Task<ReconcileResult> ImageBuildReconciler::write(std::shared_ptr<BuildPass> pas
 
 void ImageBuildReconciler::tell(const Seen& seen, BuildPass& pass, const api::Status& before) {
   const runtime::ObjectReference object(kImageBuilds, seen.meta);
-  if (pass.built() || pass.moved_to_pin())
+  if (pass.built() || pass.moved_to_pin() || pass.tidied())
     for (const auto& warning : pass.warnings())
       ports_.events.record(object, runtime::EventType::kWarning, "Warning", "Building", warning);
   if (pass.moved_to_pin()) {

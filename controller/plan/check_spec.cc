@@ -234,7 +234,6 @@ Result<void> check_spec(const api::ImageBuild& build) {
   KILN_TRY(check_output(spec));
   if (!spec.pin.empty())
     if (const auto pin = oci::Digest::parse(spec.pin); !pin) return at("spec.pin", pin.error());
-  if (spec.deletion_policy == "Delete") return later("spec.deletionPolicy", "Delete");
   const auto tags = render_tags(build, sample_facts(spec));
   if (!tags) return tags.error();
   return {};

@@ -158,7 +158,8 @@ TEST(Schema, LimitsWhatTheStatusWriterWrites) {
   status.content.assign(200, ContentStatus{text, text, text, text, 1, 1});
   status.layers.assign(200, LayerStatus{text, text, 1, text});
   const std::vector<Reason> reasons(200, Reason("SpecChanged", text, text));
-  status.history.assign(200, HistoryEntry{text, text, "2026-01-01T00:00:00Z", reasons});
+  status.history.assign(200, HistoryEntry{text, text, "2026-01-01T00:00:00Z", reasons,
+                                          std::vector<std::string>(200, text)});
   status.last_build = LastBuild{reasons,
                                 "2026-01-01T00:00:00Z",
                                 "2026-01-01T00:00:00Z",

@@ -69,8 +69,10 @@ class Reconcile : public ::testing::Test {
         {"output", {{"image", "r.test/team/site:latest"}}}};
     spec.merge_patch(change);
     Json object = {{"metadata", {{"namespace", "web"}, {"name", "site"}}}, {"spec", spec}};
-    if (const auto* before = kube_.find_json(kImageBuilds, key_))
+    if (const auto* before = kube_.find_json(kImageBuilds, key_)) {
       object["status"] = json_at(*before, "status");
+      object["metadata"]["finalizers"] = json_at(json_at(*before, "metadata"), "finalizers");
+    }
     kube_.put(kImageBuilds, dump_json(object));
     look();
   }

@@ -382,7 +382,6 @@ TEST_P(ReconcileStalls, OnWhatOnlyAPersonCanMend) {
 INSTANTIATE_TEST_SUITE_P(
     Table, ReconcileStalls,
     ::testing::Values(Refused{"Pin", {{"pin", "sha256:" + std::string(64, '1')}}, "PinNotFound"},
-                      Refused{"Deletion", {{"deletionPolicy", "Delete"}}, "InvalidSpec"},
                       Refused{"PlatformThatIsNeverLookedForAgain",
                               {{"interval", "0s"}, {"base", {{"platforms", {"linux/s390x"}}}}},
                               "PlatformNotFound"},
