@@ -14,6 +14,7 @@ constexpr std::size_t kReasonText = 1024;
 constexpr std::size_t kDigest = 135;
 constexpr std::size_t kReference = 1024;
 constexpr std::size_t kTag = 128;
+constexpr std::size_t kLine = 4096;
 constexpr std::size_t kConditions = 16;
 constexpr std::size_t kTags = 32;
 constexpr std::size_t kReasons = 128;
@@ -99,6 +100,7 @@ Json write_layer(const LayerStatus& layer) {
   put(out, "digest", layer.digest, kDigest);
   put(out, "diffID", layer.diff_id, kDigest);
   put(out, "mediaType", layer.media_type, 255);
+  put(out, "createdBy", layer.created_by, kLine);
   return out;
 }
 
@@ -141,6 +143,7 @@ Json to_json(const Status& status) {
   if (status.base) out["base"] = write_base(*status.base);
   put_list(out, "content", status.content, 64, write_content);
   put_list(out, "layers", status.layers, 128, write_layer);
+  put(out, "layersKey", status.layers_key, kTag);
   if (status.last_build) out["lastBuild"] = write_last_build(*status.last_build);
   put_list(out, "history", status.history, kHistory, write_history);
   put(out, "lastHandledReconcileAt", status.last_handled_reconcile_at, 1024);
@@ -219,6 +222,7 @@ LayerStatus read_layer(JsonReader reader) {
   layer.diff_id = reader.text("diffID");
   layer.size = reader.integer("size", 0, 0, kMost);
   layer.media_type = reader.text("mediaType");
+  layer.created_by = reader.text("createdBy");
   return layer;
 }
 
@@ -264,6 +268,7 @@ Status read_status(JsonReader reader) {
   status.base = reader.maybe("base", read_base);
   status.content = reader.list("content", read_content);
   status.layers = reader.list("layers", read_layer);
+  status.layers_key = reader.text("layersKey");
   status.last_build = reader.maybe("lastBuild", read_last_build);
   status.history = reader.list("history", read_history);
   status.last_handled_reconcile_at = reader.text("lastHandledReconcileAt");

@@ -58,6 +58,7 @@ struct LayerStatus {
   std::string diff_id;
   std::int64_t size = 0;
   std::string media_type;
+  std::string created_by;
   friend bool operator==(const LayerStatus&, const LayerStatus&) = default;
 };
 
@@ -99,6 +100,7 @@ struct Status {
   std::optional<BaseStatus> base;
   std::vector<ContentStatus> content;
   std::vector<LayerStatus> layers;
+  std::string layers_key;
   std::optional<LastBuild> last_build;
   std::vector<HistoryEntry> history;
   std::string last_handled_reconcile_at;

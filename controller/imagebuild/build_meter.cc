@@ -1,5 +1,6 @@
 #include "controller/imagebuild/build_meter.h"
 
+#include <algorithm>
 #include <numeric>
 #include <string>
 
@@ -25,13 +26,17 @@ void meter_build(obs::Metrics& metrics, const api::Status& status) {
   metrics.build_time.observe({}, seconds(build.duration));
   for (const auto& stage : build.stages)
     metrics.stage_time.observe({stage.name}, seconds(stage.duration));
-  metrics.layers.add({}, static_cast<double>(status.layers.size()));
+  const auto reused = [](const api::Stage& stage) { return stage.name == "reuse"; };
+  const auto layers = static_cast<double>(status.layers.size());
+  metrics.uploaded_bytes.add({}, static_cast<double>(build.uploaded_bytes));
+  metrics.reused_bytes.add({}, static_cast<double>(build.reused_bytes));
+  if (std::any_of(build.stages.begin(), build.stages.end(), reused))
+    return metrics.layers_reused.add({}, layers);
+  metrics.layers.add({}, layers);
   const auto bytes = std::accumulate(
       status.content.begin(), status.content.end(), std::int64_t{0},
       [](std::int64_t sum, const api::ContentStatus& one) { return sum + one.size; });
   metrics.content_bytes.add({}, static_cast<double>(bytes));
-  metrics.uploaded_bytes.add({}, static_cast<double>(build.uploaded_bytes));
-  metrics.reused_bytes.add({}, static_cast<double>(build.reused_bytes));
 }
 
 /// Reasons are ours, from the table in outcome.cc and the halts of a pass; there are some twenty.

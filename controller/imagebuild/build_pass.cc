@@ -143,7 +143,11 @@ std::vector<api::Reason> BuildPass::reasons_to_build() const {
 Task<Result<Next>> BuildPass::stop_if_up_to_date() {
   const auto warned = warnings_;
   auto next = co_await compare();
-  if (!next || *next == Next::kStop || !has_unread_content()) co_return next;
+  if (!next || *next == Next::kStop) co_return next;
+  auto reused = co_await reuse_layers();
+  if (!reused) co_return std::move(reused).error();
+  step_ = Step::kCompare;
+  if (*reused || !has_unread_content()) co_return Next::kContinue;
   warnings_ = warned;
   step_ = Step::kFetch;
   auto read = co_await read_unread_content();
@@ -193,6 +197,11 @@ Task<Result<Next>> BuildPass::announce() {
 }
 
 Task<Result<Next>> BuildPass::assemble() {
+  if (assembled_) co_return Next::kContinue;
+  co_return co_await make_layers();
+}
+
+Task<Result<Next>> BuildPass::make_layers() {
   const auto since = ports_.clock.steady_now();
   auto assembled = co_await ports_.builder.assemble(plan_->request, base_, fetched_);
   if (!assembled) co_return std::move(assembled).error();
@@ -210,12 +219,21 @@ store::Destination& BuildPass::destination() {
   return *destination_;
 }
 
-Task<Result<Next>> BuildPass::push_content() {
-  const auto since = ports_.clock.steady_now();
+Task<Result<build::PushReport>> BuildPass::send_content() {
   build::PushListener silent;
   auto origins = build::always(plan_->request->base.access);
-  auto report = co_await build::push_content(images_, destination(), ports_.registry,
-                                             std::move(origins), std::move(silent));
+  co_return co_await build::push_content(images_, destination(), ports_.registry,
+                                         std::move(origins), std::move(silent));
+}
+
+Task<Result<Next>> BuildPass::push_content() {
+  const auto since = ports_.clock.steady_now();
+  auto report = co_await send_content();
+  if (!report && report.error().code == Errc::kConflict && reuses_layers_) {
+    auto anew = co_await build_anew();
+    if (!anew) co_return std::move(anew).error();
+    report = co_await send_content();
+  }
   if (!report) co_return std::move(report).error();
   report_ = *report;
   note_stage("push", since);
@@ -244,6 +262,10 @@ Task<Result<Next>> BuildPass::publish() {
   auto published = co_await put_tags(images_->top());
   if (!published && published.error().code == Errc::kConflict) {
     // The registry lost blobs it said it had (garbage collection): send them again, once.
+    if (reuses_layers_) {
+      auto anew = co_await build_anew();
+      if (!anew) co_return std::move(anew).error();
+    }
     auto again = co_await push_content();
     if (!again) co_return std::move(again).error();
     published = co_await put_tags(images_->top());

@@ -115,6 +115,11 @@ class BuildPass {
   bool has_unread_content() const;
   Task<Result<Next>> read_unread_content();
   Task<Result<Next>> compare();
+  std::shared_ptr<const build::EarlierLayers> earlier_layers() const;
+  Task<Result<bool>> reuse_layers();
+  Task<Result<Next>> make_layers();
+  Task<Result<Next>> build_anew();
+  Task<Result<build::PushReport>> send_content();
   void warn_of_moved_tags();
   void warn_of_foreign_tags(const std::string& what_happens);
   void note_revisions();
@@ -171,6 +176,7 @@ class BuildPass {
   std::vector<std::string> held_;  ///< What each of `tags_` points at; "" = the tag is not there.
   std::vector<api::Reason> reasons_;
   std::shared_ptr<const build::Assembled> assembled_;
+  bool reuses_layers_ = false;
   std::shared_ptr<const image::ImageSet> images_;
   std::unique_ptr<store::Destination> destination_;
   build::PushReport report_;

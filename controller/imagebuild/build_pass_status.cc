@@ -42,8 +42,10 @@ void BuildPass::describe_base_and_content() {
     one.source = fetched.description;
     one.revision = fetched.content.revision;
     one.digest = fetched.content.identity;
-    one.files = static_cast<std::int64_t>(fetched.content.tree.size());
-    one.size = static_cast<std::int64_t>(fetched.content.tree.content_bytes());
+    const auto& tree = fetched.content.tree;
+    const bool unread = fetched.content.unread;  // Then it is what it was.
+    one.files = unread ? written_.content[i].files : static_cast<std::int64_t>(tree.size());
+    one.size = unread ? written_.content[i].size : static_cast<std::int64_t>(tree.content_bytes());
     status_.content.push_back(std::move(one));
   }
 }
@@ -59,6 +61,7 @@ void BuildPass::finish_status() {
     one.diff_id = layer.diff_id.str();
     one.size = static_cast<std::int64_t>(layer.blob.descriptor().size_bytes);
     one.media_type = layer.blob.descriptor().media_type;
+    one.created_by = assembled_->lines[status_.layers.size()];
     status_.layers.push_back(std::move(one));
   }
   note_build();
@@ -72,6 +75,7 @@ void BuildPass::finish_status() {
   const bool moved_away = destination_is_new() && !status_.image.empty();
   if (moved_away && build_->spec.deletion_policy == "Delete") status_.history.clear();
   remember(status_.history, std::move(entry));
+  status_.layers_key = assembled_->layers_key;
   status_.digest = digest;
   status_.image = plan_->repository.str() + "@" + digest;
   status_.tags = tags_;

@@ -115,10 +115,13 @@ class Metrics : public MetricRegistry {
                        "How long builds took that ended with an image.", build_bounds()};
   Histogram stage_time{*this,
                        "kiln_build_stage_duration_seconds",
-                       "The same by stage: content, base, layers, push, publish.",
+                       "The same by stage: content, base, layers or reuse, push, publish.",
                        build_bounds(),
                        {"stage"}};
   Counter layers{*this, "kiln_layers_made_total", "Layers of content that builds made."};
+  Counter layers_reused{*this, "kiln_layers_reused_total",
+                        "Layers of content that builds took from the build before, because they "
+                        "fit the new base."};
   Counter content_bytes{*this, "kiln_content_bytes_total", "Bytes of content that builds read."};
   Counter uploaded_bytes{*this, "kiln_registry_uploaded_bytes_total",
                          "Bytes of blobs that builds sent to registries."};

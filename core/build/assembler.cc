@@ -113,17 +113,6 @@ Result<std::vector<PlannedLayer>> plan_layers(const BuildRequest& request,
   return planned;
 }
 
-Task<Result<layer::BaseTree>> read_base_tree(BaseCache& cache, image::Image image,
-                                             registry::Access access) {
-  layer::BaseTree tree;
-  for (const auto& source : image.layers()) {
-    auto index = co_await cache.layer_index(source, access);
-    if (!index) co_return std::move(index).error();
-    KILN_CO_TRY(tree.apply(**index));
-  }
-  co_return tree;
-}
-
 bool touches_files(const BuildRequest& request, const std::vector<FetchedContent>& content) {
   const auto has_files = [](const FetchedContent& one) {
     return !one.content.tree.empty() || !one.content.removed.empty() ||
@@ -215,44 +204,153 @@ void LayerMaker::keep(const std::string& key, const layer::Layer& layer) {
   }
 }
 
-Task<Result<Assembled>> assemble(BaseCache& cache, LayerMaker& maker,
+image::Image put_on_base(const PlatformImage& base, const std::vector<layer::Layer>& layers,
+                         const std::vector<std::string>& lines, const BuildRequest& request) {
+  auto image = base.image.with_media_types(request.docker_media_types);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const oci::HistoryEntry line{request.created, lines[i]};
+    image = image.with_layer(layers[i], line);
+  }
+  return finished(std::move(image), request);
+}
+
+namespace {
+
+/// What is found out platform by platform.
+class Assembly {
+ public:
+  explicit Assembly(const BuildRequest& request, const ResolvedImage& base) : request_(request) {
+    result_.images.docker_media_types = request.docker_media_types;
+    result_.images.as_index = base.platforms.size() > 1;
+    if (result_.images.as_index) result_.images.annotations = request.annotations;
+  }
+
+  void add(const PlatformImage& base, const std::vector<layer::Layer>& layers,
+           const std::vector<std::string>& lines) {
+    result_.images.images.push_back(put_on_base(base, layers, lines, request_));
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      if (!seen_layers_.insert(layers[i].diff_id.hex()).second) continue;
+      result_.layers.push_back(layers[i]);
+      result_.lines.push_back(lines[i]);
+    }
+    counts_.insert(layers.size());
+  }
+  void warn(const std::vector<std::string>& warnings) {
+    for (const auto& warning : warnings)
+      if (seen_warnings_.insert(warning).second) result_.warnings.push_back(warning);
+  }
+  /// All that a platform's layers depend on; "" = it cannot be told.
+  void add_facts(const std::string& digest) { facts_.insert(digest); }
+
+  Assembled finish(const std::vector<FetchedContent>& content) {
+    // Platforms that differ are no matter for a short cut.
+    const bool all_same = facts_.size() == 1 && !facts_.contains("") && counts_.size() == 1 &&
+                          *counts_.begin() == result_.layers.size();
+    if (all_same)
+      result_.layers_key =
+          layers_key(request_, content, *facts_.begin(), earlier(result_.layers, result_.lines));
+    return std::move(result_);
+  }
+
+ private:
+  static std::vector<EarlierLayer> earlier(const std::vector<layer::Layer>& layers,
+                                           const std::vector<std::string>& lines) {
+    std::vector<EarlierLayer> all;
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      all.emplace_back(layers[i].blob.descriptor(), layers[i].diff_id, lines[i]);
+    return all;
+  }
+
+  const BuildRequest& request_;
+  Assembled result_;
+  std::set<std::string> seen_layers_;
+  std::set<std::string> seen_warnings_;
+  std::set<std::string> facts_;
+  std::set<std::size_t> counts_;
+};
+
+/// What a tar deletes depends on what the base has there.
+bool deletes(const std::vector<FetchedContent>& content) {
+  return std::any_of(content.begin(), content.end(), [](const FetchedContent& one) {
+    return !one.content.removed.empty() || !one.content.emptied.empty();
+  });
+}
+
+}  // namespace
+
+Task<Result<Assembled>> assemble(BaseTrees& trees, LayerMaker& maker,
                                  std::shared_ptr<const BuildRequest> request,
                                  std::shared_ptr<const ResolvedImage> base,
                                  std::shared_ptr<const std::vector<FetchedContent>> content) {
   if (!base->missing_platforms.empty()) co_return missing_platform(*request, *base);
-  Assembled result;
+  Assembly assembly(*request, *base);
   LayerMaker::Made made;  // Platforms share what is equal.
-  std::set<std::string> seen_layers;
-  std::set<std::string> seen_warnings;
-  result.images.docker_media_types = request->docker_media_types;
-  result.images.as_index = base->platforms.size() > 1;
-  if (result.images.as_index) result.images.annotations = request->annotations;
   for (const auto& platform : base->platforms) {
     layer::BaseTree below;
+    std::string facts_digest;
     if (touches_files(*request, *content)) {
-      auto read = co_await read_base_tree(cache, platform.image, request->base.access);
+      auto read = co_await trees.tree(platform.image, request->base.access);
       if (!read) co_return std::move(read).error();
       below = std::move(*read);
+    }
+    if (touches_files(*request, *content) && !deletes(*content)) {
+      const auto facts = trees.facts(*request, platform.image, below);
+      // What is wrong is said best where layers are planned.
+      if (facts) facts_digest = facts->digest;
     }
     std::vector<std::string> warnings;
     auto planned = plan_layers(*request, *content, std::move(below), warnings);
     if (!planned) co_return std::move(planned).error();
-    for (auto& warning : warnings)
-      if (seen_warnings.insert(warning).second) result.warnings.push_back(std::move(warning));
-    auto image = platform.image.with_media_types(request->docker_media_types);
-    LayerMaker::Trees trees;
-    for (const auto& one : *planned) trees.push_back(one.tree);
-    auto layers = co_await maker.make(std::move(trees), request, made);
-    if (!layers) co_return std::move(layers).error().while_doing("making a layer");
-    for (std::size_t i = 0; i < layers->size(); ++i) {
-      const auto& layer = (*layers)[i];
-      const oci::HistoryEntry line{request->created, (*planned)[i].created_by};
-      image = image.with_layer(layer, line);
-      if (seen_layers.insert(layer.diff_id.hex()).second) result.layers.push_back(layer);
+    assembly.warn(warnings);
+    LayerMaker::Trees of_layers;
+    std::vector<std::string> lines;
+    for (const auto& one : *planned) {
+      of_layers.push_back(one.tree);
+      lines.push_back(one.created_by);
     }
-    result.images.images.push_back(finished(std::move(image), *request));
+    auto layers = co_await maker.make(std::move(of_layers), request, made);
+    if (!layers) co_return std::move(layers).error().while_doing("making a layer");
+    assembly.add_facts(facts_digest);
+    assembly.add(platform, *layers, lines);
   }
-  co_return result;
+  co_return assembly.finish(*content);
+}
+
+Task<Result<std::optional<Assembled>>> reassemble(
+    BaseTrees& trees, std::shared_ptr<const BuildRequest> request,
+    std::shared_ptr<const ResolvedImage> base,
+    std::shared_ptr<const std::vector<FetchedContent>> content,
+    std::shared_ptr<const EarlierLayers> earlier) {
+  std::vector<layer::Layer> layers;
+  std::vector<std::string> lines;
+  for (const auto& one : earlier->layers) {
+    layer::Blob elsewhere(one.descriptor, [name = one.descriptor.digest.short_hex()] {
+      return Result<std::unique_ptr<ByteSource>>(
+          Error(Errc::kInternal, "the layer " + name + " was made by an earlier build"));
+    });
+    layers.emplace_back(std::move(elsewhere), one.diff_id);
+    lines.push_back(one.line);
+  }
+  Assembly assembly(*request, *base);
+  for (const auto& platform : base->platforms) {
+    auto facts = co_await trees.facts(request, platform.image);
+    if (!facts) co_return std::move(facts).error();
+    if (layers_key(*request, *content, facts->digest, earlier->layers) != earlier->key)
+      co_return std::optional<Assembled>();
+    assembly.warn(facts->warnings);
+    assembly.add_facts(facts->digest);
+    assembly.add(platform, layers, lines);
+  }
+  auto assembled = assembly.finish(*content);
+  for (auto& image : assembled.images.images) {
+    auto sources = image.layers();
+    for (std::size_t i = sources.size() - layers.size(); i < sources.size(); ++i) {
+      sources[i].blob.reset();
+      sources[i].repository = earlier->repository;
+    }
+    image = image.with_layer_sources(std::move(sources));
+  }
+  co_return std::optional<Assembled>(std::move(assembled));
 }
 
 }  // namespace kiln::build

@@ -2,6 +2,7 @@
 
 #include "core/build/assembler.h"
 #include "core/build/base_cache.h"
+#include "core/build/base_trees.h"
 #include "core/build/image_loader.h"
 #include "core/build/registry_reader.h"
 
@@ -28,12 +29,14 @@ struct Builder::Impl {
         spool_dir(options.spool_dir),
         cache(client, pool, options.clock != nullptr ? *options.clock : system_clock,
               options.cache_dir, options.spool_dir),
+        trees(cache),
         maker(pool, options.spool_dir, options.watch_layers) {}
 
   registry::Client& registry;
   SystemClock system_clock;
   std::string spool_dir;
   BaseCache cache;
+  BaseTrees trees;
   LayerMaker maker;
 };
 
@@ -91,11 +94,19 @@ Task<Result<Assembled>> Builder::assemble(
   std::vector<std::string> warnings;
   for (const auto& one : *content)
     warnings.insert(warnings.end(), one.content.warnings.begin(), one.content.warnings.end());
-  auto assembled = co_await build::assemble(impl_->cache, impl_->maker, std::move(request),
+  auto assembled = co_await build::assemble(impl_->trees, impl_->maker, std::move(request),
                                             std::move(base), std::move(content));
   if (assembled)
     assembled->warnings.insert(assembled->warnings.begin(), warnings.begin(), warnings.end());
   co_return assembled;
+}
+
+Task<Result<std::optional<Assembled>>> Builder::reassemble(
+    std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedImage> base,
+    std::shared_ptr<const std::vector<FetchedContent>> content,
+    std::shared_ptr<const EarlierLayers> earlier) {
+  return build::reassemble(impl_->trees, std::move(request), std::move(base), std::move(content),
+                           std::move(earlier));
 }
 
 Task<Result<Assembled>> Builder::assemble_all(std::shared_ptr<const BuildRequest> request) {

@@ -48,8 +48,29 @@ struct FetchedContent {
 /// An image that is ready to be pushed.
 struct Assembled {
   image::ImageSet images{};
-  std::vector<layer::Layer> layers{};   ///< Made by this build, in order, each once.
+  std::vector<layer::Layer> layers{};   ///< Ours, in order, each once.
+  std::vector<std::string> lines{};     ///< The line of each of them in the images' history.
+  std::string layers_key{};             ///< See EarlierLayers; "" = they are not to be used again.
   std::vector<std::string> warnings{};  ///< "remove: /x is not in the base"; those of content.
+};
+
+/// A layer that an earlier build has made and pushed.
+struct EarlierLayer {
+  oci::Descriptor descriptor;
+  oci::Digest diff_id;
+  std::string line;  ///< Its line in the image's history.
+
+  EarlierLayer(oci::Descriptor d, oci::Digest id, std::string l)
+      : descriptor(std::move(d)), diff_id(std::move(id)), line(std::move(l)) {}
+};
+
+/// All layers that an earlier build has put onto each platform of its base, lowest first.
+struct EarlierLayers {
+  /// A digest over the layers and all that decided them: content, encoder and output, and the facts
+  /// of the base that they depend on (decision 3 of docs/architecture.md). 64 hex characters.
+  std::string key{};
+  std::vector<EarlierLayer> layers{};
+  std::optional<oci::Repository> repository{};  ///< Where they were pushed to.
 };
 
 /// The engine's front door. The steps can be called one by one (the controller looks at the input
@@ -90,6 +111,16 @@ class Builder {
       std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedImage> base,
       std::shared_ptr<const std::vector<FetchedContent>> content);
 
+  /// Decision 7: the image on this base out of layers that are there already. nullopt where they
+  /// are not the ones that assemble() would make, or cannot be shown to be. Nothing of the content
+  /// is looked at but its identity, so it may be unread. Whether the repository still has them is
+  /// for the caller to ask. Errors: those of reading the base's layer headers; kInvalid as
+  /// assemble(). Precondition: no platform is missing.
+  [[nodiscard]] Task<Result<std::optional<Assembled>>> reassemble(
+      std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedImage> base,
+      std::shared_ptr<const std::vector<FetchedContent>> content,
+      std::shared_ptr<const EarlierLayers> earlier);
+
   /// The three in one, for callers who need not look between them. Warnings are those of all.
   /// Errors: theirs.
   [[nodiscard]] Task<Result<Assembled>> assemble_all(std::shared_ptr<const BuildRequest> request);
@@ -113,6 +144,10 @@ class Builder {
 /// docs/architecture.md lists what is in it and what is not. 64 hex characters.
 std::string input_key(const BuildRequest& request, const ResolvedImage& base,
                       const std::vector<FetchedContent>& content);
+
+/// EarlierLayers::key of these layers. `facts`: see facts_of().
+std::string layers_key(const BuildRequest& request, const std::vector<FetchedContent>& content,
+                       std::string_view facts, const std::vector<EarlierLayer>& layers);
 
 /// "kiln-" and the first 12 characters of an input key: the tag that keeps a history entry alive.
 std::string history_tag(std::string_view input_key);

@@ -53,6 +53,29 @@ std::string input_key(const BuildRequest& request, const ResolvedImage& base,
   return sha256_hex(dump_json(key));
 }
 
+std::string layers_key(const BuildRequest& request, const std::vector<FetchedContent>& content,
+                       std::string_view facts, const std::vector<EarlierLayer>& layers) {
+  auto made = Json::array();
+  for (const auto& layer : layers)
+    made.push_back({{"digest", layer.descriptor.digest.str()},
+                    {"diffID", layer.diff_id.str()},
+                    {"size", layer.descriptor.size_bytes},
+                    {"mediaType", layer.descriptor.media_type},
+                    {"createdBy", layer.line}});
+  const Json key = {
+      {"format", kKeyFormat},
+      {"encoder", layer::encoder_id(request.compression)},
+      {"facts", facts},
+      {"remove", request.remove},
+      {"content", content_json(request, content)},
+      {"layers", static_cast<int>(request.layers)},
+      {"timestamps", {static_cast<int>(request.timestamps.kind), request.timestamps.fixed}},
+      {"docker", request.docker_media_types},
+      {"made", made},
+  };
+  return sha256_hex(dump_json(key));
+}
+
 std::string history_tag(std::string_view input_key) {
   return "kiln-" + std::string(input_key.substr(0, 12));
 }

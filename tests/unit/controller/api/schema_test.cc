@@ -148,15 +148,15 @@ TEST(Schema, AndTheParserAgreeOnDefaults) {
 
 /// Lists and texts longer than the schema allows would make the API server refuse the whole status.
 TEST(Schema, LimitsWhatTheStatusWriterWrites) {
-  const std::string text(4000, 'x');
+  const std::string text(5000, 'x');
   Status status;
-  status.digest = status.image = status.encoder = status.input_key = text;
+  status.digest = status.image = status.encoder = status.input_key = status.layers_key = text;
   status.last_handled_reconcile_at = text;
   status.tags.assign(200, text);
   status.pending = Pending{text, text, std::vector<std::string>(200, text)};
   status.base = BaseStatus{text, text, std::vector<BasePlatform>(200, BasePlatform{text, text})};
   status.content.assign(200, ContentStatus{text, text, text, text, 1, 1});
-  status.layers.assign(200, LayerStatus{text, text, 1, text});
+  status.layers.assign(200, LayerStatus{text, text, 1, text, text});
   const std::vector<Reason> reasons(200, Reason("SpecChanged", text, text));
   status.history.assign(200, HistoryEntry{text, text, "2026-01-01T00:00:00Z", reasons,
                                           std::vector<std::string>(200, text)});

@@ -10,6 +10,20 @@ namespace {
 class BaseReconcile : public Reconcile {
  protected:
   std::size_t polls() const { return static_cast<std::size_t>(metrics_.base_polls.value()); }
+  Names stages() const {
+    Names names;
+    for (const auto& stage : status()["lastBuild"]["stages"]) names.push_back(stage["name"]);
+    return names;
+  }
+  /// Of the same by somebody who knows nothing of what was built before.
+  std::string digest_of_a_first_build() {
+    auto object = *kube_.find_json(kImageBuilds, key_);
+    object.erase("status");
+    kube_.put(kImageBuilds, dump_json(object));
+    look();
+    reconcile();
+    return digest();
+  }
   void request_at(const std::string& when) {
     auto object = *kube_.find_json(kImageBuilds, key_);
     object["metadata"]["annotations"]["reconcile.kiln.build/requestedAt"] = when;
@@ -52,6 +66,60 @@ TEST_F(BaseReconcile, AsksTheRegistryOnceAnAnswerIsSaidToBeOutOfDate) {
   reconcile();
   reconcile();
   EXPECT_EQ(polls(), 2U);
+}
+
+TEST_F(BaseReconcile, KeepsTheLayersOfContentThatFitsTheNewBaseAndSendsNone) {
+  put_build();
+  reconcile();
+  const auto layers = status()["layers"];
+  change_base();
+  registry_.forget_calls();
+  const auto uploads = registry_.uploads();
+
+  reconcile();
+
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_EQ(status()["layers"], layers);
+  EXPECT_EQ(registry_.uploads() - uploads, 2U) << "the configurations";
+  EXPECT_EQ(stages(), (Names{"content", "base", "reuse", "push", "publish"}));
+  EXPECT_EQ(digest(), digest_of_a_first_build());
+}
+
+TEST_F(BaseReconcile, MakesTheLayersAnewWhereTheBaseIsAnotherBelowThem) {
+  put_build();
+  reconcile();
+  const auto layers = status()["layers"];
+  change_base_below_content();
+  reconcile();
+  EXPECT_NE(status()["layers"], layers);
+  EXPECT_EQ(stages(), (Names{"content", "base", "layers", "push", "publish"}));
+  EXPECT_EQ(digest(), digest_of_a_first_build());
+}
+
+TEST_F(BaseReconcile, MakesALayerAnewThatTheRegistryNoLongerHas) {
+  put_build();
+  reconcile();
+  const auto layer = *oci::Digest::parse(status()["layers"][1]["digest"].get<std::string>());
+  registry_.forget_blob("r.test/team/site", layer);
+  change_base();
+  reconcile();
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_TRUE(registry_.has("r.test/team/site", layer));
+  EXPECT_EQ(digest(), digest_of_a_first_build());
+}
+
+TEST_F(BaseReconcile, ComesBackToTheDigestOfABaseThatIsRestored) {
+  const auto base = *registry_.tag("r.test/nginx", "1.27");
+  put_build();
+  reconcile();
+  const auto first = digest();
+  change_base();
+  reconcile();
+  EXPECT_NE(digest(), first);
+  registry_.set_tag("r.test/nginx", "1.27", base);
+  clock_.advance(std::chrono::minutes(10));
+  reconcile();
+  EXPECT_EQ(digest(), first);
 }
 
 TEST_F(BaseReconcile, StartsAllThatAreBuiltOnABaseThatOnePollFindsChanged) {

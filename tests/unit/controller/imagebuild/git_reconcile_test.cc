@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/unit/controller/imagebuild/reconcile_fixture.h"
 
@@ -88,7 +89,7 @@ TEST_F(GitReconcile, ReadsTheSameCommitAgainWhereSomethingElseNeedsABuild) {
   put_git_build();
   reconcile();
   const auto first = digest();
-  change_base();
+  change_base_below_content();
 
   reconcile();
 
@@ -96,6 +97,42 @@ TEST_F(GitReconcile, ReadsTheSameCommitAgainWhereSomethingElseNeedsABuild) {
   EXPECT_EQ(reasons(), Names{"BaseChanged"});
   EXPECT_EQ(git_.reads, 2);
   EXPECT_EQ(status()["content"][0]["files"], 1);
+}
+
+TEST_F(GitReconcile, ReadsNothingForAnotherBaseThatContentFits) {
+  put_git_build();
+  reconcile();
+  const auto first = digest();
+  const auto content = status()["content"];
+  change_base();
+
+  reconcile();
+
+  EXPECT_NE(digest(), first);
+  EXPECT_EQ(reasons(), Names{"BaseChanged"});
+  EXPECT_EQ(git_.reads, 1);
+  EXPECT_EQ(status()["content"], content);
+}
+
+TEST_F(GitReconcile, ReadsTheSameCommitAfterAllWhereTheRegistryHasLostALayer) {
+  put_git_build();
+  reconcile();
+  change_base();
+  const auto layer = *oci::Digest::parse(status()["layers"][1]["digest"].get<std::string>());
+  bool gone = false;
+  registry_.on_call([&](const fakes::FakeRegistry::Call& call) -> std::optional<Error> {
+    // After it was looked for.
+    if (call.method == "mount_blob" && !std::exchange(gone, true))
+      registry_.forget_blob("r.test/team/site", layer);
+    return std::nullopt;
+  });
+
+  reconcile();
+
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_EQ(digest(), tag());
+  EXPECT_EQ(git_.reads, 2);
+  EXPECT_TRUE(registry_.has("r.test/team/site", layer));
 }
 
 TEST_F(GitReconcile, ReadsTheSameCommitAgainToRestoreATag) {

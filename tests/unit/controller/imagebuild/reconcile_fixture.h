@@ -82,6 +82,14 @@ class Reconcile : public ::testing::Test {
                   runtime::Origin::kChange);
   }
 
+  /// The same, and what content is put into has another owner.
+  void change_base_below_content() {
+    auto entries = testing::nginx_like_entries();
+    for (auto& entry : entries)
+      if (entry.path == "usr/share/nginx") entry.uid = 101;
+    change_base(entries);
+  }
+
   ReconcileResult reconcile() {
     std::optional<ReconcileResult> result;
     const auto keep = [](Task<ReconcileResult> task,
