@@ -177,6 +177,25 @@ Task<Result<Next>> BuildPass::compare() {
   co_return Next::kContinue;
 }
 
+/// Did a step after this one end the last attempt? Then saying that there is a build, only to take
+/// it back, would be two writes and a new Ready for every look. Reasons of steps before this one
+/// are cured: else we would not be here.
+bool BuildPass::failed_while_building() const {
+  const auto* ready = api::find_condition(written_.conditions, api::condition_type::kReady);
+  if (ready == nullptr || ready->status != "False" ||
+      ready->observed_generation != seen_->meta.generation)
+    return false;
+  const auto& reason = ready->reason;
+  for (const auto* cured :
+       {"ConfigMapNotFound", "SecretNotFound", "GitRevisionNotFound", "GitOperationFailed"})
+    if (reason == cured) return false;
+  const auto ended_by = [&](std::string_view type) {
+    const auto* step = api::find_condition(written_.conditions, type);
+    return step != nullptr && step->status == "False" && step->reason == reason;
+  };
+  return ended_by(api::condition_type::kContentReady) || ended_by(api::condition_type::kPushed);
+}
+
 Task<Result<Next>> BuildPass::announce() {
   started_ = ports_.clock.now();
   started_steady_ = ports_.clock.steady_now();
@@ -184,6 +203,7 @@ Task<Result<Next>> BuildPass::announce() {
   // An edit of content on top of a good image is announced with the pending digest: one write less.
   if (!status_.digest.empty() && status_.observed_generation == generation)
     co_return Next::kContinue;
+  if (failed_while_building()) co_return Next::kContinue;
   status_.observed_generation = generation;
   api::Condition ready(std::string(api::condition_type::kReady), false, generation, "Progressing",
                        "building the image");

@@ -113,6 +113,7 @@ class BuildPass {
   std::optional<source::KnownContent> known_content(const source::GitRequest& request,
                                                     std::size_t entry) const;
   bool has_unread_content() const;
+  bool failed_while_building() const;
   Task<Result<Next>> read_unread_content();
   Task<Result<Next>> compare();
   std::shared_ptr<const build::EarlierLayers> earlier_layers() const;

@@ -348,8 +348,11 @@ TEST_F(Reconcile, StoppedInTheMiddleOfTheFirstBuildItWasInterruptedAndHasNotFail
 }
 
 TEST_F(Reconcile, OfWhatIsWrongAsBeforeWritesNothing) {
+  const Json file_over_folder = {
+      {"remove", nullptr},
+      {"content", {{{"inline", {{"files", {{"nginx", "x"}}}}}, {"path", "/usr/share"}}}}};
   for (const Json& change : {Json{{"suspend", true}}, Json{{"remove", {"usr"}}},
-                             Json{{"base", {{"image", "r.test/nowhere:1"}}}}}) {
+                             Json{{"base", {{"image", "r.test/nowhere:1"}}}}, file_over_folder}) {
     put_build(change);
     reconcile();
     look();
@@ -362,6 +365,40 @@ TEST_F(Reconcile, OfWhatIsWrongAsBeforeWritesNothing) {
     EXPECT_TRUE(kube_.calls_of("patch_status").empty()) << dump_json(change);
     EXPECT_EQ(status(), before) << dump_json(change);
   }
+}
+
+TEST_F(Reconcile, OfAFirstPushThatIsRefusedAgainWritesNothing) {
+  put_build();
+  registry_.on_call([](const auto& call) -> std::optional<Error> {
+    if (call.method == "ensure_blob") return Error(Errc::kDenied, "no");
+    return std::nullopt;
+  });
+  reconcile();
+  ASSERT_EQ(condition("Ready"), "False PushDenied");
+  look();
+  kube_.forget_calls();
+
+  reconcile();
+
+  EXPECT_TRUE(kube_.calls_of("patch_status").empty());
+}
+
+TEST_F(Reconcile, AnnouncesABuildThatWaitedForItsContent) {
+  kube_.erase(kube::kConfigMaps, {"web", "pages"});
+  put_build();
+  reconcile();
+  ASSERT_EQ(condition("Ready"), "False ConfigMapNotFound");
+  put_pages("late");
+  look();
+  std::string announced;
+  registry_.on_call([&](const auto& call) -> std::optional<Error> {
+    if (call.method == "ensure_blob") announced = condition("Ready");
+    return std::nullopt;
+  });
+
+  reconcile();
+
+  EXPECT_EQ(announced, "Unknown Progressing");
 }
 
 struct Refused {
