@@ -69,7 +69,7 @@ class LfsClientTest : public ::testing::Test {
     return R"({"objects": [{"oid": ")" + kFilm.id + R"(", "size": 12, "actions": {"download": {)" +
            R"("href": ")" + href + R"(", "header": {)" + header + "}}}}]}";
   }
-  Result<void> fetch(std::shared_ptr<const GitServer> from, LfsPointer file = kFilm) {
+  Result<std::uint64_t> fetch(std::shared_ptr<const GitServer> from, LfsPointer file = kFilm) {
     LfsClient client(http, pool, limits);
     return run_task(client.fetch(std::move(from), {file}, folder.path()));
   }
