@@ -231,8 +231,8 @@ std::string ClusterView::tag_holder(const api::ImageBuild& build) const {
 bool ClusterView::is_claimed(const oci::Reference& tag, const kube::ObjectKey& owner) const {
   for (const auto& key : store_.with_term(repository_term(tag.repository()))) {
     const auto other = store_.find(key);
-    if (key == owner || !other || other->meta().is_deleting()) continue;
-    const auto build = read_build(*other);
+    if (key == owner || !other || other->meta.is_deleting()) continue;
+    const auto build = read(*other);
     if (!build) continue;
     const auto wanted = plan::fixed_tags(*build);
     const auto pushed = pushed_by(*build).tags;
