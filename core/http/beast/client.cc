@@ -190,7 +190,8 @@ Task<Result<Response>> collect(std::shared_ptr<Core> core, Request request) {
   const auto limit = request.response_limit_bytes;
   if ((*stream)->bytes_left().value_or(0) > limit) co_return too_large(request);
   std::string body;
-  std::vector<char> block(64 * 1024);
+  std::vector<char> block(16 *
+                          1024);  // A record of TLS. From 64 KiB on malloc tidies up each time.
   for (;;) {
     auto count = co_await (*stream)->read(block);
     if (!count) co_return std::move(count).error();

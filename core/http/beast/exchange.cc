@@ -38,7 +38,8 @@ Result<void> ask_permit(const Request& request) {
 /// Fills `block` from the source up to its capacity or the end of what is left.
 Result<void> fill(std::string& block, ByteSource& source, std::uint64_t& left) {
   auto used = block.size();
-  block.resize(std::max(used, kBlockBytes));
+  // No more room than the body takes: most requests are short, and there may be hundreds a second.
+  block.resize(used + std::min<std::uint64_t>(std::max(used, kBlockBytes) - used, left));
   while (used < block.size() && left > 0) {
     const auto want = std::min<std::uint64_t>(block.size() - used, left);
     auto count = source.read(std::span<char>(block.data() + used, static_cast<std::size_t>(want)));
