@@ -98,6 +98,7 @@ class Client {
                                                          std::string patch,
                                                          Precondition precondition) = 0;
   /// The same on /status: `patch` is {"status": …}; everything else in it is ignored by the server.
+  /// Answers the object as lists and watches bring it, see Object::parse_for_keeping().
   [[nodiscard]] virtual Task<Result<Object>> merge_patch_status(ResourceType type, ObjectKey key,
                                                                 std::string patch,
                                                                 Precondition precondition) = 0;

@@ -33,6 +33,12 @@ Task<Result<std::string>> read_status_body(std::unique_ptr<http::ResponseStream>
   co_return body;
 }
 
+Result<Object> object_of(Result<Object> read, const std::string& what) {
+  if (!read)
+    return Error(Errc::kCorrupt, what + ": the answer is no object: " + read.error().message);
+  return read;
+}
+
 class HttpWatchStream final : public WatchStream {
  public:
   HttpWatchStream(std::unique_ptr<http::ResponseStream> stream, ResourceType type)
@@ -88,8 +94,10 @@ class HttpClient final : public Client {
                                           Precondition precondition) override {
     auto request = build_.merge_patch(type, key, "status", patch, precondition);
     if (!request) co_return std::move(request).error();
-    co_return co_await object_call(std::move(*request), true,
-                                   doing("patching the status of", type, key));
+    const auto what = doing("patching the status of", type, key);
+    auto response = co_await call(std::move(*request), true, what);
+    if (!response) co_return std::move(response).error();
+    co_return object_of(Object::parse_for_keeping(response->body), what);
   }
   Task<Result<Object>> apply(ResourceType type, ObjectKey key, std::string json,
                              std::string manager, Precondition precondition) override {
@@ -183,10 +191,7 @@ Task<Result<Object>> HttpClient::object_call(http::Request request, bool repeata
                                              std::string what) {
   auto response = co_await call(std::move(request), repeatable, what);
   if (!response) co_return std::move(response).error();
-  auto object = Object::parse(response->body);
-  if (!object)
-    co_return Error(Errc::kCorrupt, what + ": the answer is no object: " + object.error().message);
-  co_return object;
+  co_return object_of(Object::parse(response->body), what);
 }
 
 // Lists and watches are not repeated here: the watcher decides whether and when.

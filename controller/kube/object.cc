@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controller/kube/managed_fields.h"
 #include "controller/kube/object_reader.h"
 #include "core/base/json.h"
 
@@ -153,11 +154,15 @@ Result<Object> ObjectReader::read_for_keeping(Json json) {
   return read(std::move(json));
 }
 
+Result<Object> Object::parse_for_keeping(std::string_view json) {
+  auto parsed = parse_json(without_managed_fields(json), kMaxDepth);
+  if (!parsed) return std::move(parsed).error();
+  return ObjectReader::read_for_keeping(std::move(*parsed));
+}
+
 Object Object::for_keeping() const {
   if (is_for_keeping(meta())) return *this;
-  auto json = parse_json(data_->json, kMaxDepth);
-  if (!json) return *this;
-  auto reduced = ObjectReader::read_for_keeping(std::move(*json));
+  auto reduced = parse_for_keeping(data_->json);
   return reduced ? std::move(*reduced) : *this;
 }
 

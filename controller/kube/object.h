@@ -63,6 +63,9 @@ class Object {
   /// The same as lists and watches bring it: without labels, managedFields, and annotations that
   /// are neither Kiln's nor Flux's requests. They can be most of an object, and nobody looks at
   /// them.
+  [[nodiscard]] static Result<Object> parse_for_keeping(std::string_view json);
+
+  /// What parse_for_keeping() makes of its text.
   Object for_keeping() const;
 
   const ObjectMeta& meta() const { return data_->meta; }

@@ -133,6 +133,16 @@ TEST_F(HttpClient, AppliesAgainAfterAnAnswerThatWasLost) {
   EXPECT_EQ(http_.seen().size(), 2U);
 }
 
+TEST_F(HttpClient, AnswersAPatchOfTheStatusAsAWatchWouldTellIt) {
+  http_.answer(200, R"({"kind":"ImageBuild","metadata":{"name":"site","labels":{"a":"b"},)"
+                    R"("managedFields":[{}],"resourceVersion":"7"},"status":{"x":1}})");
+  const auto object =
+      run_task(client_->merge_patch_status(kConfigMaps, key_, R"({"status":{"x":1}})", {}));
+  ASSERT_THAT(object, IsOk());
+  EXPECT_EQ(object->json(), R"({"kind":"ImageBuild","metadata":{"name":"site",)"
+                            R"("resourceVersion":"7"},"status":{"x":1}})");
+}
+
 TEST_F(HttpClient, Removes) {
   http_.answer(200, R"({"kind":"Status","status":"Success"})");
   EXPECT_THAT(run_task(client_->remove(kConfigMaps, key_, Precondition())), IsOk());

@@ -30,6 +30,7 @@ TEST(Object, IsKeptWithoutWhatNobodyLooksAt) {
 
   const auto kept = object->for_keeping();
 
+  EXPECT_EQ(Object::parse_for_keeping(object->json())->json(), kept.json());
   EXPECT_EQ(kept.json(), R"({"metadata":{"annotations":{"reconcile.fluxcd.io/requestedAt":"1",)"
                          R"("reconcile.kiln.build/requestedAt":"2"},"name":"a"},"spec":{"x":1}})");
   EXPECT_EQ(kept.meta().annotations.size(), 2U);
