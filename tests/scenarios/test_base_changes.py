@@ -62,6 +62,13 @@ def uploads(world: World, name: str = "site") -> int:
                for r in world.cluster.registry().requests())
 
 
+def mounts(world: World, name: str = "site") -> int:
+    """How many blobs the registry has taken over from another repository without their bytes."""
+    place = f"/v2/{world.namespace}/{name}/blobs/uploads/"
+    return sum(r.method == "POST" and r.path == place and r.status == 201
+               for r in world.cluster.registry().requests())
+
+
 def polls(world: World) -> int:
     path = f"/v2/{world.namespace}/base/manifests/1"
     return sum(r.method == "HEAD" and r.path == path for r in world.cluster.registry().requests())
@@ -87,13 +94,14 @@ def built(world):
 
 def test_a_new_base_gets_the_same_layers_and_only_configs_are_sent(built):
     before = built.get()["status"]
-    sent = uploads(built)
+    sent, mounted = uploads(built), mounts(built)
 
     new = put_base(built, "2")
 
     digest = built.wait_ready(not_digest=before["digest"])
     after = built.get()["status"]
     assert uploads(built) - sent == 2, "a configuration for each platform"
+    assert mounts(built) - mounted == 2, "the layers of the base that are new"
     assert after["layers"] == before["layers"]
     assert "reuse" in stages(built) and "layers" not in stages(built)
     assert last_build(built)["reasons"] == [{"type": "BaseChanged", "from": before["base"]["digest"], "to": new}]

@@ -38,6 +38,22 @@ TEST_F(BuildMeter, CountsNoBuildWhereThereIsNothingToDoButTheLookAtTheBase) {
   EXPECT_EQ(metrics_.base_polls.value(), 2);
 }
 
+TEST_F(BuildMeter, CountsLayersThatFitANewBaseAsReusedAndNotAsMade) {
+  put_build();
+  reconcile();
+  const auto made = metrics_.layers.value();
+  const auto read = metrics_.content_bytes.value();
+  change_base();
+
+  reconcile();
+
+  EXPECT_EQ(metrics_.builds.value({"BaseChanged", "succeeded"}), 1);
+  EXPECT_EQ(metrics_.stage_time.count({"reuse"}), 1U);
+  EXPECT_EQ(metrics_.layers_reused.value(), static_cast<double>(status()["layers"].size()));
+  EXPECT_EQ(metrics_.layers.value(), made);
+  EXPECT_EQ(metrics_.content_bytes.value(), read);
+}
+
 TEST_F(BuildMeter, CountsABuildThatFailsAndWhy) {
   put_build();
   registry_.on_call([](const fakes::FakeRegistry::Call& call) -> std::optional<Error> {
