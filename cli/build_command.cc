@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "cli/build_flags.h"
+#include "cli/build_memory.h"
 #include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/images.h"
@@ -140,6 +141,8 @@ class BuildRun {
         manifests_(manifests),
         options_(options),
         images_(images),
+        memory_(images.engine().cache_dir.empty() ? std::filesystem::path()
+                                                  : images.engine().cache_dir / "builds"),
         provider_(manifests, build_.metadata.namespace_) {}
 
   Task<Result<void>> run() {
@@ -153,13 +156,21 @@ class BuildRun {
                       "spec.pin: the tags are pinned, so nothing is built for them; name another "
                       "place with -t, or drop the pin");
     KILN_CO_TRY(co_await make_plan(std::move(*local)));
+    KILN_CO_TRY(co_await look());
+    const auto there = co_await is_there();
+    if (there && *there) co_return Result<void>();
+    KILN_CO_TRY(co_await read_the_rest());
     KILN_CO_TRY(co_await assemble());
     if (options_.dry_run) {
-      print(*result_, plan_->repository.str(), "");
+      print(result_->top().descriptor(), plan_->repository.str(), "");
       co_return Result<void>();
     }
-    if (options_.targets.empty()) co_return co_await push_as_planned();
-    for (const auto& target : options_.targets) KILN_CO_TRY(co_await push_to(target));
+    if (options_.targets.empty()) {
+      KILN_CO_TRY(co_await push_as_planned());
+    } else {
+      for (const auto& target : options_.targets) KILN_CO_TRY(co_await push_to(target));
+    }
+    if (has_git()) memory_.remember_image(key_, result_->top().descriptor());
     co_return Result<void>();
   }
 
@@ -189,7 +200,7 @@ class BuildRun {
       KILN_CO_TRY(co_await images_.prepare(base->repository().registry));
       images_.registries().apply_flags(accesses->base, base->repository().registry);
     }
-    auto git = images_.engine().git;
+    auto git = git_sources();
     auto made = co_await plan::make_plan(shared, provider_, std::move(*accesses), std::move(git));
     if (!made) co_return std::move(made).error();
     plan_ = std::make_unique<plan::Plan>(std::move(*made));
@@ -225,7 +236,18 @@ class BuildRun {
                         : options_.build.wants_commit_times();
   }
 
-  Task<Result<void>> assemble() {
+  /// What an earlier run has read is not read again where the commit is the same. Times of commits
+  /// have to be read.
+  plan::GitSources git_sources() {
+    return [this](source::GitRequest request, std::size_t entry) {
+      requests_.emplace(entry, request);
+      if (!wants_commit_times() && !options_.dry_run) request.known = memory_.content(request);
+      return images_.engine().git(std::move(request), entry);
+    };
+  }
+
+  /// Fetches the content, but for what is known, and resolves the base.
+  Task<Result<void>> look() {
     auto& builder = images_.engine().builder;
     for (const auto& one : build_.spec.content)
       if (one.git) tell("fetching " + one.git->url);
@@ -244,10 +266,102 @@ class BuildRun {
     if (!base) co_return std::move(base).error().while_doing("base " + build_.spec.base.image);
     for (const auto& warning : base->warnings) warn(warning);
     key_ = build::input_key(*plan_->request, *base, *content);
-    auto shared_base = std::make_shared<const build::ResolvedImage>(std::move(*base));
+    base_ = std::make_shared<const build::ResolvedImage>(std::move(*base));
+    content_ = std::move(*content);
+    co_return Result<void>();
+  }
+
+  /// Is the image that was made of the same inputs in every place that it is to go to? Asked where
+  /// content is from git: to read all of it only to send nothing takes long. An error means that it
+  /// has to be found out the long way.
+  Task<Result<bool>> is_there() {
+    if (!has_git() || options_.dry_run) co_return false;
+    const auto known = memory_.image(key_);
+    if (!known) co_return false;
+    auto places = places_to_be();
+    if (!places) co_return std::move(places).error();
+    for (const auto& place : *places) {
+      std::shared_ptr<store::ImageReader> reader;
+      if (is_own_registry(place)) {
+        reader = images_.engine().builder.reader(place.reference(), plan_->output_access);
+      } else {
+        auto opened = co_await images_.reader(place);
+        if (!opened) co_return std::move(opened).error();
+        reader = std::move(*opened);
+      }
+      auto top = co_await reader->top();
+      if (!top) co_return std::move(top).error();
+      if (top->digest != known->digest) co_return false;
+    }
+    tell("nothing is new");
+    if (options_.targets.empty())
+      print(*known, plan_->repository.str(), places->front().reference().tag());
+    for (std::size_t i = 0; i < options_.targets.size(); ++i)
+      print(*known, (*places)[i].name(), tag_of((*places)[i]));
+    co_return true;
+  }
+
+  bool is_own_registry(const Place& place) const {
+    return place.is_registry() &&
+           place.reference().repository().registry == plan_->repository.registry;
+  }
+
+  /// With their tags. Errors: kUnsupported for those that keep another form of an image.
+  Result<std::vector<Place>> places_to_be() const {
+    std::vector<std::string> texts = options_.targets;
+    if (texts.empty()) {
+      auto tags = render_tags();
+      if (!tags) return std::move(tags).error();
+      for (const auto& tag : *tags) texts.push_back(plan_->repository.str() + ":" + tag);
+    }
+    std::vector<Place> places;
+    for (const auto& text : texts) {
+      auto place = Place::parse(text);
+      if (!place) return std::move(place).error();
+      const bool oci =
+          place->kind() == Place::Kind::kOciLayout || place->kind() == Place::Kind::kOciArchive;
+      if (!oci && !place->is_registry()) return Error(Errc::kUnsupported, text);
+      if (oci && place->tag().empty()) place = Place::parse(text + ":latest");
+      if (!place) return std::move(place).error();
+      places.push_back(std::move(*place));
+    }
+    return places;
+  }
+
+  static std::string tag_of(const Place& place) {
+    return place.is_registry() ? place.reference().tag() : place.tag();
+  }
+
+  Result<std::vector<std::string>> render_tags() const {
+    const plan::TagFacts facts{images_.engine().clock.now(), key_, build_.metadata.generation,
+                               commit_};
+    return plan::render_tags(build_, facts);
+  }
+
+  /// Something else is new, so what seemed not to be needed is.
+  Task<Result<void>> read_the_rest() {
+    for (std::size_t i = 0; i < content_.size(); ++i) {
+      if (!content_[i].content.unread) continue;
+      const auto source = images_.engine().git(requests_.at(i), i);
+      auto read = co_await source->fetch();
+      if (!read) co_return std::move(read).error().while_doing(plan::content_field(i));
+      content_[i].content = std::move(*read);
+    }
+    for (const auto& [entry, request] : requests_) {
+      source::KnownContent known;
+      known.revision = content_[entry].content.revision;
+      known.identity = content_[entry].content.identity;
+      if (!wants_commit_times()) memory_.remember_content(request, known);
+    }
+    key_ = build::input_key(*plan_->request, *base_, content_);
+    co_return Result<void>();
+  }
+
+  Task<Result<void>> assemble() {
+    auto& builder = images_.engine().builder;
     auto shared_content =
-        std::make_shared<const std::vector<build::FetchedContent>>(std::move(*content));
-    auto assembled = co_await builder.assemble(plan_->request, shared_base, shared_content);
+        std::make_shared<const std::vector<build::FetchedContent>>(std::move(content_));
+    auto assembled = co_await builder.assemble(plan_->request, base_, shared_content);
     if (!assembled) co_return std::move(assembled).error();
     for (const auto& warning : assembled->warnings) warn(warning);
     tell_layers(*assembled);
@@ -256,9 +370,7 @@ class BuildRun {
   }
 
   Task<Result<void>> push_as_planned() {
-    const plan::TagFacts facts{images_.engine().clock.now(), key_, build_.metadata.generation,
-                               commit_};
-    auto tags = plan::render_tags(build_, facts);
+    auto tags = render_tags();
     if (!tags) co_return std::move(tags).error();
     auto destination = build::registry_destination(images_.engine().registry, plan_->repository,
                                                    plan_->output_access);
@@ -269,8 +381,7 @@ class BuildRun {
     auto place = Place::parse(text);
     if (!place) co_return std::move(place).error().while_doing("-t " + text);
     // Credentials of the manifest hold for its own registry, wherever in it the image goes.
-    const bool same = place->is_registry() &&
-                      place->reference().repository().registry == plan_->repository.registry;
+    const bool same = is_own_registry(*place);
     auto target = co_await images_.target(std::move(*place), result_);
     if (!target) co_return std::move(target).error().while_doing("-t " + text);
     if (same)
@@ -290,12 +401,12 @@ class BuildRun {
     auto pushed = co_await build::push_images(images, destination, images_.engine().registry,
                                               std::move(origins), push_listener(), std::move(tags));
     if (!pushed) co_return std::move(pushed).error().while_doing(name);
-    print(*images, name, shown);
+    print(images->top().descriptor(), name, shown);
     co_return Result<void>();
   }
 
-  void print(const image::ImageSet& images, const std::string& name, const std::string& tag) const {
-    NamedImage image(name, tag, images.top().descriptor());
+  void print(const oci::Descriptor& top, const std::string& name, const std::string& tag) const {
+    NamedImage image(name, tag, top);
     image.input_key = key_;
     image.image_build = build_.metadata.key();
     print_image(image, options_.common.form);
@@ -305,8 +416,12 @@ class BuildRun {
   const Manifests& manifests_;
   const BuildOptions& options_;
   Images& images_;
+  BuildMemory memory_;
   ManifestProvider provider_;
+  std::map<std::size_t, source::GitRequest> requests_;  ///< By the entry of the content.
   std::unique_ptr<plan::Plan> plan_;
+  std::vector<build::FetchedContent> content_;
+  std::shared_ptr<const build::ResolvedImage> base_;
   std::string key_;
   std::optional<source::CommitFacts> commit_;
   std::shared_ptr<const image::ImageSet> result_;

@@ -23,6 +23,7 @@ struct Engine {
   const Clock& clock;
   LocalClients local_clients;
   plan::GitSources git;
+  std::filesystem::path cache_dir{};  ///< "" = nothing is kept between runs.
 
   Engine(registry::Client& r, WorkPool& p, build::Builder& b, const Clock& c, LocalClients l,
          plan::GitSources g)

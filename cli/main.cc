@@ -134,9 +134,9 @@ int run_command(const GlobalOptions& options, const Action& action) {
   plan::GitSources git_sources = [&git](source::GitRequest request, std::size_t) {
     return std::make_shared<source::GitSource>(git, std::move(request));
   };
-  boost::asio::co_spawn(io,
-                        action(Engine(registry, pool, builder, clock, std::move(local_clients),
-                                      std::move(git_sources))),
+  Engine engine(registry, pool, builder, clock, std::move(local_clients), std::move(git_sources));
+  engine.cache_dir = cache_directory(options);
+  boost::asio::co_spawn(io, action(std::move(engine)),
                         boost::asio::bind_cancellation_slot(cancel.slot(), finish));
   io.run();
   git_pool.stop();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 
 import git_server
@@ -174,6 +175,39 @@ def test_a_push_of_several_commits_is_no_force_push(world, server, repository):
         event["reason"] == "Succeeded" and "ContentChanged" in event["note"]
         for event in world.events()))
     assert not any("rewritten" in event["note"] for event in world.events())
+
+
+def test_the_command_with_nothing_new_asks_for_refs_and_does_nothing_else(world, server, repository,
+                                                                        tmp_path):
+    manifest = tmp_path / "site.json"
+    manifest.write_text(json.dumps(git_build(world, server)))
+    log = tmp_path / "git" / "access"
+
+    def build(*more: str) -> tuple[str, str, list[str]]:
+        """Its standard output and error, and what the git server was asked."""
+        before = len(log.read_text().splitlines())
+        done = run(binary("kiln"), "--cache-dir", str(tmp_path / "kiln"), "--progress", "plain",
+                   "build", "-f", str(manifest), "-t", f"oci:{tmp_path}/out", "-t",
+                   world.reference(), *more)
+        return done.stdout, done.stderr, log.read_text().splitlines()[before:]
+
+    first, said, asked = build()
+    assert "nothing is new" not in said
+    again, said, asked_again = build()
+    assert "nothing is new" in said
+    assert again == first
+    assert 0 < len(asked_again) < len(asked)
+
+    shutil.rmtree(tmp_path / "out")
+    gone, said, _ = build()
+    assert "nothing is new" not in said
+    assert gone == first
+
+    repository.commit({**PAGE, "public/index.html": "edited\n"})
+    edited, said, _ = build()
+    assert "nothing is new" not in said
+    assert edited != first
+    assert world.file_in_image(f"{PLACE}/index.html") == "edited\n"
 
 
 def test_the_command_tells_of_a_force_push_too(world, server, repository, tmp_path):
