@@ -57,7 +57,7 @@ Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
     planned.push_back(PlannedLayer{tree, line});
     return planned;
   }
-  auto parts = cut_into_layers(tree);
+  auto parts = cut_into_layers(std::move(*tree));
   if (!parts) return std::move(parts).error();
   for (std::size_t i = 0; i < parts->size(); ++i) {
     auto part = parts->size() == 1

@@ -56,16 +56,16 @@ class Cutter {
   std::uint64_t in_layer_ = 0;
 };
 
-/// Adds `entry` and the directories above it that `whole` has.
-Result<void> add_with_parents(FileTree& part, const FileTree& whole, const Entry& entry) {
+/// Adds `entry` and the directories above it.
+Result<void> add_with_parents(FileTree& part, const FileTree& directories, Entry entry) {
   std::vector<const Entry*> missing;
   for (std::string_view path = layer::parent_of(entry.path); !path.empty();
        path = layer::parent_of(path)) {
     if (part.find(path) != nullptr) break;
-    if (const auto* directory = whole.find(path)) missing.push_back(directory);
+    if (const auto* directory = directories.find(path)) missing.push_back(directory);
   }
   for (auto at = missing.rbegin(); at != missing.rend(); ++at) KILN_TRY(part.add(**at));
-  return part.add(entry);
+  return part.add(std::move(entry));
 }
 
 std::uint64_t target_for(std::uint64_t total) {
@@ -77,27 +77,40 @@ std::uint64_t target_for(std::uint64_t total) {
 
 }  // namespace
 
-Result<std::vector<std::shared_ptr<const FileTree>>> cut_into_layers(
-    std::shared_ptr<const FileTree> tree) {
+Result<std::vector<std::shared_ptr<const FileTree>>> cut_into_layers(FileTree tree) {
   std::uint64_t total = 0;
-  for (const auto& [path, entry] : tree->entries()) total += tar_bytes(entry);
-  if (total < 2 * kLayerBytes) return std::vector{std::move(tree)};
+  std::map<std::string, std::size_t> linked;  // Files that have hard links, and their layers.
+  bool whole = false;
+  for (const auto& [path, entry] : tree.entries()) {
+    total += tar_bytes(entry);
+    if (entry.kind != EntryKind::kHardlink) continue;
+    const auto* file = tree.find(entry.link_target);
+    whole = whole || file == nullptr || file->kind != EntryKind::kFile;  // make_layer says why not.
+    linked.emplace(entry.link_target, 0);
+  }
+  if (whole || total < 2 * kLayerBytes)
+    return std::vector<std::shared_ptr<const FileTree>>{
+        std::make_shared<const FileTree>(std::move(tree))};
 
   Cutter cutter(target_for(total));
   std::vector<std::shared_ptr<FileTree>> parts;
-  std::map<std::string_view, std::size_t> files;  // For the hard links to them.
-  for (const auto& [path, entry] : tree->entries()) {
-    if (entry.kind == EntryKind::kHardlink) continue;
+  FileTree directories;  // Those above an entry come before it.
+  std::vector<Entry> links;
+  while (!tree.empty()) {
+    auto entry = tree.take_first();
+    if (entry.kind == EntryKind::kHardlink) {
+      links.push_back(std::move(entry));
+      continue;
+    }
     const auto number = cutter.layer_for(entry);
     if (number == parts.size()) parts.push_back(std::make_shared<FileTree>());
-    KILN_TRY(add_with_parents(*parts[number], *tree, entry));
-    if (entry.kind == EntryKind::kFile) files.emplace(path, number);
+    if (entry.kind == EntryKind::kDirectory) KILN_TRY(directories.add(entry));
+    if (const auto file = linked.find(entry.path); file != linked.end()) file->second = number;
+    KILN_TRY(add_with_parents(*parts[number], directories, std::move(entry)));
   }
-  for (const auto& [path, entry] : tree->entries()) {
-    if (entry.kind != EntryKind::kHardlink) continue;
-    const auto file = files.find(entry.link_target);
-    if (file == files.end()) return std::vector{std::move(tree)};  // make_layer says why not.
-    KILN_TRY(add_with_parents(*parts[file->second], *tree, entry));
+  for (auto& link : links) {
+    auto& part = *parts[linked.at(link.link_target)];
+    KILN_TRY(add_with_parents(part, directories, std::move(link)));
   }
   return std::vector<std::shared_ptr<const FileTree>>(parts.begin(), parts.end());
 }

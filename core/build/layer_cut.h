@@ -18,8 +18,9 @@ inline constexpr std::size_t kMaxCutLayers = 40;
 /// Where a cut falls depends on paths and sizes near it alone, so an edit changes one layer, and
 /// a new or removed file one or two. Files are not cut. Every tree has the directories above what
 /// is in it, as `tree` has them, and hard links are with their file. The trees together are `tree`:
-/// put on top of each other in any order they give the same.
+/// put on top of each other in any order they give the same. `tree` is taken apart, so that large
+/// ones are not there twice.
 [[nodiscard]] Result<std::vector<std::shared_ptr<const layer::FileTree>>> cut_into_layers(
-    std::shared_ptr<const layer::FileTree> tree);
+    layer::FileTree tree);
 
 }  // namespace kiln::build

@@ -107,6 +107,10 @@ Result<void> FileTree::add(Entry entry) {
   return {};
 }
 
+Entry FileTree::take_first() {
+  return std::move(entries_.extract(entries_.begin()).mapped());
+}
+
 const Entry* FileTree::find(std::string_view path) const {
   const auto found = entries_.find(std::string(path));
   return found == entries_.end() ? nullptr : &found->second;

@@ -29,6 +29,9 @@ class FileTree {
   /// clean_relative_path), a name that begins with ".wh.", a link without target, kSpecial.
   [[nodiscard]] Result<void> add(Entry entry);
 
+  /// Takes the first entry out, whatever is below it. Precondition: there is one.
+  Entry take_first();
+
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }
   const Entry* find(std::string_view path) const;

@@ -1,5 +1,7 @@
 #include "core/source/git_fetch.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 
 #include "core/base/redact.h"
@@ -16,6 +18,8 @@ namespace {
 
 using Kind = GitTreeEntry::Kind;
 
+constexpr std::size_t kManyFiles = 10'000;
+
 std::string shown(const std::string& path) {
   return "\"" + sanitize_server_text(path, 256) + "\"";
 }
@@ -29,6 +33,14 @@ std::vector<Glob> globs(const std::vector<std::string>& patterns) {
 bool matches_any(const std::vector<Glob>& globs, std::string_view path) {
   return std::any_of(globs.begin(), globs.end(),
                      [&](const Glob& glob) { return glob.matches(path); });
+}
+
+/// The lists that were made on the way are as large as the tree; what is left of them lies between
+/// its entries, where the allocator keeps it.
+void give_memory_back() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
 }
 
 layer::Entry entry_of(GitFile file) {
@@ -306,7 +318,9 @@ Task<Result<Content>> GitFetch::content() {
         entry.content = std::move(bytes);
         KILN_TRY(content.tree.add(std::move(entry)));
       }
+      files = {};
     }
+    if (content.tree.size() > kManyFiles) give_memory_back();
     content.identity = identity_of(content.tree);
     content.warnings = self->warnings_;
     content.revision = self->revision_.str();
