@@ -27,7 +27,7 @@ def server(tmp_path, github, world):
     """With a repository of the test's own."""
     if (missing := git_server.missing_program()) is not None:
         pytest.skip(f"there is no {missing}")
-    with git_server.GitServer(tmp_path / "git", github.port) as running:
+    with git_server.GitServer(tmp_path / "git", auth_port=github.port) as running:
         running.repository(f"{world.namespace}.git").commit({"index.html": "hello\n"})
         yield running
 
