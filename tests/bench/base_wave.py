@@ -35,7 +35,7 @@ for folder in ("cluster", "scenarios", "faults", "bench"):
 
 import base_image  # noqa: E402  (found through the lines above)
 from cluster import Cluster  # noqa: E402
-from controller import CLIENTS, Api, Controller, path_of, wait_for  # noqa: E402
+from measuring import CLIENTS, Api, Measured, kiln, path_of, wait_for  # noqa: E402
 from nginx import Nginx  # noqa: E402
 from world import install  # noqa: E402
 
@@ -121,7 +121,7 @@ def statuses(cluster: Cluster, args: argparse.Namespace) -> dict[tuple[str, str]
             for item in api.call("GET", path_of(namespace))["items"]}
 
 
-def send_webhook(controller: Controller, image: str) -> None:
+def send_webhook(controller: Measured, image: str) -> None:
     address = re.search(r"serving what=hooks address=(\S+)", controller.log())[1]
     body, at = json.dumps({"image": image}).encode(), repr(time.time())
     signed = hmac.new(TOKEN.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
@@ -187,8 +187,8 @@ def measure(args: argparse.Namespace, cluster: Cluster, folder: pathlib.Path) ->
         old_base = base_image.push(base, platforms=PLATFORMS, mark="old")
         create(cluster, registry, base, args)
         cluster.kubectl("-n", "wave-0", "create", "secret", "generic", "hooks", f"--from-literal=token={TOKEN}")
-        controller = Controller(cluster, folder, "--concurrent", str(args.concurrent), "--cache-dir",
-                                str(folder / "cache"), "--hooks-addr", "127.0.0.1:0", "--hooks-secret", "wave-0/hooks")
+        controller = kiln(cluster, folder, "--concurrent", str(args.concurrent), "--cache-dir", str(folder / "cache"),
+                          "--hooks-addr", "127.0.0.1:0", "--hooks-secret", "wave-0/hooks")
         first = Count(proxy)
         wait_for("all are built", lambda: controller.metric(
             "kiln_builds_total", reason="Created", result="succeeded") >= args.builds)
