@@ -92,6 +92,14 @@ class GitServer:
         (self.directory / "users").write_text(f"{USER}:{hashed}")
         (self.directory / "params").write_text(self._params())
         (self.directory / "nginx.conf").write_text(self._config())
+        try:
+            self._serve()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _serve(self) -> None:
         self._start("fcgiwrap", "-c", "8", "-s", f"unix:{self.directory}/socket")
         self._start("nginx", "-p", str(self.directory), "-c", str(self.directory / "nginx.conf"))
         deadline = time.monotonic() + 20
@@ -99,7 +107,6 @@ class GitServer:
             if time.monotonic() > deadline:
                 raise AssertionError((self.directory / "log").read_text())
             time.sleep(0.02)
-        return self
 
     def __exit__(self, *_) -> None:
         # As groups: fcgiwrap's first process does not take the others with it.
