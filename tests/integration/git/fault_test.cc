@@ -1,6 +1,5 @@
 // Servers that hang, and connections that break: each ends in time with a clear error, leaves no
 // process and no file behind, and the next fetch is as good as ever.
-#include <algorithm>
 #include <thread>
 
 #include "tests/integration/git/faulty_proxy.h"
@@ -229,21 +228,6 @@ TEST_F(GitFaultTest, ATagThatIsMovedIsFollowed) {
 
   ASSERT_THAT(content, IsOk());
   EXPECT_EQ(content->revision, "v1@sha1:" + commit);
-}
-
-/// Watches until a git program waits for the stopped server, notes what is to be seen of it, and
-/// lets the server go on.
-std::vector<SeenProcess> watch_then_resume(const SessionFolder& sessions, GitHttpServer& server) {
-  const auto deadline = std::chrono::steady_clock::now() + seconds(20);
-  std::vector<SeenProcess> seen;
-  const auto is_transport = [](const SeenProcess& process) {
-    return process.command_line.find("remote-http") != std::string::npos;
-  };
-  while (std::none_of(seen.begin(), seen.end(), is_transport) &&
-         std::chrono::steady_clock::now() < deadline)
-    seen = sessions.processes();
-  server.resume();
-  return seen;
 }
 
 TEST_F(GitFaultTest, NoSecretIsToBeSeenWhileGitRuns) {

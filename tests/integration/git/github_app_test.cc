@@ -125,11 +125,7 @@ TEST_F(GitHubAppTest, NeitherKeyNorTokenIsToBeSeenWhileGitRuns) {
   const SessionFolder sessions;
   server->stop();
   std::vector<SeenProcess> seen;
-  std::thread watcher([&] {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (seen.empty() && std::chrono::steady_clock::now() < deadline) seen = sessions.processes();
-    server->resume();
-  });
+  std::thread watcher([&] { seen = watch_then_resume(sessions, *server); });
 
   const auto content = fetch(request_with());
 

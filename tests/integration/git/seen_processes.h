@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "core/base/file.h"
+#include "tests/integration/git/http_server.h"
 
 namespace kiln::source {
 
@@ -72,5 +74,21 @@ class SessionFolder {
   TempDir folder_ = std::move(*TempDir::create("kiln-git-sessions-"));
   std::string before_;
 };
+
+/// Watches until a git program waits for the stopped server, notes what is to be seen of it, and
+/// lets the server go on.
+inline std::vector<SeenProcess> watch_then_resume(const SessionFolder& sessions,
+                                                  GitHttpServer& server) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  std::vector<SeenProcess> seen;
+  const auto is_transport = [](const SeenProcess& process) {
+    return process.command_line.find("remote-http") != std::string::npos;
+  };
+  while (std::none_of(seen.begin(), seen.end(), is_transport) &&
+         std::chrono::steady_clock::now() < deadline)
+    seen = sessions.processes();
+  server.resume();
+  return seen;
+}
 
 }  // namespace kiln::source
