@@ -8,18 +8,17 @@ given, for nginx's auth_request. Does not imitate: permissions, choosing reposit
 from __future__ import annotations
 
 import base64
-import http.server
 import json
 import pathlib
-import threading
 import time
 
 import certificates
+from json_server import JsonHandler, JsonServer
 
 APP, INSTALLATION = "123", "456"
 
 
-class FakeGitHub:
+class FakeGitHub(JsonServer):
     def __init__(self, folder: pathlib.Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -27,24 +26,11 @@ class FakeGitHub:
         self.key_pem = self.new_key("app")
         certificates.openssl("pkey", "-in", str(folder / "app.pem"), "-pubout", "-out",
                              str(folder / "public.pem"))
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> FakeGitHub:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def port(self) -> int:
-        return self._server.server_address[1]
+        super().__init__(self._handler())
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/api/v3"
+        return f"http://{self.address}/api/v3"
 
     def new_key(self, name: str) -> str:
         """As GitHub gives it: PKCS#1."""
@@ -80,9 +66,7 @@ class FakeGitHub:
     def _handler(self):
         owner = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(JsonHandler):
             def do_GET(self) -> None:
                 given = self.headers.get("Authorization", "")
                 good = [f"x-access-token:{token}" for token in owner.tokens]
@@ -99,17 +83,6 @@ class FakeGitHub:
                 owner.tokens.append(f"ghs_secrettoken{len(owner.tokens)}")
                 ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
                 self.answer(201, {"token": owner.tokens[-1], "expires_at": ends})
-
-            def answer(self, status: int, value: dict, *headers: tuple[str, str]) -> None:
-                body = json.dumps(value).encode()
-                self.send_response(status)
-                for name, text in (("Content-Length", str(len(body))), *headers):
-                    self.send_header(name, text)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_) -> None:
-                pass
 
         return Handler
 

@@ -6,14 +6,13 @@ Source: distribution's token authentication specification. Does not imitate: ref
 from __future__ import annotations
 
 import base64
-import http.server
 import json
 import pathlib
-import threading
 import time
 import urllib.parse
 
 import certificates
+from json_server import JsonHandler, JsonServer
 
 USER = "me"
 SERVICE = "kiln-test"
@@ -22,7 +21,7 @@ ISSUER = "kiln-test-issuer"
 LEEWAY_S = 60
 
 
-class TokenServer:
+class TokenServer(JsonServer):
     """`lifetime_s` is how long a token is good for to the registries, their leeway included."""
 
     def __init__(self, folder: pathlib.Path, password: str, lifetime_s: float = 300) -> None:
@@ -38,20 +37,7 @@ class TokenServer:
                              "-out", str(folder / "cert.pem"))
         der = certificates.openssl("x509", "-in", str(folder / "cert.pem"), "-outform", "DER")
         self._header = {"typ": "JWT", "alg": "RS256", "x5c": [base64.b64encode(der).decode()]}
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> TokenServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def address(self) -> str:
-        return "%s:%d" % self._server.server_address[:2]
+        super().__init__(self._handler())
 
     def registry_settings(self) -> dict:
         """What a registry's configuration needs to send its clients here."""
@@ -78,9 +64,7 @@ class TokenServer:
         owner = self
         wanted = "Basic " + base64.b64encode(f"{USER}:{self.password}".encode()).decode()
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(JsonHandler):
             def do_GET(self) -> None:
                 query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
                 scopes = query.get("scope", [])
@@ -90,17 +74,6 @@ class TokenServer:
                 token = owner.token(scopes)
                 owner.given.append(token)
                 self.answer(200, {"token": token, "expires_in": owner.said_lifetime_s})
-
-            def answer(self, status: int, value: dict) -> None:
-                body = json.dumps(value).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_) -> None:
-                pass
 
         return Handler
 
