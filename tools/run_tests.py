@@ -181,8 +181,7 @@ def environment_of_tests(build: pathlib.Path, with_cluster: bool):
         return
     with Cluster() as cluster:
         cluster.kubectl("apply", "-f", str(ROOT / "crds"))
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
-                        "customresourcedefinition/imagebuilds.kiln.build")
+        cluster.wait_established("imagebuilds.kiln.build")
         yield {**environment, "KUBECONFIG": str(cluster.kubeconfig),
                "KUBECACHEDIR": str(cluster.directory / "kubectl-cache"),
                "KILN_REGISTRY": cluster.registry().address,

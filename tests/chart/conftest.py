@@ -22,6 +22,5 @@ def cluster():
         objects = helm_chart.render("--set", "namespace.create=true")
         helm_chart.apply(cluster, [*helm_chart.of_kind(objects, "Namespace"),
                                    *helm_chart.of_kind(objects, "CustomResourceDefinition")])
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
-                        "customresourcedefinition/imagebuilds.kiln.build")
+        cluster.wait_established("imagebuilds.kiln.build")
         yield cluster

@@ -19,9 +19,7 @@ PLURALS = ("servicemonitors", "prometheusrules")
 def strict_cluster(cluster):
     """With the Prometheus operator's kinds, and what the values take for granted."""
     cluster.kubectl("apply", "-f", str(MONITORING))
-    for plural in PLURALS:
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
-                        f"customresourcedefinition/{plural}.monitoring.coreos.com")
+    cluster.wait_established(*(f"{plural}.monitoring.coreos.com" for plural in PLURALS))
     accounts = [each for values in values_files()
                 for each in of_kind(render("--values", str(values)), "ServiceAccount")]
     apply(cluster, accounts + [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
@@ -142,7 +140,7 @@ def test_install_upgrade_and_uninstall(cluster):
     words = (str(CHART), "--set", "image.repository=registry.example.com/kiln", "--create-namespace")
     notes = of_helm("install", "trial", *words)
     assert "Kiln 0." in notes and "rollout status deployment/trial-controller" in notes
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/imagebuilds.kiln.build")
+    cluster.wait_established("imagebuilds.kiln.build")
     cluster.kubectl("-n", "helm", "apply", "-f", "-", input=IMAGE_BUILD)
 
     # An older API: one column less.

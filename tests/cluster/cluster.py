@@ -246,6 +246,20 @@ class Cluster:
             raise KubectlError(args, run.returncode, run.stderr)
         return run.stdout
 
+    def wait_established(self, *crds: str, deadline_s: float = 30) -> None:
+        """Returns when the API server serves these CustomResourceDefinitions.
+
+        `kubectl wait` fails at once if it comes between the object and its first condition.
+        """
+        waiting, end = list(crds), time.monotonic() + deadline_s
+        while waiting:
+            status = json.loads(self.kubectl("get", "crd", waiting[0], "-o", "json")).get("status", {})
+            held = {each["type"] for each in status.get("conditions") or [] if each["status"] == "True"}
+            if "Established" in held:
+                waiting.pop(0)
+            elif time.monotonic() > end:
+                raise ClusterError(f"{waiting[0]}: not served after {deadline_s:g} s")
+
     def add(self, server):
         """One more component, which `stop` kills before those that were added earlier. Returns it."""
         self._servers[server.name] = server

@@ -92,6 +92,23 @@ class TwoClusters(unittest.TestCase):
     def tearDown(self) -> None:
         self.assertEqual({**self.one.lacks(), **self.two.lacks()}, {})
 
+    def test_a_kind_is_waited_for_until_it_is_served_and_not_longer_than_told(self):
+        def crd(plural: str) -> str:
+            version = {"name": "v1", "served": True, "storage": True,
+                       "schema": {"openAPIV3Schema": {"type": "object"}}}
+            return json.dumps({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                               "metadata": {"name": f"{plural}.example.com"},
+                               "spec": {"group": "example.com", "scope": "Namespaced", "versions": [version],
+                                        "names": {"kind": "Widget", "plural": plural}}})
+
+        self.one.kubectl("create", "-f", "-", input=crd("widgets"))
+        self.one.wait_established("widgets.example.com")
+        self.assertEqual(self.one.kubectl("get", "widgets.example.com", "-o", "name"), "")
+
+        self.one.kubectl("create", "-f", "-", input=crd("of-a-kind-that-is-taken"))
+        with self.assertRaisesRegex(ClusterError, "of-a-kind-that-is-taken.example.com: not served after 0.5 s"):
+            self.one.wait_established("of-a-kind-that-is-taken.example.com", deadline_s=0.5)
+
     def test_both_answer_and_share_nothing(self):
         self.one.kubectl("create", "configmap", "only-in-one")
 

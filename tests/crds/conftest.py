@@ -20,6 +20,5 @@ def cluster():
     """The CRD is served. It was applied as users do it, so its size fits kubectl's annotation."""
     with Cluster(registry=False) as cluster:
         cluster.kubectl("apply", "-f", str(CRD_FILE))
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
-                        "customresourcedefinition/imagebuilds.kiln.build")
+        cluster.wait_established("imagebuilds.kiln.build")
         yield cluster

@@ -125,8 +125,7 @@ class Demo:
                        "of three platforms, and the API server gets the new kind of object.")
         self._shell("tests/cluster/base_image.py $KILN_REGISTRY/library/nginx:1.27")
         self._shell("kubectl apply -f crds/")
-        self._shell("kubectl wait --for=condition=Established crd/imagebuilds.kiln.build --timeout=30s",
-                    quiet=True)
+        self._cluster.wait_established("imagebuilds.kiln.build")
 
     def _start_controller(self) -> None:
         self._tell.chapter("The controller")

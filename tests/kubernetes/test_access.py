@@ -127,8 +127,7 @@ def test_a_crd_that_is_deleted_and_created_again_is_followed(world):
         assert world.controller.ask("health", "/healthz")[0] == 200
     finally:
         world.cluster.kubectl("apply", "-f", str(CRD))
-        world.cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
-                              "customresourcedefinition/imagebuilds.kiln.build")
+        world.cluster.wait_established("imagebuilds.kiln.build")
 
     world.apply(world.config_map("site-content", {"index.html": "again\n"}), world.image_build())
     assert world.wait_ready() == world.registry_digest()

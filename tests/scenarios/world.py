@@ -40,8 +40,7 @@ def run(*words: str, check: bool = True, env: dict | None = None, input: str | N
 def install(cluster: Cluster) -> None:
     """The ImageBuild API, and the rights of deploy/rbac.yaml."""
     cluster.kubectl("apply", "-f", str(ROOT / "crds" / "kiln.build_imagebuilds.yaml"))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s",
-                    "customresourcedefinition/imagebuilds.kiln.build")
+    cluster.wait_established("imagebuilds.kiln.build")
     cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "rbac.yaml"))
 
 
