@@ -8,7 +8,7 @@ import pathlib
 import pytest
 import yaml
 
-from cluster import KubectlError
+from kubectl import KubectlError
 from helm_chart import CHART, NAMESPACE, apply, helm, of_kind, render, the, values_files
 
 MONITORING = pathlib.Path(__file__).resolve().parent / "monitoring_crds.yaml"

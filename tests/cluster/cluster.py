@@ -26,7 +26,6 @@ import pathlib
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,10 +34,10 @@ from typing import Iterable
 import certificates
 import credentials
 import go_tools
+from kubectl import ClusterError, Kubectl
 from server_process import Server, ServerError
 from servers import ISSUER, ApiServer, Etcd, Registry
 
-KUBECTL_DEADLINE_S = 60
 UP_LOCK_DEADLINE_S = 120
 PREFIX = "kiln-cluster-"
 STATE_FILE = "cluster.json"
@@ -59,21 +58,7 @@ _CLUSTER_NAMES = ("DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.de
                   "IP:10.96.0.1")
 
 
-class ClusterError(Exception):
-    """The cluster cannot be made or used as asked; the message says why and what to do."""
-
-
-class KubectlError(ClusterError):
-    """kubectl ended with an error. `stderr` is what it said."""
-
-    def __init__(self, args: Iterable[str], code: int, stderr: str) -> None:
-        super().__init__(f"kubectl {' '.join(_without_secrets(args))}: exit code {code}: "
-                         f"{stderr.strip()}")
-        self.code = code
-        self.stderr = stderr
-
-
-class Cluster:
+class Cluster(Kubectl):
     """etcd, kube-apiserver and a registry, with all their state in one folder of mode 0700.
 
     Components are called "etcd", "kube-apiserver", "registry" and what `add_registry` was told.
@@ -224,41 +209,6 @@ class Cluster:
         return wrong
 
     # What tests do.
-
-    def kubectl(self, *args: str, input: str | None = None,
-                kubeconfig: pathlib.Path | None = None,
-                deadline_s: float = KUBECTL_DEADLINE_S) -> str:
-        """What kubectl printed, as the administrator unless told otherwise.
-
-        Errors: KubectlError if it failed, ClusterError if it did not end in time.
-        """
-        environment = {"PATH": os.defpath, "HOME": str(self.directory),
-                       "KUBECONFIG": str(kubeconfig or self.kubeconfig),
-                       "KUBECACHEDIR": str(self.directory / "kubectl-cache")}
-        try:
-            run = subprocess.run([self.tools["kubectl"], *args], env=environment, text=True,
-                                 input=input, capture_output=True, timeout=deadline_s,
-                                 stdin=subprocess.DEVNULL if input is None else None)
-        except subprocess.TimeoutExpired:
-            raise ClusterError(f"kubectl {' '.join(_without_secrets(args))}: no end after "
-                               f"{deadline_s:g} s") from None
-        if run.returncode != 0:
-            raise KubectlError(args, run.returncode, run.stderr)
-        return run.stdout
-
-    def wait_established(self, *crds: str, deadline_s: float = 30) -> None:
-        """Returns when the API server serves these CustomResourceDefinitions.
-
-        `kubectl wait` fails at once if it comes between the object and its first condition.
-        """
-        waiting, end = list(crds), time.monotonic() + deadline_s
-        while waiting:
-            status = json.loads(self.kubectl("get", "crd", waiting[0], "-o", "json")).get("status", {})
-            held = {each["type"] for each in status.get("conditions") or [] if each["status"] == "True"}
-            if "Established" in held:
-                waiting.pop(0)
-            elif time.monotonic() > end:
-                raise ClusterError(f"{waiting[0]}: not served after {deadline_s:g} s")
 
     def add(self, server):
         """One more component, which `stop` kills before those that were added earlier. Returns it."""
@@ -415,15 +365,6 @@ def _ready_or_start(server: Server) -> None:
             raise
         server.port = 0
         server.start()
-
-
-def _without_secrets(args: Iterable[str]) -> list[str]:
-    shown, hide = [], False
-    for arg in args:
-        secret = re.match(r"--[a-z-]*(password|token|literal)[a-z-]*(=?)", arg)
-        shown.append("***" if hide else f"{secret[0]}***" if secret and secret[2] else arg)
-        hide = bool(secret) and not secret[2]
-    return shown
 
 
 def _hold(directory: pathlib.Path):

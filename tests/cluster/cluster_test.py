@@ -30,7 +30,8 @@ sys.path.insert(0, str(HERE))
 import base_image  # noqa: E402
 import go_tools  # noqa: E402
 import server_process  # noqa: E402
-from cluster import PREFIX, Cluster, ClusterError, KubectlError  # noqa: E402
+from cluster import PREFIX, Cluster, ClusterError  # noqa: E402
+from kubectl import KubectlError  # noqa: E402
 from server_process import ServerError  # noqa: E402
 
 COMMAND_DEADLINE_S = 120

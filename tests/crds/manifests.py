@@ -8,7 +8,8 @@ import re
 
 import yaml
 
-from cluster import Cluster, KubectlError
+from cluster import Cluster
+from kubectl import KubectlError
 
 HERE = pathlib.Path(__file__).resolve().parent
 NAME = "site"

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from cluster import KubectlError
+from kubectl import KubectlError
 from manifests import MINIMAL, NAME, manifest
 
 CRD = "customresourcedefinition/imagebuilds.kiln.build"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from cluster import KubectlError
+from kubectl import KubectlError
 from control_plane import MountedCredentials, loose_schema
 from metrics import metric
 from replicas import SYSTEM

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster import KubectlError
+from kubectl import KubectlError
 
 PAGE = {"index.html": "one\n"}
 FINALIZER = "kiln.build/pushed-tags"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import go_tools
-from cluster import KubectlError
+from kubectl import KubectlError
 from fault_proxy import Fault, FaultProxy
 from world import ROOT, Controller, World, run
 

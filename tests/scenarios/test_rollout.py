@@ -11,7 +11,7 @@ import re
 import pytest
 import yaml
 
-from cluster import KubectlError
+from kubectl import KubectlError
 from world import ROOT, Controller, World
 
 PAGE = {"index.html": "<h1>hello</h1>\n"}

@@ -13,7 +13,8 @@ import urllib.error
 import urllib.request
 
 import base_image
-from cluster import Cluster, KubectlError
+from cluster import Cluster
+from kubectl import KubectlError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEADLINE_S = 60
