@@ -41,11 +41,11 @@ bool BuildPass::destination_is_new() const {
 
 Result<Next> BuildPass::stop_if_contested() {
   const auto holder = ports_.view.tag_holder(*build_);
-  if (holder.empty()) return Next::kContinue;
+  if (!holder) return Next::kContinue;
   // It puts images of its own there. Whoever gets the tag back need not wonder whose those are.
-  std::erase(status_.tags, std::string(output().tag()));
+  std::erase(status_.tags, std::string(holder->tag.tag()));
   return halt("TagContested",
-              "the ImageBuild " + holder + " pushes to " + build_->spec.output.image +
+              "the ImageBuild " + holder->name + " pushes to " + holder->tag.str() +
                   " already; choose another tag, or delete that one",
               false, false);
 }

@@ -31,14 +31,17 @@ std::string git_term(const std::string& repository) {
   return "git " + repository;
 }
 
-/// Two spellings of one tag are one. "" for what is no reference.
-std::string output_of(const api::ImageBuild& build) {
-  const auto reference = oci::Reference::parse(build.spec.output.image);
-  return reference ? reference->str() : "";
+/// The tags that every build of it moves. Two spellings of one tag are one.
+std::vector<oci::Reference> outputs_of(const api::ImageBuild& build) {
+  std::vector<oci::Reference> outputs;
+  const auto image = oci::Reference::parse(build.spec.output.image);
+  if (!image) return outputs;
+  for (const auto& tag : plan::fixed_tags(build)) outputs.push_back(image->with_tag(tag));
+  return outputs;
 }
 
-std::string output_term(const std::string& space, const std::string& output) {
-  return "output " + space + " " + output;
+std::string output_term(const std::string& space, const oci::Reference& output) {
+  return "output " + space + " " + output.str();
 }
 
 std::string repository_term(const oci::Repository& repository) {
@@ -66,7 +69,7 @@ std::vector<std::string> credentials_of(const api::ImageBuild& build) {
 
 std::vector<std::string> terms_of(const api::ImageBuild& build) {
   std::vector<std::string> terms;
-  if (const auto output = output_of(build); !output.empty())
+  for (const auto& output : outputs_of(build))
     terms.push_back(output_term(build.metadata.namespace_, output));
   if (const auto place = oci::Reference::parse(build.spec.output.image))
     terms.push_back(repository_term(place->repository()));
@@ -199,10 +202,10 @@ void ClusterView::wrote(const kube::Object& object) {
 
 void ClusterView::wake_others(const KeptImageBuild& gone) {
   const auto build = read(gone);
-  const auto output = build ? output_of(*build) : "";
-  if (output.empty()) return;
-  for (const auto& key : store_.with_term(output_term(gone.meta.namespace_, output)))
-    if (key.name != gone.meta.name) queue_.add(key, Priority::kNormal);
+  if (!build) return;
+  for (const auto& output : outputs_of(*build))
+    for (const auto& key : store_.with_term(output_term(gone.meta.namespace_, output)))
+      if (key.name != gone.meta.name) queue_.add(key, Priority::kNormal);
 }
 
 ReadyCounts ClusterView::count_ready() const {
@@ -216,16 +219,17 @@ ReadyCounts ClusterView::count_ready() const {
   return counts;
 }
 
-std::string ClusterView::tag_holder(const api::ImageBuild& build) const {
+std::optional<TagHolder> ClusterView::tag_holder(const api::ImageBuild& build) const {
   const kube::ObjectKey own(build.metadata.namespace_, build.metadata.name);
   const auto self = store_.find(own);
-  if (!self) return "";
-  for (const auto& key : store_.with_term(output_term(own.namespace_, output_of(build)))) {
-    const auto other = store_.find(key);
-    if (key != own && other && !other->meta.is_deleting() && is_older(other->meta, self->meta))
-      return key.name;
-  }
-  return "";
+  if (!self) return std::nullopt;
+  for (const auto& output : outputs_of(build))
+    for (const auto& key : store_.with_term(output_term(own.namespace_, output))) {
+      const auto other = store_.find(key);
+      if (key != own && other && !other->meta.is_deleting() && is_older(other->meta, self->meta))
+        return TagHolder{key.name, output};
+    }
+  return std::nullopt;
 }
 
 bool ClusterView::is_claimed(const oci::Reference& tag, const kube::ObjectKey& owner) const {

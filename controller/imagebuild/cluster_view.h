@@ -43,6 +43,12 @@ struct KeptImageBuild {
       : packed(std::move(text)), meta(std::move(m)) {}
 };
 
+/// Who moves a tag, by name in its namespace.
+struct TagHolder {
+  std::string name;
+  oci::Reference tag;
+};
+
 /// How many ImageBuilds have which status of the condition Ready; none yet is unknown.
 struct ReadyCounts {
   std::size_t ready = 0;
@@ -68,8 +74,9 @@ class ClusterView final : public runtime::WatchHandler {
   void wrote(const kube::Object& object);
   ReadyCounts count_ready() const;
   std::size_t unreadable() const { return unreadable_; }  ///< How often one could not be read.
-  /// The older one of the namespace's other ImageBuilds with the same output tag; "" = none.
-  std::string tag_holder(const api::ImageBuild& build) const;
+  /// An older one of the namespace's other ImageBuilds that moves one of the tags that every build
+  /// of this one moves.
+  std::optional<TagHolder> tag_holder(const api::ImageBuild& build) const;
 
   /// Does an ImageBuild but `owner`, of whatever namespace, have or want this tag?
   bool is_claimed(const oci::Reference& tag, const kube::ObjectKey& owner) const;

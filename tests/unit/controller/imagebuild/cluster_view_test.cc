@@ -32,6 +32,7 @@ struct Shape {
   std::string created = "2026-01-01T00:00:00Z";
   std::string extra{};  ///< More metadata, beginning with a comma.
   std::string output = "r.io/team/site:1";
+  std::string tags{};  ///< More of them, in quotation marks and with commas.
 };
 
 kube::Object build(const Shape& shape) {
@@ -42,7 +43,7 @@ kube::Object build(const Shape& shape) {
       shape.extra +
       R"(},"spec":{"base":{"image":"scratch"},"content":[{"configMap":{"name":"pages"},"path":"/srv"}],)"
       R"("output":{"image":")" +
-      shape.output + R"("}}})");
+      shape.output + R"(","tags":[)" + shape.tags + "]}}}");
 }
 
 kube::Object config_map(const std::string& name, int version) {
@@ -52,6 +53,12 @@ kube::Object config_map(const std::string& name, int version) {
 
 class View : public ::testing::Test {
  protected:
+  /// Who has a tag that this one would move.
+  std::string holder_for(const std::string& name) const {
+    const auto holder = view_.tag_holder(*view_.find({"web", name})->build);
+    return holder ? holder->name : "none";
+  }
+
   Keys keys_;
   ClusterView view_{keys_};
   ContentWatch pages_{"ConfigMap", view_};
@@ -134,15 +141,35 @@ TEST_F(View, StartsWhenAConfigMapGoes) {
 TEST_F(View, GivesATagToTheOlderOfTwo) {
   view_.applied(build({.name = "young", .created = "2026-02-01T00:00:00Z"}), Origin::kChange);
   view_.applied(build({.name = "old"}), Origin::kChange);
-  EXPECT_EQ(view_.tag_holder(*view_.find({"web", "young"})->build), "old");
-  EXPECT_EQ(view_.tag_holder(*view_.find({"web", "old"})->build), "");
+  EXPECT_EQ(holder_for("young"), "old");
+  EXPECT_EQ(holder_for("old"), "none");
+}
+
+TEST_F(View, GivesMoreTagsToTheOlderOfTwoToo) {
+  view_.applied(build({.name = "old", .tags = R"("stable","${date}")"}), Origin::kChange);
+  view_.applied(build({.name = "young",
+                       .created = "2026-02-01T00:00:00Z",
+                       .output = "r.io/team/site:2",
+                       .tags = R"("next","stable")"}),
+                Origin::kChange);
+  view_.applied(build({.name = "other",
+                       .created = "2026-03-01T00:00:00Z",
+                       .output = "r.io/team/site:3",
+                       .tags = R"("${date}")"}),
+                Origin::kChange);
+  EXPECT_EQ(holder_for("young"), "old");
+  EXPECT_EQ(holder_for("other"), "none");
+
+  keys_.take();
+  view_.deleted({"web", "old"});
+  EXPECT_EQ(keys_.take(), Names{"young"});
 }
 
 TEST_F(View, SeesThroughSpellingsOfOneTag) {
   view_.applied(build({.name = "a", .output = "docker.io/team/site"}), Origin::kChange);
   view_.applied(build({.name = "b", .output = "index.docker.io/team/site:latest"}),
                 Origin::kChange);
-  EXPECT_EQ(view_.tag_holder(*view_.find({"web", "b"})->build), "a");
+  EXPECT_EQ(holder_for("b"), "a");
 }
 
 TEST_F(View, WakesWhoWaitedForATagWhenItsHolderGoes) {

@@ -11,10 +11,12 @@ class Tags : public Reconcile {
   const Json enforced_ = {{"output", {{"enforceTag", true}}}};
 
   /// Another one, older by its name, pushes to the same tag from now on.
-  void come_to_the_tag(const std::string& name) {
+  void come_to_the_tag(
+      const std::string& name, const std::function<void(Json& spec)>& edit = [](Json&) {}) {
     auto other = *kube_.find_json(kImageBuilds, key_);
     other["metadata"]["name"] = name;
     other["metadata"]["uid"] = name;
+    edit(other["spec"]);
     view_.applied(*kube::Object::parse(dump_json(other)), runtime::Origin::kChange);
   }
 
@@ -59,6 +61,20 @@ TEST_F(Tags, ThatAnOlderImageBuildTakesDuringABuildAreLeftToIt) {
 
   EXPECT_EQ(tag(), "");
   EXPECT_EQ(condition("Ready"), "False TagContested");
+}
+
+TEST_F(Tags, ThatAnOlderImageBuildHasAmongOthersAreNamed) {
+  put_build({{"output", {{"image", "r.test/team/site:latest"}, {"tags", {"stable"}}}}});
+  come_to_the_tag("older", [](Json& spec) {
+    spec["output"] = {{"image", "r.test/team/site:next"}, {"tags", {"stable"}}};
+  });
+
+  reconcile();
+
+  EXPECT_EQ(condition("Ready"), "False TagContested");
+  EXPECT_NE(message().find("ImageBuild older pushes to r.test/team/site:stable already"),
+            std::string::npos)
+      << message();
 }
 
 TEST_F(Tags, EnforcedArePutBackWithAWarningThatNamesBothDigests) {
