@@ -41,7 +41,7 @@ struct Series {
   int written_count = 0;  ///< 0: not created yet.
   bool queued = false;
   SteadyTime last_seen{};
-  SteadyTime last_written{};
+  SteadyTime last_tried{};
 
   Series() = default;  // Not an aggregate: may travel through co_await.
 };
@@ -97,6 +97,12 @@ Json event_json(const Series& series, const std::string& id,
   return event;
 }
 
+/// Whether an Event may have been written all the same: no answer came. Its name is fixed, so it
+/// can be sent again.
+bool may_be_there(const Error& error) {
+  return error.code == Errc::kUnavailable || error.code == Errc::kTimeout;
+}
+
 /// Tokens of one object: `burst` at first, one more each `refill`.
 struct Allowance {
   double tokens = 0;
@@ -133,6 +139,7 @@ struct EventRecorder::Impl {
   bool may_send(const ObjectReference& object, SteadyTime now);
   void enqueue(const std::string& id, Series& series);
   void add_repeat(const std::string& id, Series& series);
+  SteadyTime due(const Series& one) const;
   std::optional<SteadyTime> enqueue_due(SteadyTime now);
   Task<void> send(std::string id);
   Task<Result<void>> create(std::string id, Series series);
@@ -180,17 +187,28 @@ void EventRecorder::Impl::add_repeat(const std::string& id, Series& one) {
   ++one.count;
   one.last = clock.now();
   one.last_seen = clock.steady_now();
-  // Not written at once each time: a busy series would be as bad as many Events.
-  if (one.last_seen - one.last_written >= options.series_refresh) enqueue(id, one);
+  if (one.last_seen >= due(one)) enqueue(id, one);
   news.cancel();
 }
 
-/// Enqueues the series whose latest count may be written now; answers when the next one may.
+/// When it may be written again. Not at once each time: a busy series would be as bad as many
+/// Events.
+SteadyTime EventRecorder::Impl::due(const Series& one) const {
+  return one.last_tried + (one.written_count == 0 ? options.resend : options.series_refresh);
+}
+
+/// Enqueues the series whose latest count may be written now, or again where no answer came;
+/// answers when the next one may.
 std::optional<SteadyTime> EventRecorder::Impl::enqueue_due(SteadyTime now) {
+  dropped += std::erase_if(series, [&](const auto& each) {
+    const auto& one = each.second;
+    return !one.queued && one.written_count == 0 && now - one.last_seen > options.series_window;
+  });
   std::optional<SteadyTime> next;
   for (auto& [id, one] : series) {
-    if (one.queued || one.written_count == 0 || one.written_count == one.count) continue;
-    const auto due = one.last_written + options.series_refresh;
+    if (queue.size() >= options.queue_limit) break;  // The rest after these.
+    if (one.queued || one.written_count == one.count) continue;
+    const auto due = this->due(one);
     if (due <= now)
       enqueue(id, one);
     else if (!next || due < *next)
@@ -202,9 +220,11 @@ std::optional<SteadyTime> EventRecorder::Impl::enqueue_due(SteadyTime now) {
 Task<Result<void>> EventRecorder::Impl::create(std::string id, Series one) {
   auto json = dump_json(event_json(one, id, options));
   const auto created = co_await client.create(kube::kEvents, event_namespace(one), std::move(json));
+  if (!created.has_error()) co_return Result<void>();
+  if (created.error().code != Errc::kConflict) co_return created.error();
   // It is there already: an answer was lost on the way.
-  if (created.has_error() && created.error().code != Errc::kConflict) co_return created.error();
-  co_return Result<void>();
+  if (one.count == 1) co_return Result<void>();
+  co_return co_await write_series(std::move(id), std::move(one));
 }
 
 Task<Result<void>> EventRecorder::Impl::write_series(std::string id, Series one) {
@@ -228,17 +248,20 @@ Task<void> EventRecorder::Impl::send(std::string id) {
   const auto sent = co_await std::move(writing);
   const auto after = series.find(id);
   if (sent.has_error()) {
-    ++dropped;
+    if (!may_be_there(sent.error())) ++dropped;
     log::debug(
         "event could not be sent",
         {{"object", one.regarding.name}, {"reason", one.reason}, {"error", sent.error().message}});
-    // E.g. expired on the server: the next time makes a new one.
-    if (after != series.end()) series.erase(after);
+    if (after == series.end()) co_return;
+    if (may_be_there(sent.error()))
+      after->second.last_tried = clock.steady_now();
+    else
+      series.erase(after);  // E.g. expired on the server: the next time makes a new one.
     co_return;
   }
   if (after == series.end()) co_return;
   after->second.written_count = one.count;
-  after->second.last_written = clock.steady_now();
+  after->second.last_tried = clock.steady_now();
 }
 
 EventRecorder::EventRecorder(kube::Client& client, const Executor& executor, const Clock& clock,

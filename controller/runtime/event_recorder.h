@@ -41,7 +41,8 @@ class EventSink {
 /// Sends Events (events.k8s.io/v1). The same (object, type, reason, action, note) again within
 /// `series_window` raises `series.count` of the first instead of making another; of one object at
 /// most `burst` at once and then one per `refill` are sent, others are counted as dropped. The
-/// queue is bounded; the newest is dropped when it is full.
+/// queue is bounded; the newest is dropped when it is full. Where no answer came it is sent again
+/// under the same name, and "already exists" is success.
 ///
 /// Threads: one executor. Lifetime: client and clock outlive it, it outlives run().
 class EventRecorder final : public EventSink {
@@ -53,6 +54,7 @@ class EventRecorder final : public EventSink {
     std::size_t memory_limit = 4096;  ///< Series and rate limits remembered.
     std::chrono::seconds series_window{360};
     std::chrono::seconds series_refresh{30};  ///< A series is written at most this often.
+    std::chrono::seconds resend{5};           ///< Until it is sent again after no answer came.
     int burst = 25;
     std::chrono::seconds refill{300};
     Options() = default;

@@ -41,7 +41,7 @@ from servers import ISSUER, ApiServer, Etcd, Registry
 UP_LOCK_DEADLINE_S = 120
 PREFIX = "kiln-cluster-"
 STATE_FILE = "cluster.json"
-# Who wrote ImageBuilds and leases, and what: all that tests ask for so far.
+# Who wrote ImageBuilds, leases and Events, and what: all that tests ask for so far.
 _AUDIT_POLICY = """\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -50,7 +50,7 @@ omitManagedFields: true
 rules:
 - level: Request
   verbs: [create, update, patch, delete]
-  resources: [{group: kiln.build}, {group: coordination.k8s.io}]
+  resources: [{group: kiln.build}, {group: coordination.k8s.io}, {group: events.k8s.io}]
 - level: None
 """
 _LOCAL_NAMES = ("DNS:localhost", "IP:127.0.0.1")
@@ -249,7 +249,7 @@ class Cluster(Kubectl):
         self.apiserver.start()
 
     def audit_events(self) -> list[dict]:
-        """Writes of ImageBuilds and leases, oldest first, as audit.k8s.io/v1 has them.
+        """Writes of ImageBuilds, leases and Events, oldest first, as audit.k8s.io/v1 has them.
 
         A write is in here before it is answered.
         """

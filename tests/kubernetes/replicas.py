@@ -103,10 +103,12 @@ class Write:
 
     def __init__(self, event: dict) -> None:
         self.user = event["user"]["username"]
+        self.verb = event["verb"]
         self.resource = event["objectRef"]["resource"]
         self.namespace = event["objectRef"].get("namespace", "")
         self.subresource = event["objectRef"].get("subresource", "")
         self.body = event.get("requestObject", {})
+        self.name = event["objectRef"].get("name") or self.body.get("metadata", {}).get("name", "")
         self.code = event["responseStatus"]["code"]
         self.began = _time(event["requestReceivedTimestamp"])
         self.ended = _time(event["stageTimestamp"])

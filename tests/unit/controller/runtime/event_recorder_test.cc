@@ -149,6 +149,41 @@ TEST_F(EventRecorderTest, TakesAnEventThatIsThereAlreadyForSent) {
   EXPECT_EQ(recorder().dropped(), 0U);
 }
 
+TEST_F(EventRecorderTest, SendsAgainUnderTheSameNameWhatWasNotAnswered) {
+  options_.resend = 0s;
+  kube_.fail_next("create", Error(Errc::kUnavailable, "closed the connection without an answer"));
+  record("pushed");
+  Background run(io_, recorder().run());
+  EXPECT_TRUE(run_until(io_, [&] { return kube_.count(kEvents) == 1; }));
+  EXPECT_EQ(sent(1), sent(0));
+  EXPECT_EQ(recorder().dropped(), 0U);
+  run.cancel();
+}
+
+TEST_F(EventRecorderTest, TellsTheCountToAnEventThatIsThereAlready) {
+  kube_.fail_next("create", Error(Errc::kTimeout, "no answer"));
+  record("pushed");
+  flush();
+  kube_.put(kEvents, dump_json(sent(0)));  // It took place, only the answer did not come.
+  clock_.advance(5s);
+  record("pushed");
+  flush();
+  EXPECT_EQ(kube_.count(kEvents), 1U);
+  EXPECT_EQ(sent(0, "patch")["series"]["count"], 2);
+  EXPECT_EQ(recorder().dropped(), 0U);
+}
+
+TEST_F(EventRecorderTest, GivesUpWhatIsNeverAnswered) {
+  kube_.fail_when([](const fakes::KubeCall&) { return Error(Errc::kUnavailable, "down"); });
+  record("pushed");
+  flush();
+  clock_.advance(7min);
+  Background run(io_, recorder().run());
+  EXPECT_TRUE(run_until(io_, [&] { return recorder().dropped() == 1; }));
+  EXPECT_EQ(kube_.calls_of("create").size(), 1U);
+  run.cancel();
+}
+
 TEST_F(EventRecorderTest, DropsWhatCannotBeSent) {
   kube_.fail_next("create", Error(Errc::kDenied, "forbidden"));
   record("pushed");
