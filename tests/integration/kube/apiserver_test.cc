@@ -1,74 +1,28 @@
-// A real API server: the one $KUBECONFIG names (tests/cluster/cluster.py up). Skips without it.
-#include <gtest/gtest.h>
-#include <unistd.h>
-
+// Client, watcher and event recorder against a real API server.
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
 #include <map>
 
-#include "controller/kube/http_client.h"
 #include "controller/runtime/event_recorder.h"
 #include "controller/runtime/watcher.h"
 #include "core/base/json.h"
-#include "core/http/beast/client.h"
-#include "tests/support/matchers.h"
-#include "tests/support/run_task.h"
+#include "tests/integration/kube/api_server.h"
 
 namespace kiln {
 namespace {
 
 using namespace std::chrono_literals;
+using kiln::testing::ApiServer;
 using kiln::testing::FailsWith;
 using kiln::testing::IsOk;
-using kiln::testing::run_task;
 using kube::kConfigMaps;
 using kube::kEvents;
 using kube::kNamespaces;
 
 using kube::ObjectKey;
 using kube::Precondition;
-
-class ApiServer : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!kube::process_environment("KUBECONFIG"))
-      GTEST_SKIP() << "KUBECONFIG is not set; start a cluster: "
-                      "eval \"$(tests/cluster/cluster.py up)\"";
-    auto config = kube::find_config(kube::process_environment, "", "");
-    ASSERT_THAT(config, IsOk());
-    http_ = http::make_client(io_.get_executor(), http::ClientOptions());
-    client_ = kube::make_http_client(*http_, std::move(*config), clock_, kube::HttpClientOptions());
-    static int number = 0;
-    namespace_ = "kiln-test-" + std::to_string(getpid()) + "-" + std::to_string(++number);
-    ASSERT_THAT(run(client_->create(kNamespaces, "", object(namespace_))), IsOk());
-  }
-  void TearDown() override {
-    if (!client_) return;
-    EXPECT_THAT(run(client_->remove(kNamespaces, ObjectKey("", namespace_), Precondition())),
-                IsOk());
-  }
-
-  template <class T>
-  Result<T> run(Task<Result<T>> task) {
-    return run_task(io_, std::move(task));
-  }
-  static std::string object(const std::string& name, const std::string& text = "1") {
-    return R"({"metadata":{"name":")" + name + R"("},"data":{"text":")" + text + "\"}}";
-  }
-  ObjectKey key(const std::string& name) const { return ObjectKey(namespace_, name); }
-  Result<kube::Object> create(const std::string& name) {
-    return run(client_->create(kConfigMaps, namespace_, object(name)));
-  }
-
-  boost::asio::io_context io_;
-  SystemClock clock_;
-  std::unique_ptr<http::Client> http_;
-  std::unique_ptr<kube::Client> client_;
-  std::string namespace_;
-};
 
 TEST_F(ApiServer, ReadsWritesAndDeletes) {
   const auto created = create("site");
