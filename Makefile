@@ -68,6 +68,12 @@ e2e: ## A Kubernetes node that runs Kiln as pods: sites, outages, upgrades. Root
 	@$(MAKE) --no-print-directory image chart
 	@$(PYTHON) tests/e2e/run.py
 
+.PHONY: instructions
+instructions: ## Counts the instructions of small builds and compares with what is recorded (valgrind)
+	@tools/setup.sh build test
+	@$(MAKE) --no-print-directory build
+	@tests/instructions/instructions.py
+
 .PHONY: dev
 dev: ## Everything incl. tests, quick to compile: build/dev
 	@tools/setup.sh build test

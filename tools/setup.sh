@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes sure that this machine has what a group of targets needs: setup.sh GROUP…
 #
-# Groups: build, image, chart, test, demo, e2e, lint, fuzz. On Debian 12 missing packages are installed with apt-get if we are
+# Groups: build, image, chart, test, demo, e2e, bench, lint, fuzz. On Debian 12 missing packages are installed with apt-get if we are
 # root; otherwise the one line to run is printed and the exit code is 1. Nothing is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,16 +15,20 @@ image=(python3 apt dpkg binutils ca-certificates)
 chart=(python3)  # And Go, which builds helm once.
 demo=(python3 openssl)
 # nginx, fcgiwrap, tinyproxy and sshd serve git to tests/integration/git; nginx, docker-registry (2.8) and iproute2 are
-# for tests/faults; prometheus (and its promtool) is for tests/chart. The last line is for tests/compare,
+# for tests/faults; prometheus (and its promtool) is for tests/chart; valgrind
+# is for tests/instructions; time, pigz and zstd are for tests/bench. The last line is for tests/compare,
 # 280 MB of disk. Tests start servers of their own, so no service is started after its installation.
 test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml
   python3-prometheus-client skopeo umoci jq
   qemu-user faketime nginx-light fcgiwrap tinyproxy-bin openssh-server openssh-client docker-registry iproute2 curl
   prometheus
+  valgrind time pigz zstd
   docker.io buildah libarchive-tools)
 # What a Kubernetes node takes beside Go programs, a web server for its pods, and one for git.
 e2e=(python3 openssl python3-pytest python3-yaml runc containernetworking-plugins iptables iproute2 curl
   nginx-light fcgiwrap)
+# runc is for BuildKit's worker.
+bench=(python3 openssl git nginx-light fcgiwrap curl time pigz zstd runc)
 lint=(python3 clang-format-16 clang-tidy-16)
 fuzz=(python3 clang-16 libclang-rt-16-dev)
 
@@ -38,12 +42,13 @@ for group in "$@"; do
     demo) wanted+=("${demo[@]}") needs_go=yes ;;
     test) wanted+=("${test[@]}") needs_go=yes ;;
     e2e) wanted+=("${e2e[@]}") needs_go=yes ;;
+    bench) wanted+=("${bench[@]}") needs_go=yes ;;
     lint) wanted+=("${lint[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
-    *) echo "setup: there is no group '$group'; there are build, image, chart, test, demo, e2e, lint and fuzz" >&2; exit 2 ;;
+    *) echo "setup: there is no group '$group'; there are build, image, chart, test, demo, e2e, bench, lint and fuzz" >&2; exit 2 ;;
   esac
 done
-[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, image, chart, test, demo, e2e, lint, fuzz)" >&2; exit 2; }
+[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, image, chart, test, demo, e2e, bench, lint, fuzz)" >&2; exit 2; }
 
 # Prints the packages of `wanted` that are not installed.
 missing() {
