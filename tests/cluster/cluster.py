@@ -3,6 +3,8 @@
 
     eval "$(cluster.py up)"     starts a cluster, or finds the running one, and sets the shell up
     cluster.py status           tells what runs; exit code 0 if all of it is ready
+    cluster.py add-registry --user NAME:PASSWORD
+                                one more registry, for this user alone; prints its address
     cluster.py down             stops what `up` started, and nothing else
 
 There is no node: objects are stored, validated, authorised and watched, but no pod runs and no
@@ -430,6 +432,18 @@ def status(directory: pathlib.Path) -> int:
     return 1 if wrong else 0
 
 
+def add_registry(directory: pathlib.Path, user: str) -> int:
+    name, colon, password = user.partition(":")
+    if not (name and colon and password):
+        raise ClusterError("say who may use the registry: --user NAME:PASSWORD")
+    with _command_lock(directory):
+        cluster = Cluster.attach(directory)
+        taken = {server.name for server in cluster.components}
+        free = next(f"registry-{n}" for n in range(2, len(taken) + 3) if f"registry-{n}" not in taken)
+        print(cluster.add_registry(free, users={name: password}).address)
+        return 0
+
+
 def _command_lock(directory: pathlib.Path):
     directory.parent.mkdir(parents=True, exist_ok=True)
     return go_tools.locked(directory.parent / f".{directory.name}.lock",
@@ -438,13 +452,15 @@ def _command_lock(directory: pathlib.Path):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="A Kubernetes API server and a registry.")
-    parser.add_argument("command", choices=("up", "down", "status"))
+    parser.add_argument("command", choices=("up", "down", "status", "add-registry"))
     parser.add_argument("--dir", type=pathlib.Path, default=go_tools.cache_dir() / "cluster",
                         help="where its state is (default: %(default)s)")
+    parser.add_argument("--user", default="", metavar="NAME:PASSWORD", help="who may use the registry of add-registry")
     args = parser.parse_args()
-    command = {"up": up, "down": down, "status": status}[args.command]
+    commands = {"up": up, "down": down, "status": status,
+                "add-registry": lambda directory: add_registry(directory, args.user)}
     try:
-        return command(args.dir.absolute())
+        return commands[args.command](args.dir.absolute())
     except (ClusterError, ServerError, certificates.CertificateError, go_tools.ToolError,
             OSError) as error:
         go_tools.say(f"cluster: {error}")

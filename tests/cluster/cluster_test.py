@@ -265,6 +265,19 @@ class Lifetime(unittest.TestCase):
         self.assertIn("etcd: it is dead", again.stderr)
         self.assertEqual(len(processes_naming(str(self.folder))), 3)
 
+    def test_a_registry_that_is_added_lets_in_its_user_alone_and_ends_with_the_rest(self):
+        self.addCleanup(self.command, "down")
+        self.command("up")
+
+        first, second = (self.command("add-registry", "--user", "ann:secret").stdout.strip() for _ in range(2))
+        self.assertNotEqual(first, second)
+        with self.assertRaisesRegex(base_image.PushError, "401"):
+            base_image.push(f"{first}/team/base:1", auth=("ann", "wrong"))
+        base_image.push(f"{first}/team/base:1", auth=("ann", "secret"))
+        self.assertIn("--user NAME:PASSWORD", self.command("add-registry").stderr)
+        self.command("down")
+        self.assertEqual(processes_naming(str(self.folder)), [])
+
     def test_down_spares_a_process_that_only_has_the_pid(self):
         bystander = subprocess.Popen(["sleep", "60"])
         self.addCleanup(bystander.wait)
