@@ -1,4 +1,4 @@
-"""The pages about the command, taken apart: tables of flags, links, examples with what they print."""
+"""Pages taken apart: commands with what they print, tables of flags, links."""
 
 from __future__ import annotations
 
@@ -10,28 +10,66 @@ DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 INDEX = DOCS / "command.md"
 PAGES = {path.stem: path for path in sorted((DOCS / "command").glob("*.md"))}
 CRANE = DOCS / "crane-users.md"
-NOT_RUN = "<!-- not run: "
+README = DOCS.parent / "README.md"
+TUTORIAL = DOCS / "tutorial.md"
+INSTALL = DOCS / "install.md"
+# Their commands are for a cluster where an ImageBuild `site` is ready in the namespace `web`.
+WITH_A_SITE = [DOCS / f"{name}.md" for name in ("git", "gitops", "imagebuild", "operations", "troubleshooting", "webhooks")]
+# All whose commands are run, see test_command_docs.py and test_cluster_docs.py.
+RUN = [INDEX, *PAGES.values(), README, TUTORIAL, INSTALL, *WITH_A_SITE]
+_COMMENT = re.compile(r'<!-- (?:not run: (?:lines with (?P<lines>"[^"]+"(?:, "[^"]+")*): )?(?P<reason>[^"].*)'
+                      r'|run by (?P<tests>`.+`)) -->')
 
 
 @dataclasses.dataclass
-class Example:
-    """A ```sh block; `expected` is the ```text block right below it, if there is one."""
+class Block:
+    """A block of commands; `expected` is the ```text block right below it, if there is one.
+
+    `reason` is why it is not run, from a comment above it: `<!-- not run: REASON -->`. That of
+    `<!-- not run: lines with "WORDS", "WORDS": REASON -->` holds for these lines alone (`without`).
+    `tests` are those that run it, from `<!-- run by `file.py::test` -->`.
+    """
 
     line: int
+    language: str
     script: str
     expected: str | None
+    comment: str
+    without: list[str]
+    reason: str
+    tests: str
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is run together with the others of its page."""
+        return not self.tests and (not self.reason or bool(self.without))
+
+    def commands(self) -> str:
+        """Without the lines that are not run."""
+        return "".join(line for line in self.script.splitlines(keepends=True)
+                       if not any(words in line for words in self.without))
 
 
-def examples(path: pathlib.Path) -> list[Example]:
-    """In order, without those that say why they are not run in a comment above them."""
+def blocks(path: pathlib.Path) -> list[Block]:
+    """All blocks of commands, in order: ```sh, ```console and the like, and any with a prompt."""
     text = path.read_text()
     found = []
-    for block in re.finditer(r"^```sh\n(.*?)^```\n(?:```text\n(.*?)^```$)?", text, re.M | re.S):
+    for block in re.finditer(r"^```(\w*)\n(.*?)^```$\n?(?:^```text\n(.*?)^```$)?", text, re.M | re.S):
+        prompt = re.match(r"\$ ", block[2])
+        if block[1] not in ("sh", "bash", "shell", "console") and not prompt:
+            continue
         above = text[:block.start()].rstrip("\n").rpartition("\n")[2]
-        if not above.startswith(NOT_RUN):
-            line = text.count("\n", 0, block.start()) + 1
-            found.append(Example(line, block[1], block[2]))
+        comment = _COMMENT.fullmatch(above)
+        words = comment.groupdict() if comment else {}
+        found.append(Block(text.count("\n", 0, block.start()) + 1, "console" if prompt else block[1], block[2], block[3],
+                           above if comment else "", re.findall('"([^"]+)"', words.get("lines") or ""),
+                           words.get("reason") or "", words.get("tests") or ""))
     return found
+
+
+def examples(path: pathlib.Path) -> list[Block]:
+    """Those that are run, in order."""
+    return [block for block in blocks(path) if block.runs]
 
 
 def flags_in_tables(text: str) -> dict[str, str]:

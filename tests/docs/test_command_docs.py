@@ -6,19 +6,16 @@ import functools
 import os
 import pathlib
 import re
-import subprocess
 
 import pytest
 
 import base_image
 import go_tools
 import pages
+from page_shell import Shell
 from servers import Registry
 from world import binary, run
 
-EXAMPLE_DEADLINE_S = 30
-PLACEHOLDER = "registry.example.com"
-DOCKER_HUB = "index.docker.io"
 OF_EVERY_COMMAND = "Flags of every command"
 FOR_A_PRIVATE_REGISTRY = {"login", "logout"}
 # Sections of the index that hold flags of several commands, by their anchors.
@@ -143,48 +140,13 @@ def private_registry(tmp_path_factory):
     own.kill()
 
 
-class Shell:
-    """Runs the examples of one page in a folder of its own. `here` is registry.example.com for it."""
-
-    def __init__(self, here: str, hub: str, folder: pathlib.Path) -> None:
-        self._here = here
-        self._hub = hub
-        self._folder = folder
-        kept = {name: value for name, value in os.environ.items()
-                if name not in ("SOURCE_DATE_EPOCH", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_CACHE_HOME",
-                            "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "KILN_REGISTRIES_CONFIG")}
-        self._environment = {**kept, "HOME": str(folder / "home"),
-                             "PATH": f"{pathlib.Path(binary('kiln')).parent.absolute()}:{os.environ['PATH']}"}
-        (folder / "home").mkdir()
-
-    def run(self, script: str) -> str:
-        """What it prints to standard output and error, in the words of the page."""
-        script = script.replace(PLACEHOLDER, self._here)
-        script = re.sub(r"(?<![\w./:-])nginx:1\.", f"{self._hub}/library/nginx:1.", script)
-        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=self._folder, text=True,
-                              env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=EXAMPLE_DEADLINE_S)
-        printed = done.stdout.replace(self._here, PLACEHOLDER).replace(self._hub, DOCKER_HUB)
-        assert done.returncode == 0, f"exit code {done.returncode} of\n{script}\n{printed}"
-        return printed
-
-
-def check_examples(path: pathlib.Path, shell: Shell) -> None:
-    for example in pages.examples(path):
-        printed = shell.run(example.script)
-        if example.expected is not None:
-            pattern = pages.as_pattern(example.expected)
-            assert re.fullmatch(pattern, pages.one_spaced(printed)), (
-                f"{path.name}:{example.line} prints\n{printed}\nthe page says\n{example.expected}")
-
-
 @pytest.mark.parametrize("name", ["index", *sorted(pages.PAGES.keys() - FOR_A_PRIVATE_REGISTRY)])
 def test_examples_work_and_print_what_the_page_says(name, registry, tmp_path):
     # Repositories of its own, so that pages may use the same names.
     shell = Shell(f"{registry}/docs-{name}", f"{registry}/hub", tmp_path)
-    check_examples(pages.PAGES.get(name, pages.INDEX), shell)
+    shell.check(pages.PAGES.get(name, pages.INDEX))
 
 
 @pytest.mark.parametrize("name", sorted(FOR_A_PRIVATE_REGISTRY))
 def test_examples_with_a_private_registry_work(name, private_registry, tmp_path):
-    check_examples(page(name), Shell(private_registry, private_registry, tmp_path))
+    Shell(private_registry, private_registry, tmp_path).check(page(name))

@@ -1,0 +1,122 @@
+"""The commands of pages about Kiln in a cluster, run as they stand against a real API server and registry.
+
+There is no node, so pods do not run: the controller is a process beside them.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+import base_image
+import go_tools
+import pages
+from cluster import Cluster
+from git_server import free_port
+from page_shell import Shell
+from world import ROOT, Controller, binary, install, run
+
+NAMESPACE = "web"
+WAIT_S = 60
+
+
+def checkout(folder: pathlib.Path, words: dict[str, str]) -> pathlib.Path:
+    """A folder that looks like a checkout in which `make build` has been run, with its examples for the reader's registry."""
+    for path in ROOT.iterdir():
+        if path.name not in ("build", "examples", ".git"):
+            (folder / path.name).symlink_to(path)
+    programs = folder / "build" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "kiln").symlink_to(os.path.realpath(binary("kiln")))
+    controller = programs / "kiln-controller"
+    # The ports that it listens on where nothing is said may be taken on this machine.
+    controller.write_text('#!/bin/sh\ncase "$*" in\n  *--health-addr*) ;;\n'
+                          '  *) set -- --metrics-addr 127.0.0.1:0 --health-addr 127.0.0.1:0 "$@" ;;\nesac\n'
+                          f'exec {os.path.realpath(binary("kiln-controller"))} "$@"\n')
+    controller.chmod(0o755)
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    for manifest in (folder / "examples").rglob("*.yaml"):
+        text = manifest.read_text()
+        for word, ours in words.items():
+            text = text.replace(word, ours)
+        manifest.write_text(text)
+    return folder
+
+
+class Reader:
+    """Somebody with a kubectl for a cluster, and a registry."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.registry = cluster.registry().address
+        self.hub = f"{self.registry}/hub"
+        base_image.push(f"{self.hub}/library/nginx:1.27")
+
+    def shell(self, folder: pathlib.Path, words: dict[str, str] | None = None) -> Shell:
+        place = checkout(folder, {pages_word: ours for pages_word, ours in (
+            ("registry.example.com", self.registry), ("nginx:1.27", f"{self.hub}/library/nginx:1.27"))})
+        (place / "home" / ".kube").mkdir(parents=True)
+        config = place / "home" / ".kube" / "config"
+        shutil.copy(self.cluster.kubeconfig, config)
+        run(str(self.cluster.tools["kubectl"]), "config", "set-context", "--current", f"--namespace={NAMESPACE}",
+            env={"KUBECONFIG": str(config)})
+        tools = {path.parent for path in (*self.cluster.tools.values(), go_tools.ensure("helm")["helm"])}
+        path = ":".join([*map(str, sorted(tools)), str(pathlib.Path(binary("kiln")).parent.absolute()), os.environ["PATH"]])
+        return Shell(self.registry, self.hub, place, words, {"PATH": path})
+
+
+@pytest.fixture(scope="module")
+def reader():
+    with Cluster() as cluster:
+        install(cluster)
+        yield Reader(cluster)
+
+
+@pytest.fixture(scope="module")
+def site(reader, tmp_path_factory):
+    """The address of health of a controller that has built the example `site`, and then built it again after an edit."""
+    folder = tmp_path_factory.mktemp("site")
+    shell = reader.shell(folder)
+    with Controller(reader.cluster.kubeconfig, tmp_path_factory.mktemp("controller"), "--rollout") as controller:
+        shell.run([f"kubectl create namespace {NAMESPACE}\nkubectl create namespace argocd\n"
+                   "kubectl -n argocd create configmap argocd-cm\nkubectl apply -f examples/site/imagebuild.yaml\n"
+                   f"kubectl wait --for=condition=Ready imagebuild/site --timeout={WAIT_S}s\n"
+                   """kubectl patch configmap site-content --type merge -p '{"data": {"index.html": "edited"}}'\n"""
+                   "kubectl wait imagebuild/site --for=jsonpath='{.status.lastBuild.reasons[0].type}'=ContentChanged "
+                   f"--timeout={WAIT_S}s\n"])
+        yield controller.address("health")
+
+
+@pytest.mark.parametrize("page", pages.WITH_A_SITE, ids=lambda page: page.name)
+def test_commands_of_a_page_about_a_site_work(page, site, reader, tmp_path):
+    (tmp_path / "app.pem").write_text("the key of a GitHub App\n")
+    reader.shell(tmp_path, {"localhost:9440": site}).check(page)
+
+
+def test_the_readme_works(reader, tmp_path):
+    # In a namespace of its own: the others have `web`.
+    reader.shell(tmp_path, {"web": "of-the-readme"}).check(pages.README)
+
+
+def test_installing_updating_and_uninstalling_work(tmp_path):
+    with Cluster() as cluster:
+        Reader(cluster).shell(tmp_path).check(pages.INSTALL)
+
+
+def test_the_tutorial_works_and_prints_what_it_says(tmp_path):
+    ports = {f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in (8080, 9292, 9440, 8417)}
+    ports["git 8417"] = "git " + ports["127.0.0.1:8417"].rpartition(":")[2]
+    cache = tmp_path / "cache"  # The reader's own cluster, if there is one, is let be.
+    cache.mkdir()
+    (cache / "tools").symlink_to(go_tools.cache_dir() / "tools")
+    place = checkout(tmp_path, {})
+    try:
+        Shell("unused.example.com", "unused.example.com", place, ports, {"KILN_CACHE_DIR": str(cache)}).check(pages.TUTORIAL)
+    finally:
+        down = subprocess.run([ROOT / "tests" / "cluster" / "cluster.py", "down", "--dir", cache / "cluster"],
+                              capture_output=True, text=True, timeout=WAIT_S)
+    assert "there is no cluster" in down.stderr, "the tutorial leaves its cluster behind"
