@@ -37,6 +37,7 @@
 #include "controller/runtime/watcher_list.h"
 #include "core/base/deadline.h"
 #include "core/base/log.h"
+#include "core/base/memory.h"
 #include "core/http/beast/client.h"
 #include "core/http/beast/resolver.h"
 #include "core/http/beast/server.h"
@@ -478,6 +479,7 @@ int run(int argc, char** argv) {
 }  // namespace kiln
 
 int main(int argc, char** argv) {
+  kiln::keep_memory_together();
   try {
     return kiln::run(argc, argv);
   } catch (const std::exception& e) {

@@ -93,6 +93,8 @@ class BuildPass {
   bool tidied() const { return tidied_; }
   /// Why something has to be built; empty where it does not, or is not known yet.
   const std::vector<api::Reason>& reasons() const { return reasons_; }
+  /// Of content, so far.
+  std::size_t files_read() const;
   const std::string& requested_at() const { return requested_at_; }
   const api::ImageBuild& build() const { return *build_; }
   api::Status& status() { return status_; }

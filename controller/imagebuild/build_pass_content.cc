@@ -84,6 +84,13 @@ void BuildPass::warn_of_moved_tags() {
   }
 }
 
+std::size_t BuildPass::files_read() const {
+  std::size_t files = 0;
+  if (!fetched_) return files;
+  for (const auto& one : *fetched_) files += one.content.tree.size();
+  return files;
+}
+
 bool BuildPass::has_unread_content() const {
   return std::any_of(fetched_->begin(), fetched_->end(),
                      [](const auto& one) { return one.content.unread; });

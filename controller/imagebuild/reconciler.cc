@@ -10,6 +10,7 @@
 #include "controller/runtime/backoff.h"
 #include "core/base/deadline.h"
 #include "core/base/log.h"
+#include "core/base/memory.h"
 
 namespace kiln::imagebuild {
 namespace {
@@ -19,6 +20,7 @@ namespace type = api::condition_type;
 
 constexpr std::chrono::seconds kContestedDelay{60};
 constexpr std::chrono::seconds kLastWriteLimit{2};
+constexpr std::size_t kManyFiles = 10'000;
 
 /// Sets the conditions that follow from one outcome. Ready=False alone reads as "in progress" to
 /// kstatus, so a dead end also sets Stalled, and a retry Reconciling.
@@ -142,7 +144,10 @@ Task<ReconcileResult> ImageBuildReconciler::reconcile(kube::ObjectKey key) {
   // A cancelled task cannot wait for anything any more; there is one write left to do.
   if (last.has_error() && last.error().code == Errc::kCancelled)
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
-  co_return co_await conclude(pass, seen, std::move(last));
+  const bool large = pass->files_read() > kManyFiles;
+  auto result = co_await conclude(std::move(pass), seen, std::move(last));
+  if (large) give_memory_back();
+  co_return result;
 }
 
 /// The one place that turns how a pass ended into status, Event and what comes next.

@@ -1,9 +1,8 @@
 #include "core/source/git_fetch.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 
+#include "core/base/memory.h"
 #include "core/base/redact.h"
 #include "core/base/stoppable.h"
 #include "core/layer/entry_path.h"
@@ -33,14 +32,6 @@ std::vector<Glob> globs(const std::vector<std::string>& patterns) {
 bool matches_any(const std::vector<Glob>& globs, std::string_view path) {
   return std::any_of(globs.begin(), globs.end(),
                      [&](const Glob& glob) { return glob.matches(path); });
-}
-
-/// The lists that were made on the way are as large as the tree; what is left of them lies between
-/// its entries, where the allocator keeps it.
-void give_memory_back() {
-#ifdef __GLIBC__
-  ::malloc_trim(0);
-#endif
 }
 
 layer::Entry entry_of(GitFile file) {
@@ -320,6 +311,7 @@ Task<Result<Content>> GitFetch::content() {
       }
       files = {};
     }
+    // The lists that were made on the way are as large as the tree.
     if (content.tree.size() > kManyFiles) give_memory_back();
     content.identity = identity_of(content.tree);
     content.warnings = self->warnings_;
