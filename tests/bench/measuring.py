@@ -22,7 +22,7 @@ for folder in ("cluster", "scenarios"):
     sys.path.insert(0, str(ROOT / "tests" / folder))
 
 from cluster import Cluster  # noqa: E402  (found through the lines above)
-from world import binary  # noqa: E402
+from world import binary, install  # noqa: E402
 
 CLIENTS = 16
 DEADLINE_S = 900
