@@ -20,8 +20,6 @@ In Python, side by side with any number of others, gone with the process that st
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
 import json
 import os
 import pathlib
@@ -29,19 +27,18 @@ import re
 import shlex
 import shutil
 import sys
-import tempfile
 import time
 from typing import Iterable
 
 import certificates
 import credentials
+import folders
 import go_tools
 from kubectl import ClusterError, Kubectl
 from server_process import Server, ServerError
 from servers import ISSUER, ApiServer, Etcd, Registry
 
 UP_LOCK_DEADLINE_S = 120
-PREFIX = "kiln-cluster-"
 STATE_FILE = "cluster.json"
 # Who wrote ImageBuilds, leases and Events, and what: all that tests ask for so far.
 _AUDIT_POLICY = """\
@@ -69,13 +66,14 @@ class Cluster(Kubectl):
     """
 
     def __init__(self, *, apiserver_flags: Iterable[str] = (), registry: bool = True,
-                 audit: bool = False, directory: str | os.PathLike | None = None, detached: bool = False,
-                 keep: bool | None = None, host: str = Server.ip) -> None:
+                 audit: bool = False, directory: str | os.PathLike | None = None, in_memory: bool = False,
+                 detached: bool = False, keep: bool | None = None, host: str = Server.ip) -> None:
         """Makes nothing yet; `start` does.
 
         `host` is the address of this machine for the API server and the registries.
 
-        `directory` must not exist or be empty; default: a fresh one below the temporary folder.
+        `directory` must not exist or be empty; default: a fresh one below the temporary folder, or
+        with `in_memory` on a tmpfs, if there is one with room.
         `audit` makes the API server write down who writes what; see `audit_events`.
         `keep` leaves the folder (logs!) behind at the end; default: if KILN_KEEP_CLUSTER is set.
         """
@@ -83,6 +81,7 @@ class Cluster(Kubectl):
         self._flags = list(apiserver_flags)
         self._with_registry = registry
         self._audit = audit
+        self._in_memory = in_memory
         self._detached = detached
         self._host = host
         self._keep = bool(os.environ.get("KILN_KEEP_CLUSTER")) if keep is None else keep
@@ -135,7 +134,7 @@ class Cluster(Kubectl):
         if self.directory and not self._keep:
             shutil.rmtree(self.directory, ignore_errors=True)
         elif self.directory:
-            (self.directory / ".owner").unlink(missing_ok=True)  # So that nobody sweeps it.
+            folders.let_go(self.directory)
         if self._owner_lock:
             self._owner_lock.close()
             self._owner_lock = None
@@ -331,9 +330,8 @@ class Cluster(Kubectl):
 
     def _make_directory(self) -> None:
         if self.directory is None:
-            _sweep()
-            self.directory = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX))
-            self._owner_lock = _hold(self.directory)
+            self.directory = folders.make(self._in_memory)
+            self._owner_lock = folders.hold(self.directory)
         else:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.directory.chmod(0o700)
@@ -367,25 +365,6 @@ def _ready_or_start(server: Server) -> None:
             raise
         server.port = 0
         server.start()
-
-
-def _hold(directory: pathlib.Path):
-    """Locks the folder for as long as this process lives; see `_sweep`."""
-    lock = open(directory / ".owner.new", "w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    os.rename(lock.name, directory / ".owner")  # Whoever sees it sees it locked.
-    return lock
-
-
-def _sweep() -> None:
-    """Removes folders of clusters whose process died without a chance to do it."""
-    for directory in pathlib.Path(tempfile.gettempdir()).glob(PREFIX + "*"):
-        with contextlib.suppress(OSError):
-            if directory.lstat().st_uid != os.getuid():
-                continue
-            with open(directory / ".owner") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(directory, ignore_errors=True)
 
 
 # The command.

@@ -30,7 +30,8 @@ sys.path.insert(0, str(HERE))
 import base_image  # noqa: E402
 import go_tools  # noqa: E402
 import server_process  # noqa: E402
-from cluster import PREFIX, Cluster, ClusterError  # noqa: E402
+from cluster import Cluster, ClusterError  # noqa: E402
+from folders import PREFIX  # noqa: E402
 from kubectl import KubectlError  # noqa: E402
 from server_process import ServerError  # noqa: E402
 

@@ -19,7 +19,7 @@ from replicas import Replicas  # noqa: E402
 
 @pytest.fixture(scope="session")
 def cluster():
-    with Cluster(audit=True) as cluster:
+    with Cluster(audit=True, in_memory=True) as cluster:
         install(cluster)
         yield cluster
 
