@@ -56,6 +56,12 @@ demo: ## Builds, then shows a cluster that turns a ConfigMap into an image; clea
 	@$(MAKE) --no-print-directory build
 	@$(PYTHON) tests/demo/demo.py
 
+.PHONY: pictures
+pictures: ## The pictures of docs/pictures, from a run of two minutes: what kubectl and the metrics show
+	@tools/setup.sh build demo
+	@$(MAKE) --no-print-directory build
+	@KILN_BIN_DIR=$(CURDIR)/build/release/bin $(PYTHON) tests/demo/pictures.py
+
 .PHONY: test
 test: ## Every test: unit, integration with a real API server and registry, rules of the tree
 	@tools/setup.sh build test
