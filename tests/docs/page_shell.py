@@ -12,7 +12,7 @@ import tempfile
 import pages
 from world import binary
 
-PAGE_DEADLINE_S = 180
+PAGE_DEADLINE_S = 600
 PLACEHOLDER = "registry.example.com"
 DOCKER_HUB = "index.docker.io"
 MARK = "--- the end of a block ---"

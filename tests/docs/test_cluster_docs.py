@@ -21,7 +21,7 @@ from page_shell import Shell
 from world import ROOT, Controller, binary, install, run
 
 NAMESPACE = "web"
-WAIT_S = 60
+WAIT_S = 120
 
 
 def checkout(folder: pathlib.Path, words: dict[str, str]) -> pathlib.Path:
