@@ -166,3 +166,25 @@ def crowd(cluster: Cluster, token: str, size: int = 12):
         stop.set()
         for thread in threads:
             thread.join(10)
+
+
+@contextlib.contextmanager
+def turned_away(cluster: Cluster, namespace: str, account: str):
+    """In the block the API server answers 429 to nearly all that this service account asks, watches too: one
+    request at a time is let in, and a crowd is there for it."""
+    version = "flowcontrol.apiserver.k8s.io/v1"
+    narrow = {"apiVersion": version, "kind": "PriorityLevelConfiguration", "metadata": {"name": "narrow"},
+              "spec": {"type": "Limited", "limited": {
+                  "nominalConcurrencyShares": 0, "borrowingLimitPercent": 0, "limitResponse": {"type": "Reject"}}}}
+    schema = {"apiVersion": version, "kind": "FlowSchema", "metadata": {"name": "narrow"}, "spec": {
+        "priorityLevelConfiguration": {"name": "narrow"}, "matchingPrecedence": 2, "rules": [{
+            "subjects": [{"kind": "ServiceAccount", "serviceAccount": {"namespace": namespace, "name": account}}],
+            "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"],
+                               "clusterScope": True}]}]}}
+    both = json.dumps({"apiVersion": "v1", "kind": "List", "items": [narrow, schema]})
+    cluster.kubectl("apply", "-f", "-", input=both)
+    try:
+        with crowd(cluster, cluster.sign_token(namespace, account, 3600), size=4):
+            yield
+    finally:
+        cluster.kubectl("delete", "--wait=false", "-f", "-", input=both)

@@ -91,26 +91,43 @@ def test_rights_on_image_builds_that_are_withdrawn_and_restored(world):
     assert world.wait_ready(not_digest=digest) == world.registry_digest()
 
 
+def nested(depth: int) -> list:
+    inner: list = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+ODD = {"a-number-for-an-object": {"base": 7},
+       "a-number-that-does-not-fit": {"historyLimit": 10**30},
+       "much-text-for-a-list": {"content": "x" * (1 << 20)}}
+NO_JSON_FOR_US = {"lists-in-lists": {"content": nested(300)}}
+
+
 def test_an_image_build_that_cannot_be_read_is_counted_and_the_others_go_on(world):
     world.apply(world.config_map("site-content", PAGE), world.image_build())
     digest = world.wait_ready()
-    odd = world.image_build("odd")
-    odd["spec"]["base"] = 7
 
     with loose_schema(world.cluster, CRD):
-        world.wait_until("the API server takes it", lambda: _is_taken(world, odd))
-        world.wait_until("it is counted", lambda: metric(
-            world.controller, "kiln_unreadable_imagebuilds_total") >= 1)
+        for name, fields in (ODD | NO_JSON_FOR_US).items():
+            odd = world.image_build(name, **fields)
+            world.wait_until(f"the API server takes {name}", lambda taken=odd: _is_taken(world, taken))
+        world.wait_until("they are counted", lambda: metric(
+            world.controller, "kiln_unreadable_imagebuilds_total") >= len(ODD) and metric(
+            world.controller, "kiln_undecodable_objects_total") >= len(NO_JSON_FOR_US))
         rebuilt(world, digest, "after\n")
-        assert "status" not in world.get("odd")
+        for name in ODD | NO_JSON_FOR_US:
+            assert "status" not in world.get(name), name
+        assert all(name in world.controller.log() for name in ODD)
 
-    world.apply(world.image_build("odd"))
-    assert world.wait_ready("odd") == world.registry_digest("odd")
+    for name in ODD | NO_JSON_FOR_US:
+        world.kubectl("replace", "-f", "-", input=json.dumps(world.image_build(name)))
+        assert world.wait_ready(name) == world.registry_digest(name)
 
 
 def _is_taken(world, manifest: dict) -> bool:
     try:
-        world.apply(manifest)
+        world.kubectl("create", "-f", "-", input=json.dumps(manifest))  # Adds no copy as an annotation.
         return True
     except KubectlError:
         return False

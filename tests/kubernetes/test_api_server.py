@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+import itertools
+import re
 import threading
 
 import pytest
 
-from control_plane import Backup, MountedCredentials, api_server_flags, crowd, other_authority
+from control_plane import Backup, MountedCredentials, api_server_flags, crowd, other_authority, turned_away
 from fault_proxy import Fault, FaultProxy
 from metrics import builds, metric
 from replicas import wait_for
@@ -94,6 +97,25 @@ def test_drained_it_is_left_and_found_again(proxied):
     builds_again(proxied, digest)
 
 
+def test_while_it_is_away_each_watch_waits_longer_and_longer(proxied):
+    digest = built(proxied)
+    proxied.cluster.kill("kube-apiserver")
+    try:
+        failures = wait_for("four tries of a watch", lambda: (
+            found := failures_of("imagebuilds.kiln.build", proxied.controller)) and len(found) >= 4 and found, 60)
+    finally:
+        proxied.cluster.start_component("kube-apiserver")
+    waits = [(after - before).total_seconds() for before, after in itertools.pairwise(failures)]
+    assert all(waited >= 0.8 * 2**number for number, waited in enumerate(waits)), waits
+    builds_again(proxied, digest)
+
+
+def failures_of(watch: str, controller) -> list[datetime.datetime]:
+    """When the watch failed, by the log."""
+    return [datetime.datetime.fromisoformat(at) for at in re.findall(
+        rf"^(\S+)Z warning watch failed type={re.escape(watch)} ", controller.log(), re.M)]
+
+
 def test_without_its_etcd_it_fails_every_request_and_all_heals_when_etcd_is_back(world):
     digest = built(world)
     world.cluster.kill("etcd")
@@ -168,6 +190,17 @@ def test_a_server_that_turns_requests_away_is_asked_again_later(place, cluster):
                 place.wait_until("it was turned away", lambda: metric(
                     controller, "rest_client_requests_total", code="429") >= 1)
                 builds_again(place, digest)
+
+
+def test_watches_that_are_turned_away_are_opened_again_where_they_were(proxied):
+    digest = built(proxied)
+    with turned_away(proxied.cluster, "kiln-system", "kiln-controller"):
+        for watch in ("imagebuilds.kiln.build", "configmaps"):
+            proxied.wait_until(f"the watch of {watch} was turned away", lambda which=watch: re.search(
+                rf'watch failed type={which} state="about to watch" error=".* answered 429',
+                proxied.controller.log()))
+    builds_again(proxied, digest)
+    assert metric(proxied.controller, "kiln_watch_relists_total") == 0, "to list would not help it"
 
 
 def test_a_server_with_a_certificate_of_a_new_authority_is_trusted_as_soon_as_the_file_says_so(

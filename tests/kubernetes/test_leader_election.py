@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import time
 
+from fault_proxy import Fault
 from metrics import metric
-from replicas import wait_for
+from replicas import LEASE, SYSTEM, wait_for
+from tls_fault_proxy import TlsFaultProxy
 
 PAGE = {"index.html": "hello\n"}
 
@@ -86,6 +88,37 @@ def test_a_leader_without_an_api_server_steps_down_before_the_lease_is_over(plac
     finally:
         place.cluster.thaw("kube-apiserver")
     assert "the lease was not renewed for 4s" in first.log()
+
+
+def test_a_renewal_that_hangs_is_given_up_in_time_for_another(place, cluster, replicas):
+    with TlsFaultProxy(cluster.apiserver.address, cluster.authority, "kube-apiserver") as proxy:
+        first = replicas.start("one", server=f"https://{proxy.address}")
+        replicas.wait_leading(first)
+        proxy.once(Fault("blackhole", after_text="PUT /apis/coordination.k8s.io/"))
+        place.wait_until("a renewal hangs", lambda: proxy.stats()["faults"] == 1)
+        hanging = replicas.lease()["renewTime"]
+
+        place.wait_until("it is renewed", lambda: replicas.lease()["renewTime"] != hanging, 10)
+
+        assert first.election() == "leading"
+        assert replicas.lease()["leaseTransitions"] == 0
+        assert "writing the lease took longer than 2s" in first.log(), "half of the renew deadline"
+        assert first.stop() == 0
+
+
+def test_a_lease_that_somebody_annotates_is_renewed_all_the_same_and_keeps_the_annotation(place, replicas):
+    first = replicas.start("one")
+    replicas.wait_leading(first)
+    place.cluster.kubectl("-n", SYSTEM, "annotate", "lease", LEASE, "example.com/note=seen")
+    annotated = replicas.lease()["renewTime"]
+
+    place.wait_until("it is renewed", lambda: replicas.lease()["renewTime"] != annotated, 10)
+
+    written = [write.code for write in replicas.writes(first, "leases")]
+    assert written[-1] == 200 and 409 in written, "the next renewal met the annotation"
+    assert first.election() == "leading"
+    assert replicas.lease()["leaseTransitions"] == 0
+    assert "seen" in place.cluster.kubectl("-n", SYSTEM, "get", "lease", LEASE, "-o", "json")
 
 
 def test_who_ends_in_good_order_gives_the_lease_back_and_the_other_has_it_at_once(place, replicas):

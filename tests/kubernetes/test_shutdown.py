@@ -116,20 +116,30 @@ def _note_digests(place, pushed: dict[str, set[str]]) -> None:
 def test_idle_nothing_is_written_but_the_lease(place, replicas):
     replica = replicas.start("one")
     replicas.wait_leading(replica)
+    interval_s = max(2, IDLE_BUILDS // 50)
     place.apply(place.config_map("site-content", PAGE),
-                *(place.image_build(f"site-{number}", interval="2s", base={"image": place.base})
+                *(place.image_build(f"site-{number}", interval=f"{interval_s}s", base={"image": place.base})
                   for number in range(IDLE_BUILDS)))
-    for number in range(IDLE_BUILDS):
-        place.wait_ready(f"site-{number}")
+    place.wait_until("all are built", lambda: metric(
+        replica, "kiln_imagebuilds", ready="true") == IDLE_BUILDS, 60 + IDLE_BUILDS)
     place.wait_until("it has nothing to do", lambda: metric(replica, "workqueue_depth") == 0
                      and metric(replica, "controller_runtime_active_workers") == 0)
-    before = len(replicas.writes(replica))
+    place.wait_until("all is told", lambda: len(place.events()) >= IDLE_BUILDS)
+    before, versions = len(replicas.writes(replica)), _versions(place)
     reconciles = metric(replica, "controller_runtime_reconcile_total")
 
     threading.Event().wait(IDLE_S)  # What is tested is that nothing happens meanwhile.
 
     assert {write.resource for write in replicas.writes(replica)[before:]} == {"leases"}
-    assert metric(replica, "controller_runtime_reconcile_total") > reconciles, "it did look"
+    assert _versions(place) == versions
+    looks = metric(replica, "controller_runtime_reconcile_total") - reconciles
+    assert looks > IDLE_BUILDS * (IDLE_S / interval_s) / 4, "it did look"
+    print(f"{IDLE_BUILDS} ImageBuilds, {IDLE_S} s: {looks:.0f} looks, "
+          f"{len(replicas.writes(replica)) - before} writes of the Lease")
+
+
+def _versions(place) -> dict[str, str]:
+    return {build["metadata"]["name"]: build["metadata"]["resourceVersion"] for build in place.get_all()}
 
 
 # --- Clocks ---
