@@ -39,7 +39,8 @@ NO_TESTS = 5  # pytest's exit code
 # Folders whose tests mostly wait, for retries above all: one process for each file, all at once.
 WAITS = {"tests/faults"}
 # Folders whose tests start servers of their own and mostly wait for them: one after another, beside all the others.
-BESIDE = {"tests/chart", "tests/cluster", "tests/determinism", "tests/kubernetes", "tests/library", "tests/model"}
+BESIDE = {"tests/bench", "tests/chart", "tests/cluster", "tests/determinism", "tests/kubernetes", "tests/library",
+          "tests/model"}
 # Not part of a run of all tests: `make e2e` has them.
 APART = {"tests/e2e"}
 

@@ -125,6 +125,10 @@ def _containerd(name: str) -> Tool:
     return Tool(name, "containerd", root, f"cmd/{name}", "1.5 minutes", ("--version",), SAME_MAJOR)
 
 
+def _buildkit(name: str) -> Tool:
+    return Tool(name, "buildkit", "github.com/moby/buildkit", f"cmd/{name}", "4 minutes", ("--version",), SAME_MINOR)
+
+
 TOOLS = {
     tool.name: tool
     for tool in (
@@ -149,6 +153,9 @@ TOOLS = {
              "30 seconds", (), NOTHING_ELSE, ours=True),
         # What tests/bench/controller.py compares with.
         Tool("rival", "rival", "sigs.k8s.io/controller-runtime", ".", "2 minutes", (), NOTHING_ELSE, ours=True),
+        # What tests/bench/first_build.py compares with.
+        _buildkit("buildkitd"),
+        _buildkit("buildctl"),
     )
 }
 
