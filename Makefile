@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 .PHONY: help
 help: ## This list
 	@echo "Kiln builds container images from content, in a cluster and without one. Targets:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 	@echo "Missing Debian packages are installed first (as root), or named. JOBS=n limits compilers."
 
 # Configures a preset once; afterwards ninja does so itself where something changed.
@@ -101,6 +101,18 @@ asan tsan:
 	@$(MAKE) --no-print-directory build/$@/build.ninja
 	@ninja -C build/$@ -j$(JOBS) $$(ninja -C build/$@ -t targets all | sed -n 's/^\(unit_[a-z_0-9]*\): phony$$/\1/p')
 	@$(PYTHON) tools/run_tests.py --build build/$@ --label unit --no-cluster --no-python
+
+# What runs programs long enough, and in enough ways, to be worth its time with sanitizers in them.
+SANITIZED ?= tests/scenarios/test_main_job.py tests/scenarios/test_control.py tests/kubernetes
+.PHONY: asan-integration tsan-integration
+asan-integration: ## Integration tests and scenarios with AddressSanitizer, on real servers; SANITIZED=files of tests
+tsan-integration: ## The same with ThreadSanitizer
+asan-integration tsan-integration: %-integration:
+	@tools/setup.sh build test
+	@$(MAKE) --no-print-directory build/$*/build.ninja
+	@ninja -C build/$* -j$(JOBS) kiln kiln-controller \
+	  $$(ninja -C build/$* -t targets all | sed -n 's/^\(integration_[a-z_0-9]*\): phony$$/\1/p')
+	@$(PYTHON) tools/run_tests.py --build build/$* --label integration --python $(SANITIZED)
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz

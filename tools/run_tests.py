@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 """Runs the tests of one build folder and counts them: C++ by ctest, then the Python suites.
 
-    run_tests.py --build build/dev [--label unit] [--no-cluster] [--no-python] [--strict]
+    run_tests.py --build build/dev [--label unit] [--no-cluster] [--no-python | --python PATH…] [--strict]
 
 Around them runs a cluster (tests/cluster) with the CRD applied. What tests find in the environment:
     KUBECONFIG, KILN_REGISTRY, KILN_CLUSTER_DIR   that cluster, its registry and its folder
     KILN_TOOLS_PATH                               folders of kubectl, crane, registry …, as in PATH
     KILN_BIN_DIR                                  the folder of kiln and kiln-controller
 A test that lacks its program skips and says so. With --strict (the default where CI is set) a
-skipped test is a failure. The last line is the count; exit code 1 if anything failed.
+skipped test is a failure. What programs built with sanitizers find counts as a failure, whoever ran them and
+whatever came of that. The last line is the count; exit code 1 if anything failed.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from server_process import ServerError  # noqa: E402
 CTEST_DEADLINE_S = 30 * 60
 PYTEST_DEADLINE_S = 30 * 60
 NO_TESTS = 5  # pytest's exit code
+FINDINGS = "findings"  # The folder of the sanitizers' reports, in the build folder.
+SHOWN_OF_A_FINDING = 8000
 # Folders whose tests mostly wait, for retries above all: one process for each file, all at once.
 WAITS = {"tests/faults"}
 # Folders whose tests start servers of their own and mostly wait for them: one after another, beside all the others.
@@ -166,6 +169,19 @@ def run_lane(folders: list[str], build: pathlib.Path, environment: dict[str, str
     return count
 
 
+def run_chosen(paths: list[pathlib.Path], build: pathlib.Path, environment: dict[str, str]) -> Count:
+    """Of files and folders: one process for the chosen files of each folder, one after another."""
+    chosen: dict[str, list[pathlib.Path]] = {}
+    for path in paths:
+        whole = path.absolute()
+        folder = str((whole if whole.is_dir() else whole.parent).relative_to(ROOT))
+        chosen.setdefault(folder, []).extend(tests_in(folder) if whole.is_dir() else [whole])
+    count = Count()
+    for folder, files in chosen.items():
+        count.add(Suite(folder, files).run(build, environment))
+    return count
+
+
 def run_pytest(build: pathlib.Path, environment: dict[str, str]) -> Count:
     folders = python_suites()
     print(f"\nPython tests of {len(folders)} folders; each is shown when it is done", flush=True)
@@ -173,10 +189,31 @@ def run_pytest(build: pathlib.Path, environment: dict[str, str]) -> Count:
     return run_at_once([functools.partial(run_lane, lane, build, environment) for lane in lanes])
 
 
+def sanitizer_options(build: pathlib.Path) -> dict[str, str]:
+    """For programs with sanitizers in them: the first finding ends a program, and goes into a file."""
+    options = f"halt_on_error=1:print_stacktrace=1:log_path={build.absolute()}/{FINDINGS}/of"
+    # Tests that put a library of their own in front (faketime) put it in front of the sanitizer, too.
+    return {"ASAN_OPTIONS": f"{options}:verify_asan_link_order=0", "UBSAN_OPTIONS": options, "TSAN_OPTIONS": options,
+            "LSAN_OPTIONS": "report_objects=1"}
+
+
+def sanitizer_findings(build: pathlib.Path) -> Count:
+    """Each report is shown, and counts as a failure."""
+    count = Count()
+    for report in sorted((build / FINDINGS).glob("of.*")):
+        text = report.read_text(errors="replace")
+        print(f"\n{report}\n{text[:SHOWN_OF_A_FINDING]}", flush=True)
+        summary = next((line for line in text.splitlines() if line.startswith("SUMMARY: ")), "no summary")
+        count.failed.append(f"{report.name}: {summary.removeprefix('SUMMARY: ')}")
+    return count
+
+
 @contextlib.contextmanager
 def environment_of_tests(build: pathlib.Path, with_cluster: bool):
     """A dict for subprocess; the cluster lives as long as the block."""
-    environment = {**os.environ, "KILN_BIN_DIR": str(build.absolute() / "bin")}
+    shutil.rmtree(build / FINDINGS, ignore_errors=True)
+    (build / FINDINGS).mkdir(parents=True)
+    environment = {**os.environ, "KILN_BIN_DIR": str(build.absolute() / "bin"), **sanitizer_options(build)}
     if not with_cluster:
         yield environment
         return
@@ -207,15 +244,21 @@ def main() -> int:
     parser.add_argument("--build", type=pathlib.Path, required=True, help="such as build/dev")
     parser.add_argument("--label", help="only C++ tests with this label: unit or integration")
     parser.add_argument("--no-cluster", action="store_true", help="start no cluster")
-    parser.add_argument("--no-python", action="store_true", help="leave the Python suites out")
+    python = parser.add_mutually_exclusive_group()
+    python.add_argument("--no-python", action="store_true", help="leave the Python suites out")
+    python.add_argument("--python", nargs="+", type=pathlib.Path, metavar="PATH",
+                        help="of the Python suites only these files and folders")
     parser.add_argument("--strict", action="store_true", default=bool(os.environ.get("CI")),
                         help="a skipped test is a failure (the default where CI is set)")
     args = parser.parse_args()
     try:
         with environment_of_tests(args.build, not args.no_cluster) as environment:
             count = run_ctest(args.build, args.label, environment)
-            if not args.no_python:
+            if args.python:
+                count.add(run_chosen(args.python, args.build, environment))
+            elif not args.no_python:
                 count.add(run_pytest(args.build, environment))
+            count.add(sanitizer_findings(args.build))
     except (ClusterError, ServerError, CertificateError, go_tools.ToolError, OSError,
             subprocess.TimeoutExpired) as error:
         print(f"run_tests: {error}")

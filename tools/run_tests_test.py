@@ -10,6 +10,7 @@ import os
 import pathlib
 import tempfile
 import unittest
+from unittest import mock
 
 import run_tests
 from run_tests import Count
@@ -100,6 +101,38 @@ class AtOnceTest(unittest.TestCase):
 
     def test_the_folders_with_a_way_of_their_own_exist(self):
         self.assertEqual((run_tests.WAITS | run_tests.BESIDE) - set(run_tests.python_suites()), set())
+
+
+class ChosenTest(unittest.TestCase):
+    def test_files_of_one_folder_are_one_process_and_a_folder_is_all_its_files(self):
+        runs = []
+        with mock.patch.object(run_tests.Suite, "run", lambda suite, *_: runs.append(suite) or Count(passed=1)):
+            with contextlib.chdir(run_tests.ROOT):
+                count = run_tests.run_chosen([pathlib.Path(path) for path in (
+                    "tests/scenarios/test_crashes.py", "tests/docs", "tests/scenarios/test_git.py")],
+                    pathlib.Path("build"), {})
+
+        self.assertEqual(count.passed, 2)
+        self.assertEqual([(run.name, [file.name for file in run.files]) for run in runs], [
+            ("tests/scenarios", ["test_crashes.py", "test_git.py"]),
+            ("tests/docs", [file.name for file in run_tests.tests_in("tests/docs")])])
+
+
+class SanitizersTest(unittest.TestCase):
+    def test_what_a_sanitizer_finds_is_a_failure_whoever_ran_the_program(self):
+        with tempfile.TemporaryDirectory() as name:
+            build = pathlib.Path(name)
+            with run_tests.environment_of_tests(build, with_cluster=False) as environment:
+                place = environment["ASAN_OPTIONS"].partition("log_path=")[2].partition(":")[0]
+                pathlib.Path(f"{place}.77").write_text("==77==ERROR\nSUMMARY: AddressSanitizer: heap-use-after-free x.cc:1\n")
+                shown = io.StringIO()
+                with contextlib.redirect_stdout(shown):
+                    count = run_tests.sanitizer_findings(build)
+            with run_tests.environment_of_tests(build, with_cluster=False):
+                self.assertEqual(run_tests.sanitizer_findings(build).failed, [], "those of an earlier run are gone")
+
+        self.assertEqual(count.failed, ["of.77: AddressSanitizer: heap-use-after-free x.cc:1"])
+        self.assertIn("==77==ERROR", shown.getvalue())
 
 
 if __name__ == "__main__":
