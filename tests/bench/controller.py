@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures the controller against a real API server, and prints the figures.
 
-    tests/bench/controller.py [--builds 10000] [--namespaces 20] [--patches 300] [--concurrent 16] [--rival]
+    tests/bench/controller.py [--builds 10000] [--namespaces 20] [--patches 300] [--concurrent 16] [--rival] [--on-disk]
     tests/bench/controller.py --idle 600 --builds 1000
 
 The first form creates ImageBuilds that are suspended, so that a reconcile is what a controller does around its
@@ -10,6 +10,8 @@ statuses are written each second, how long after a change its reconcile begins, 
 etcd and controller share the machine; what else runs there is measured, too. So it also tells how much of the
 processors each of them took for a write, and from that how many a second this machine could do with nothing
 else to do. `--rival` measures a controller made with controller-runtime that does the same, in the same run.
+The last table splits the way of a change: what the API server takes to answer it, and from there to the reconcile.
+The servers' files are in memory where there is a tmpfs with room (`--on-disk`: not), so that no disk is measured.
 
 The second form leaves the controller alone for so many seconds and counts who writes what: nothing but the
 Lease is right, and anything else makes the exit code 1.
@@ -19,13 +21,14 @@ from __future__ import annotations
 
 import argparse
 import collections
+import dataclasses
 import os
 import pathlib
 import sys
 import tempfile
 import time
 
-from measuring import Api, Measured, cpu_s, each, kiln, machine, path_of, percentile, wait_for, words
+from measuring import Api, Measured, cpu_s, each, kiln, machine, path_of, percentile, wait_for, where, words
 
 import go_tools  # found through `measuring`
 from cluster import Cluster
@@ -76,9 +79,22 @@ class Edits:
         return f"{namespace}/{name}"
 
 
-def latencies_ms(api: Api, controller: Measured, patches: int, edits: Edits) -> tuple[list[float], list[float]]:
-    """From before a change is sent until its reconcile begins, by the log, whose times are in ms; and how long
-    the change itself took to be answered."""
+@dataclasses.dataclass
+class Latency:
+    """The ways of some changes, in ms, one of each change in each list."""
+
+    controller: str
+    to_reconcile: list[float]  # From before it is sent until its reconcile begins.
+    to_answer: list[float]  # From before it is sent until the API server has answered.
+
+    @property
+    def from_answer(self) -> list[float]:
+        """Until its reconcile begins. Negative where the watch was told before the one who sent it."""
+        return [whole - answer for whole, answer in zip(self.to_reconcile, self.to_answer)]
+
+
+def latency(api: Api, controller: Measured, patches: int, edits: Edits) -> Latency:
+    """By the log, whose times are in ms."""
     sent, answered = {}, []
     before = len(controller.log())
     edits.next()
@@ -90,10 +106,18 @@ def latencies_ms(api: Api, controller: Measured, patches: int, edits: Edits) -> 
         time.sleep(0.01)
     times = wait_for("all changes are seen", lambda: (
         found := controller.begun(before)) and len(found) >= patches and found)
-    return [(times[key] - at) * 1000 + 0.5 for key, at in sent.items()], answered
+    return Latency(controller.name, [(times[key] - at) * 1000 + 0.5 for key, at in sent.items()], answered)
 
 
-def measure(cluster: Cluster, start, args: argparse.Namespace, edits: Edits) -> None:
+def print_latencies(measured: list[Latency]) -> None:
+    print(f"\n{'ms, p50 / p99':22}{'change -> answer':>20}{'answer -> reconcile':>22}{'change -> reconcile':>22}")
+    for one in measured:
+        print(f"  {one.controller:20}" + "".join(
+            f"{f'{percentile(values, 0.5):.1f} / {percentile(values, 0.99):.1f}':>{width}}" for values, width in (
+                (one.to_answer, 20), (one.from_answer, 22), (one.to_reconcile, 22))))
+
+
+def measure(cluster: Cluster, start, args: argparse.Namespace, edits: Edits) -> Latency:
     """`start(tell)` starts a controller; it is to `tell` when each reconcile begins."""
     servers = {"API server": cluster.apiserver.pid, "etcd": cluster.etcd.pid}
     controller = start(False)
@@ -122,12 +146,12 @@ def measure(cluster: Cluster, start, args: argparse.Namespace, edits: Edits) -> 
         f"{controller.metric('rest_client_requests_total', method=method):.0f} {method}"
         for method in ("PATCH", "POST", "GET")))
     print(f"  restart: resident memory  {controller.memory()}")
-    waited, answered = latencies_ms(Api(cluster), controller, args.patches, edits)
-    print(f"  change -> reconcile       " + ", ".join(
-        f"p{share:.0f} {percentile(waited, share / 100):.1f} ms" for share in (50, 90, 99)) +
-          f" ({len(waited)} changes, which were answered after p50 {percentile(answered, 0.5):.1f} ms, "
-          f"p99 {percentile(answered, 0.99):.1f} ms)", flush=True)
+    waited = latency(Api(cluster), controller, args.patches, edits)
+    print("  change -> reconcile       " + ", ".join(
+        f"p{share:.0f} {percentile(waited.to_reconcile, share / 100):.1f} ms" for share in (50, 90, 99)) +
+          f" ({args.patches} changes)", flush=True)
     controller.stop()
+    return waited
 
 
 def compare(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) -> int:
@@ -137,11 +161,12 @@ def compare(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) ->
     def start_kiln(tell: bool) -> Measured:
         return kiln(cluster, folder, *concurrent, *(["--log-level", "debug"] if tell else []))
 
-    print(machine())
+    print(f"{machine()}; etcd without fsync, its files {where(cluster.directory / 'etcd')}")
     print(f"{args.builds} ImageBuilds in {args.namespaces} namespaces, "
           f"created at {create(cluster, args.builds, args.namespaces):.0f}/s", flush=True)
-    measure(cluster, start_kiln, args, edits)
+    measured = [measure(cluster, start_kiln, args, edits)]
     if not args.rival:
+        print_latencies(measured)
         return 0
     program = str(go_tools.ensure("rival", use_path=False)["rival"])
 
@@ -151,7 +176,8 @@ def compare(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) ->
 
     edits.next()
     each(cluster, args.builds, edits.send)  # There is a status to write for each of them again.
-    measure(cluster, start_rival, args, edits)
+    measured.append(measure(cluster, start_rival, args, edits))
+    print_latencies(measured)
     return 0
 
 
@@ -179,8 +205,10 @@ def main() -> int:
     parser.add_argument("--concurrent", type=int, default=16)
     parser.add_argument("--idle", type=int, default=0, metavar="SECONDS")
     parser.add_argument("--rival", action="store_true", help="measure one made with controller-runtime, too")
+    parser.add_argument("--on-disk", action="store_true", help="the servers' files on disk, even if there is a tmpfs")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Cluster(audit=bool(args.idle), registry=False) as cluster:
+    with tempfile.TemporaryDirectory() as folder, Cluster(
+            audit=bool(args.idle), registry=False, in_memory=not args.on_disk) as cluster:
         install(cluster)
         what = stay_idle if args.idle else compare
         return what(cluster, args, pathlib.Path(folder))

@@ -37,6 +37,13 @@ def machine() -> str:
             f"{memory_kb / 1024 / 1024:.0f} GiB, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}")
 
 
+def where(folder: pathlib.Path) -> str:
+    """On what kind of file system a folder is."""
+    mounts = [line.split()[1:3] for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
+    kind = max((len(place), kind) for place, kind in mounts if folder.resolve().is_relative_to(place))[1]
+    return "in memory (tmpfs)" if kind == "tmpfs" else f"on disk ({kind})"
+
+
 def cpu_s(pid: int) -> float:
     """User and system time of a process so far."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
