@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from kubectl import KubectlError
+from connect_proxy import ConnectProxy
 from control_plane import MountedCredentials, loose_schema
+from kubectl import KubectlError
 from metrics import metric
 from replicas import SYSTEM
 from world import ROOT, Controller
@@ -68,6 +69,21 @@ def test_a_revoked_token_is_told_and_all_heals_with_a_new_one(place, account, cl
 
         account.put_token(account.mint(3600))
         assert rebuilt(place, digest, "after\n") == place.registry_digest()
+
+
+def test_a_server_that_only_a_proxy_finds_is_reached_by_the_proxy_of_the_kubeconfig(place, cluster):
+    port = cluster.apiserver.address.rpartition(":")[2]
+    name = "kubernetes.default.svc"  # Its certificate has it, and nothing here resolves it.
+    kubeconfig = cluster.service_account_kubeconfig(SYSTEM, "kiln-controller", server=f"https://{name}:{port}",
+                                                    file="kubeconfig-by-proxy")
+    with ConnectProxy(name, cluster.apiserver.address) as proxy:
+        kubeconfig.write_text(kubeconfig.read_text().replace(
+            "    server: ", f"    proxy-url: {proxy.url}\n    server: "))
+        with Controller(kubeconfig, place.directory) as controller:
+            place.controller = controller
+            place.apply(place.config_map("site-content", PAGE), place.image_build())
+            assert place.wait_ready() == place.registry_digest()
+            assert set(proxy.asked) == {f"{name}:{port}"}, "registries are no business of it"
 
 
 # --- Rights and types ---
