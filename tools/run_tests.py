@@ -39,8 +39,8 @@ PYTEST_DEADLINE_S = 30 * 60
 NO_TESTS = 5  # pytest's exit code
 FINDINGS = "findings"  # The folder of the sanitizers' reports, in the build folder.
 SHOWN_OF_A_FINDING = 8000
-# Folders whose tests mostly wait, for retries above all: one process for each file, all at once.
-WAITS = {"tests/faults"}
+# Folders whose tests mostly wait, for retries or for servers of their own: one process for each file, all at once.
+WAITS = {"tests/docs", "tests/faults"}
 # Folders whose tests start servers of their own and mostly wait for them: one after another, beside all the others.
 BESIDE = {"tests/bench", "tests/chart", "tests/cluster", "tests/determinism", "tests/kubernetes", "tests/library",
           "tests/model"}

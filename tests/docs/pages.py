@@ -13,10 +13,12 @@ CRANE = DOCS / "crane-users.md"
 README = DOCS.parent / "README.md"
 TUTORIAL = DOCS / "tutorial.md"
 INSTALL = DOCS / "install.md"
+CLUSTER = DOCS.parent / "tests" / "cluster" / "README.md"
 # Their commands are for a cluster where an ImageBuild `site` is ready in the namespace `web`.
 WITH_A_SITE = [DOCS / f"{name}.md" for name in ("git", "gitops", "imagebuild", "operations", "troubleshooting", "webhooks")]
+WITH_A_SITE.append(DOCS.parent / "examples" / "README.md")
 # All whose commands are run, see test_command_docs.py and test_cluster_docs.py.
-RUN = [INDEX, *PAGES.values(), README, TUTORIAL, INSTALL, *WITH_A_SITE]
+RUN = [INDEX, *PAGES.values(), README, TUTORIAL, INSTALL, CLUSTER, *WITH_A_SITE]
 _COMMENT = re.compile(r'<!-- (?:not run: (?:lines with (?P<lines>"[^"]+"(?:, "[^"]+")*): )?(?P<reason>[^"].*)'
                       r'|run by (?P<tests>`.+`)) -->')
 

@@ -91,10 +91,10 @@ def site(reader, tmp_path_factory):
         yield controller.address("health")
 
 
-@pytest.mark.parametrize("page", pages.WITH_A_SITE, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", pages.WITH_A_SITE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_of_a_page_about_a_site_work(page, site, reader, tmp_path):
     (tmp_path / "app.pem").write_text("the key of a GitHub App\n")
-    reader.shell(tmp_path, {"localhost:9440": site}).check(page)
+    reader.shell(tmp_path, {"localhost:9440": site, "registry.my.org": reader.registry}).check(page)
 
 
 def test_the_readme_works(reader, tmp_path):
@@ -107,7 +107,8 @@ def test_installing_updating_and_uninstalling_work(tmp_path):
         Reader(cluster).shell(tmp_path).check(pages.INSTALL)
 
 
-def test_the_tutorial_works_and_prints_what_it_says(tmp_path):
+@pytest.mark.parametrize("page", [pages.TUTORIAL, pages.CLUSTER], ids=["tutorial", "cluster"])
+def test_a_page_that_begins_with_a_cluster_works_and_leaves_none(page, tmp_path):
     ports = {f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in (8080, 9292, 9440, 8417)}
     ports["git 8417"] = "git " + ports["127.0.0.1:8417"].rpartition(":")[2]
     cache = tmp_path / "cache"  # The reader's own cluster, if there is one, is let be.
@@ -115,8 +116,8 @@ def test_the_tutorial_works_and_prints_what_it_says(tmp_path):
     (cache / "tools").symlink_to(go_tools.cache_dir() / "tools")
     place = checkout(tmp_path, {})
     try:
-        Shell("unused.example.com", "unused.example.com", place, ports, {"KILN_CACHE_DIR": str(cache)}).check(pages.TUTORIAL)
+        Shell("unused.example.com", "unused.example.com", place, ports, {"KILN_CACHE_DIR": str(cache)}).check(page)
     finally:
         down = subprocess.run([ROOT / "tests" / "cluster" / "cluster.py", "down", "--dir", cache / "cluster"],
                               capture_output=True, text=True, timeout=WAIT_S)
-    assert "there is no cluster" in down.stderr, "the tutorial leaves its cluster behind"
+    assert "there is no cluster" in down.stderr, "the page leaves its cluster behind"

@@ -1,4 +1,4 @@
-"""Every command of the README and of docs/ is run by a test, or says above it why not."""
+"""Every command of a page, here or in docs/, is run by a test, or says above it why not."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import pytest
 
 import named_tests
 import pages
-
-
-def all_pages() -> list:
-    return [pages.README, *sorted(pages.DOCS.rglob("*.md"))]
+from test_links import ROOT, markdown_pages
 
 
 def complaints(path) -> list[str]:
@@ -36,7 +33,7 @@ def complaints(path) -> list[str]:
 
 
 def test_every_block_of_commands_is_run_or_says_why_not():
-    assert [wrong for path in all_pages() for wrong in complaints(path)] == []
+    assert [wrong for name in markdown_pages() for wrong in complaints(ROOT / name)] == []
 
 
 def test_the_pages_that_are_run_have_something_to_run():
