@@ -30,12 +30,25 @@ install: build ## Programs and library into PREFIX (/usr/local); DESTDIR= and CO
 	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(abspath $(PREFIX))" \
 	  $(if $(COMPONENT),--component $(COMPONENT))
 
-ARCH ?= amd64
+# The machine's own architecture, unless ARCH= says another: then its controller is cross-compiled.
+HOST_ARCH := $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
+ARCH ?= $(HOST_ARCH)
+IMAGE_BUILD := build/release$(if $(filter-out $(HOST_ARCH),$(ARCH)),-$(ARCH))
 .PHONY: image
-image: ## The controller's image, built by kiln itself: build/image; IMAGE=REF pushes it there
+image: ## The controller's image, built by kiln itself: build/image; IMAGE=REF pushes it there, ARCH=arm64 is for others
 	@tools/setup.sh build image
-	@$(MAKE) --no-print-directory build
-	@tools/image/make_image.py --arch $(ARCH) $(if $(IMAGE),--tag $(IMAGE))
+	@$(MAKE) --no-print-directory build $(if $(filter-out $(HOST_ARCH),$(ARCH)),cross)
+	@tools/image/make_image.py --arch $(ARCH) --bin $(IMAGE_BUILD)/bin --kiln build/release/bin/kiln \
+	  $(if $(IMAGE),--tag $(IMAGE))
+
+.PHONY: cross
+cross: ## Both programs for another processor, ARCH=arm64: build/release-arm64
+	@[ $(ARCH) != $(HOST_ARCH) ] || { echo "make cross: say for which processor: ARCH=arm64" >&2; exit 2; }
+	@tools/setup.sh build image cross
+	@KILN_SYSROOT="$$(tools/image/sysroot.py $(ARCH))"; export KILN_SYSROOT; \
+	  [ -e $(IMAGE_BUILD)/build.ninja ] || cmake -S . -B $(IMAGE_BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release \
+	  -DKILN_BUILD_TESTS=OFF -DKILN_STATIC_LIBARCHIVE=ON -DCMAKE_TOOLCHAIN_FILE=$(CURDIR)/cmake/$(ARCH).cmake >/dev/null; \
+	  ninja -C $(IMAGE_BUILD) -j$(JOBS)
 
 .PHONY: manifest chart dist
 manifest: ## The chart as a plain manifest and a Kustomize base: build/manifest; REPOSITORY=where the image is

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes sure that this machine has what a group of targets needs: setup.sh GROUP…
 #
-# Groups: build, image, chart, test, demo, e2e, bench, lint, fuzz. On Debian 12 missing packages are installed with apt-get if we are
+# Groups: build, image, chart, test, demo, e2e, bench, lint, cross, fuzz. On Debian 12 missing packages are installed with apt-get if we are
 # root; otherwise the one line to run is printed and the exit code is 1. Nothing is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,6 +30,7 @@ e2e=(python3 openssl python3-pytest python3-yaml runc containernetworking-plugin
 # runc is for BuildKit's worker.
 bench=(python3 openssl git nginx-light fcgiwrap curl time pigz zstd runc)
 lint=(python3 clang-format-16 clang-tidy-16)
+cross=(python3 apt dpkg g++-12-aarch64-linux-gnu)
 fuzz=(python3 clang-16 libclang-rt-16-dev)
 
 wanted=()
@@ -44,11 +45,12 @@ for group in "$@"; do
     e2e) wanted+=("${e2e[@]}") needs_go=yes ;;
     bench) wanted+=("${bench[@]}") needs_go=yes ;;
     lint) wanted+=("${lint[@]}") ;;
+    cross) wanted+=("${cross[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
-    *) echo "setup: there is no group '$group'; there are build, image, chart, test, demo, e2e, bench, lint and fuzz" >&2; exit 2 ;;
+    *) echo "setup: there is no group '$group'; there are build, image, chart, test, demo, e2e, bench, lint, cross and fuzz" >&2; exit 2 ;;
   esac
 done
-[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, image, chart, test, demo, e2e, bench, lint, fuzz)" >&2; exit 2; }
+[ ${#wanted[@]} -gt 0 ] || { echo "usage: setup.sh GROUP…   (build, image, chart, test, demo, e2e, bench, lint, cross, fuzz)" >&2; exit 2; }
 
 # Prints the packages of `wanted` that are not installed.
 missing() {

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Assembles the controller's image with `kiln build`: no Docker, no root.
 
-    make_image.py [--bin DIR] [--arch amd64] [--work DIR] [--packages FILE] [-t DEST]…
+    make_image.py [--bin DIR] [--kiln FILE] [--arch amd64] [--work DIR] [--packages FILE] [-t DEST]…
 
 What goes in is listed in deploy/image/packages.txt; what they load is found by following the
 libraries that each program names. The image itself is deploy/image/imagebuild.yaml. In the work
@@ -116,9 +116,9 @@ class RootFilesystem:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(bundle)
 
-    def add_notices(self, packages: list[Package], inside: list[str]) -> None:
-        """For each package that something is of: its licence, and its name for scanners. What is
-        compiled into the controller came from the packages of this machine."""
+    def add_notices(self, packages: list[Package], inside: dict[str, str]) -> None:
+        """For each package that something is of: its licence, and its name for scanners. `inside` are
+        those compiled into the controller, with their fields."""
         for package in packages:
             if package.name not in self.used:
                 continue
@@ -126,10 +126,8 @@ class RootFilesystem:
             if copyright_file in package.files:
                 self.add(copyright_file)
             self._list(package.name, package.control)
-        for name in inside:
-            self._list(name, run(["dpkg-query", "--show", "--showformat", "Package: ${Package}\n"
-                                  "Version: ${Version}\nArchitecture: ${Architecture}\n"
-                                  "Maintainer: ${Maintainer}\n", name], 30).decode())
+        for name, fields in inside.items():
+            self._list(name, fields)
 
     def _list(self, name: str, fields: str) -> None:
         listed = self.folder / "var/lib/dpkg/status.d" / name
@@ -160,6 +158,14 @@ def find_packages(args: argparse.Namespace, recipe: Recipe) -> list[Package]:
     return archive.exactly([(name, version_, digest) for name, version_, digest in lines])
 
 
+def compiled_in(args: argparse.Namespace, names: list[str]) -> dict[str, str]:
+    """What the controller was compiled with: of this machine, or what tools/image/sysroot.py has for another."""
+    if args.arch != run(["dpkg", "--print-architecture"], 30).decode().strip():
+        return {each.name: each.control for each in Archive(cache_dir() / "image", args.arch).newest(names)}
+    form = "Package: ${Package}\nVersion: ${Version}\nArchitecture: ${Architecture}\nMaintainer: ${Maintainer}\n"
+    return {name: run(["dpkg-query", "--show", "--showformat", form, name], 30).decode() for name in names}
+
+
 def assemble(args: argparse.Namespace) -> tuple[list[Package], pathlib.Path, pathlib.Path]:
     """The packages, and the folders with Debian's files and with the controller."""
     recipe = Recipe(RECIPE / "packages.txt")
@@ -177,7 +183,7 @@ def assemble(args: argparse.Namespace) -> tuple[list[Package], pathlib.Path, pat
     program = pathlib.Path(shutil.copy(args.bin / "kiln-controller", controller))
     program.chmod(0o755)
     root.add_libraries(program)
-    root.add_notices(packages, recipe.of["inside"])
+    root.add_notices(packages, compiled_in(args, recipe.of["inside"]))
     needless = [package.name for package in packages if package.name not in root.used]
     if needless:
         raise DebianError(f"nothing is used of {', '.join(needless)}: take it off {RECIPE}/packages.txt")
