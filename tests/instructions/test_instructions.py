@@ -40,7 +40,8 @@ def test_every_record_has_every_build():
 
     assert recorded
     for compiler, counts in recorded.items():
-        assert set(counts) == {"first build", "one file edited", "nothing edited"}, compiler
+        builds = ("first build", "one file edited", "nothing edited")
+        assert set(counts) == {f"{build}, {part}" for build in builds for part in ("all", "kiln itself")}, compiler
 
 
 def test_another_kind_of_build_is_refused(tmp_path):
@@ -53,11 +54,34 @@ def test_another_kind_of_build_is_refused(tmp_path):
 
 
 def test_the_same_work_has_the_same_count_and_more_work_a_larger_one(tmp_path):
-    def counted(name: str, files: int) -> int:
+    def counted(name: str, files: int) -> tuple[int, int]:
         (tmp_path / name).mkdir()
         return instructions.Counter(PROGRAM, tmp_path / name, files, files * 20_000).build()
 
     once, again, more = counted("once", 40), counted("again", 40), counted("more", 42)
 
-    assert abs(again / once - 1) < 0.001
-    assert more / once - 1 > 0.01
+    for part in range(2):
+        assert abs(again[part] / once[part] - 1) < 0.005
+        assert more[part] / once[part] - 1 > 0.01
+    assert 0 < once[1] < once[0]
+
+
+def test_what_a_call_costs_is_counted_at_the_callee_alone():
+    profile = """version: 1
+events: Ir
+ob=(1) /bin/kiln
+fn=(1)
+0x10 5
++3 7
+cob=(2) /lib/libcrypto.so
+cfn=(2)
+calls=2 0x20
++1 100
+ob=(2)
+fn=(2)
+0x20 90
+* 10
+totals: 112
+"""
+
+    assert instructions.costs_by_object(profile) == {"/bin/kiln": 12, "/lib/libcrypto.so": 100}
