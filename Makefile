@@ -93,12 +93,14 @@ instructions: ## Counts the instructions of small builds and compares with what 
 	@$(MAKE) --no-print-directory build
 	@tests/instructions/instructions.py
 
-.PHONY: bench
+.PHONY: bench bench-docs
 bench: ## Every measurement beside its peers and the bound, on a quiet machine: build/bench; BENCH=quick only tries
 	@tools/setup.sh build bench
 	@$(MAKE) --no-print-directory build
 	@ninja -C build/release -j$(JOBS) bench_bound
 	@tests/bench/run.py $(if $(filter quick,$(BENCH)),--quick) $(if $(ONLY),--only $(ONLY))
+bench-docs: ## The figures of the last `make bench` into docs/benchmarks.md and docs/pictures
+	@tests/bench/publish.py
 
 .PHONY: dev
 dev: ## Everything incl. tests, quick to compile: build/dev

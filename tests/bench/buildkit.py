@@ -7,7 +7,6 @@ import pathlib
 import re
 import shutil
 import socket
-import subprocess
 
 import programs  # Finds what is below; see there.
 
@@ -74,8 +73,7 @@ class BuildKit:
 
     def forget(self) -> None:
         """All that it has built and was sent."""
-        subprocess.run([*self._buildctl, "prune", "--all", "--keep-duration", "0"], check=True, capture_output=True,
-                       timeout=programs.DEADLINE_S)
+        programs.run(*self._buildctl, "prune", "--all")
 
     def build(self, site: pathlib.Path, target: str) -> programs.Took:
         """Processor time is that of the daemon too, and memory the daemon's."""

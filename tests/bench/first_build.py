@@ -32,6 +32,7 @@ from report import Report, median, spread
 import buildkit
 import go_tools
 import sites
+from server_process import ServerError
 from world import binary
 
 BOUND_GOAL = 1.3
@@ -229,15 +230,26 @@ def goals(told: Report, bound: float, first: dict[str, list[Push]], again: tuple
               / (bound * (os.cpu_count() or 1)), BOUND_GOAL)
 
 
+def start_buildkit(work: pathlib.Path, target: PushTarget, stack: contextlib.ExitStack) -> tuple[buildkit.BuildKit | None, str]:
+    """BuildKit, when it has built and pushed one small file; else why there is none. The other figures do not depend on it."""
+    if absent := buildkit.lack():
+        return None, absent
+    try:
+        builder = stack.enter_context(buildkit.BuildKit(work / "buildkit"))
+        builder.build(sites.generated(work / "trial", 1, 1000).folder, f"{target.fresh()}:1")
+        return builder, ""
+    except (Failed, ServerError, go_tools.ToolError, OSError) as error:
+        return None, f"it does not work here: {error}"
+
+
 def measure(args: argparse.Namespace, work: pathlib.Path) -> None:
     told = Report("first_build", "The first build of a large site, and the next", args)
     site = sites.generated(work / "generated", 300, 20_000_000) if args.quick else sites.documentation(args.files)
     told.say(f"The site: {site}. Medians of {args.runs} runs in turns, the least and the largest in brackets.")
-    absent = "left out on request" if args.no_buildkit else buildkit.lack()
-    if absent:
-        told.say(f"BuildKit is not among them: {absent}.")
     with PushTarget(work / "registry") as target, contextlib.ExitStack() as stack:
-        builder = None if absent else stack.enter_context(buildkit.BuildKit(work / "buildkit"))
+        builder, absent = (None, "left out on request") if args.no_buildkit else start_buildkit(work, target, stack)
+        if absent:
+            told.say(f"BuildKit is not among them: {absent}.")
         bench = Bench(work, sites.copy(site, work / "site"), target, builder)
         bound = tell_bound(told, bench, args.runs)
         first = first_builds(told, bench, args.runs)
