@@ -51,8 +51,8 @@ def _picture(height: float, title: str, parts: list[str]) -> str:
 
 
 def number(value: float) -> str:
-    """As short as it may be: 0.4, 12, 3,500."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2g}"
+    """With as many digits as a reader wants: 0.43, 12.0, 3,500."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def bars(title: str, unit: str, what: list[Bar]) -> str:
@@ -68,7 +68,7 @@ def bars(title: str, unit: str, what: list[Bar]) -> str:
 
 
 class _Axis:
-    """A logarithmic one: ticks at powers of ten, or at 1, 2 and 5 of each where there are few."""
+    """A logarithmic one: ticks at powers of ten, at 1, 2 and 5 of each where there are few, evenly where even these are."""
 
     def __init__(self, values: list[float], begin: float, end: float) -> None:
         self._low, self._high = math.log10(min(values)) - 0.08, math.log10(max(values)) + 0.08
@@ -78,6 +78,11 @@ class _Axis:
         return self._begin + (math.log10(value) - self._low) / (self._high - self._low) * (self._end - self._begin)
 
     def ticks(self) -> list[float]:
+        if self._high - self._low < 0.7:
+            low, high = 10 ** self._low, 10 ** self._high
+            step = 10.0 ** math.floor(math.log10((high - low) / 2))
+            step = next(step * times for times in (1, 2, 5) if (high - low) / (step * times) <= 6)
+            return [step * count for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
         steps = (1,) if self._high - self._low > 2.5 else (1, 2, 5)
         decades = range(math.floor(self._low), math.ceil(self._high) + 1)
         every = [step * 10.0 ** decade for decade in decades for step in steps]
@@ -88,9 +93,9 @@ def _frame(x: _Axis, y: _Axis, x_name: str, y_name: str, box: tuple[float, float
     left, top, right, bottom = box
     parts = []
     for tick in x.ticks():
-        parts += [_line(x.at(tick), top, x.at(tick), bottom), _text(x.at(tick), bottom + 18, number(tick), anchor="middle")]
+        parts += [_line(x.at(tick), top, x.at(tick), bottom), _text(x.at(tick), bottom + 18, f"{tick:,.10g}", anchor="middle")]
     for tick in y.ticks():
-        parts += [_line(left, y.at(tick), right, y.at(tick)), _text(left - 6, y.at(tick) + 4, number(tick), anchor="end")]
+        parts += [_line(left, y.at(tick), right, y.at(tick)), _text(left - 6, y.at(tick) + 4, f"{tick:,.10g}", anchor="end")]
     return [*parts, _text((left + right) / 2, bottom + 38, x_name, anchor="middle"), _text(left - 40, top - 10, y_name)]
 
 
@@ -102,8 +107,10 @@ def points(title: str, x_name: str, y_name: str, what: list[Point]) -> str:
     middle = (box[0] + box[2]) / 2
     for point in what:
         right = x.at(point.x) > middle
+        above = -6 if point.color != OURS else 18  # Ours stand below, so that neighbours do not cover each other.
         parts += [f"<circle cx='{x.at(point.x):.1f}' cy='{y.at(point.y):.1f}' r='5' fill='{point.color}'/>",
-                  _text(x.at(point.x) + (-9 if right else 9), y.at(point.y) - 6, point.label, anchor="end" if right else "start")]
+                  _text(x.at(point.x) + (-9 if right else 9), y.at(point.y) + above, point.label,
+                        anchor="end" if right else "start")]
     return _picture(box[3] + 50, title, parts)
 
 
