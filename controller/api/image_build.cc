@@ -206,18 +206,9 @@ void check_kind(JsonReader& reader) {
     reader.context().fail("apiVersion is " + version + ": write " + std::string(kApiVersion));
 }
 
-}  // namespace
-
-Result<ImageBuild> parse_image_build(std::string_view json, UnknownFields unknown,
-                                     std::set<std::string>* asked) {
-  const auto document = parse_json(json);
-  if (!document) return document.error();
-  ReadContext context;
-  context.refuse_unknown = unknown == UnknownFields::kRefuse;
-  context.asked = asked;
-  JsonReader reader(*document, "", context);
+Result<ImageBuild> read_image_build(const Json& document, ReadContext context) {
+  JsonReader reader(document, "", context);
   ImageBuild build;
-  if (!document->is_object()) return Error(Errc::kInvalid, "an ImageBuild must be an object");
   check_kind(reader);
   build.metadata = read_metadata(reader.object("metadata"));
   if (!reader.has("spec")) context.fail("spec is missing");
@@ -229,6 +220,25 @@ Result<ImageBuild> parse_image_build(std::string_view json, UnknownFields unknow
   reader.finish();
   if (context.error) return *std::move(context.error);
   return build;
+}
+
+}  // namespace
+
+Result<ImageBuild> parse_image_build(std::string_view json, UnknownFields unknown,
+                                     std::set<std::string>* asked) {
+  const auto document = parse_json(json);
+  if (!document) return document.error();
+  if (!document->is_object()) return Error(Errc::kInvalid, "an ImageBuild must be an object");
+  ReadContext context;
+  context.refuse_unknown = unknown == UnknownFields::kRefuse;
+  context.asked = asked;
+  if (!context.refuse_unknown && asked == nullptr) {
+    auto without_paths = context;
+    without_paths.with_paths = false;
+    auto build = read_image_build(*document, std::move(without_paths));
+    if (build) return build;  // Else once more, to say what is wrong where.
+  }
+  return read_image_build(*document, std::move(context));
 }
 
 }  // namespace kiln::api

@@ -1,5 +1,7 @@
 #include "controller/api/json_reader.h"
 
+#include <algorithm>
+
 namespace kiln::api {
 namespace {
 
@@ -23,10 +25,12 @@ JsonReader::JsonReader(const Json& object, std::string path, ReadContext& contex
 }
 
 std::string JsonReader::path_of(std::string_view key) const {
+  if (!context_.with_paths) return {};
   return path_.empty() ? std::string(key) : path_ + "." + std::string(key);
 }
 
 std::string JsonReader::item_path(std::string_view key, std::size_t index) const {
+  if (!context_.with_paths) return {};
   return path_of(key) + "[" + std::to_string(index) + "]";
 }
 
@@ -39,7 +43,7 @@ bool JsonReader::has(std::string_view key) const {
 }
 
 const Json& JsonReader::ask(std::string_view key, bool list) {
-  known_.insert(std::string(key));
+  skip(key);
   if (context_.asked) context_.asked->insert(without_indexes(path_of(key)));
   const auto& value = json_at(object_, key);
   if (list && !value.is_null() && !value.is_array()) wrong(key, "a list");
@@ -66,15 +70,14 @@ std::string JsonReader::required_text(std::string_view key) {
   return std::move(value).value_or("");
 }
 
-std::string JsonReader::choice(std::string_view key, const std::vector<std::string>& names) {
-  auto value = text(key, names.front());
+std::string JsonReader::choice(std::string_view key,
+                               std::initializer_list<std::string_view> names) {
+  auto value = text(key, std::string(*names.begin()));
+  if (std::find(names.begin(), names.end(), value) != names.end()) return value;
   std::string listed;
-  for (const auto& name : names) {
-    if (name == value) return value;
-    listed += (listed.empty() ? "" : ", ") + name;
-  }
+  for (const auto name : names) listed += (listed.empty() ? "" : ", ") + std::string(name);
   wrong(key, "one of " + listed);
-  return names.front();
+  return std::string(*names.begin());
 }
 
 bool JsonReader::boolean(std::string_view key, bool fallback) {

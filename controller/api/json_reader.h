@@ -1,6 +1,7 @@
 #pragma once
 // Heavy (JSON): for the .cc files of this folder only.
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,6 +17,8 @@ namespace kiln::api {
 /// What all readers of one document share: the first error, and what was asked for.
 struct ReadContext {
   bool refuse_unknown = false;
+  /// Whether errors say where. To write down where everything stands takes longer than to read it.
+  bool with_paths = true;
   std::set<std::string>* asked = nullptr;
   std::optional<Error> error{};
 
@@ -36,7 +39,7 @@ class JsonReader {
   std::string required_text(std::string_view key);
   std::optional<std::string> optional_text(std::string_view key);
   /// One of `names`.
-  std::string choice(std::string_view key, const std::vector<std::string>& names);
+  std::string choice(std::string_view key, std::initializer_list<std::string_view> names);
   bool boolean(std::string_view key, bool fallback);
   std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t least,
                        std::int64_t most);
@@ -67,7 +70,9 @@ class JsonReader {
   }
 
   /// Looked at elsewhere, or known and of no interest: not an unknown field.
-  void skip(std::string_view key) { known_.insert(std::string(key)); }
+  void skip(std::string_view key) {
+    if (context_.refuse_unknown) known_.insert(std::string(key));
+  }
   /// Ends the reading: a field that nobody asked for is unknown.
   void finish();
   /// finish(), and then `value`: so that a read function ends in one line.

@@ -58,6 +58,13 @@ TEST(ImageBuild, IgnoresUnknownFieldsOfTheServerAndRefusesThoseOfAFile) {
   EXPECT_THAT(parse(json), FailsWith(Errc::kInvalid, "spec.output.imgae is not a field"));
 }
 
+TEST(ImageBuild, OfTheServerSaysWhereItIsWrong) {
+  auto json = minimal();
+  json["spec"]["output"]["enforceTag"] = "x";
+  EXPECT_THAT(parse(json, UnknownFields::kIgnore),
+              FailsWith(Errc::kInvalid, "spec.output.enforceTag must be true or false"));
+}
+
 TEST(ImageBuild, TakesAStatusThatCannotBeReadAsEmpty) {
   auto json = minimal();
   json["status"] = {{"digest", 7}, {"inputKey", "k"}};
