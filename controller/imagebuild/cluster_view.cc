@@ -112,11 +112,20 @@ bool is_older(const kube::ObjectMeta& a, const kube::ObjectMeta& b) {
   return std::tie(a.creation_timestamp, a.name) < std::tie(b.creation_timestamp, b.name);
 }
 
-KeptImageBuild::Ready readiness_of(const api::ImageBuild& build) {
+KeptImageBuild::Ready readiness_of(const api::Status& status) {
   using Ready = KeptImageBuild::Ready;
-  const auto* ready = api::find_condition(build.status.conditions, api::condition_type::kReady);
+  const auto* ready = api::find_condition(status.conditions, api::condition_type::kReady);
   if (ready != nullptr && ready->status == "True") return Ready::kYes;
   return ready != nullptr && ready->status == "False" ? Ready::kNo : Ready::kUnknown;
+}
+
+void describe(KeptImageBuild& kept, const api::ImageBuild& build, const api::Status& status) {
+  kept.ready = readiness_of(status);
+  // What is missing and comes at last is no trigger of a rebuild but the end of a failure.
+  const bool never_built = status.digest.empty();
+  const bool pinned = !build.spec.pin.empty();
+  kept.follows_content = !pinned && (build.spec.triggers.content || never_built);
+  kept.follows_base = !pinned && (build.spec.triggers.base || never_built);
 }
 
 }  // namespace
@@ -141,18 +150,17 @@ std::shared_ptr<const Seen> ClusterView::find(const kube::ObjectKey& key) const 
   return seen;
 }
 
-void ClusterView::put(const kube::Object& object) {
+KeptImageBuild ClusterView::packed(const kube::Object& object) const {
   const auto reduced = object.for_keeping();
-  KeptImageBuild kept(packer_.pack(reduced.json()), reduced.meta());
+  return KeptImageBuild(packer_.pack(reduced.json()), reduced.meta());
+}
+
+void ClusterView::put(const kube::Object& object) {
+  auto kept = packed(object);
   std::vector<std::string> terms;
   const auto build = api::parse_image_build(object.json(), api::UnknownFields::kIgnore);
   if (build) {
-    kept.ready = readiness_of(*build);
-    // What is missing and comes at last is no trigger of a rebuild but the end of a failure.
-    const bool never_built = build->status.digest.empty();
-    const bool pinned = !build->spec.pin.empty();
-    kept.follows_content = !pinned && (build->spec.triggers.content || never_built);
-    kept.follows_base = !pinned && (build->spec.triggers.base || never_built);
+    describe(kept, *build, build->status);
     terms = terms_of(*build);
   } else {
     ++unreadable_;
@@ -188,16 +196,33 @@ void ClusterView::deleted(const kube::ObjectKey& key) {
   if (before && on_change_) on_change_(key);
 }
 
-void ClusterView::wrote(const kube::Object& object) {
-  const auto before = store_.find(object.key());
-  if (!before || before->meta.uid != object.meta().uid)
-    return;  // Deleted, or another one, meanwhile.
+/// False if it was deleted, or is another one, or newer here already.
+bool ClusterView::is_news(const kube::Object& written) const {
+  const auto before = store_.find(written.key());
+  if (!before || before->meta.uid != written.meta().uid) return false;
   const auto older =
-      kube::is_newer_version(before->meta.resource_version, object.meta().resource_version);
-  if (older && *older) return;
-  const bool edited = wants_reconcile(before->meta, object.meta());
+      kube::is_newer_version(before->meta.resource_version, written.meta().resource_version);
+  return !older || !*older;
+}
+
+void ClusterView::wrote(const kube::Object& object) {
+  if (!is_news(object)) return;
+  const bool edited = wants_reconcile(store_.find(object.key())->meta, object.meta());
   put(object);
   if (edited) queue_.add(object.key(), Priority::kHigh);
+}
+
+void ClusterView::wrote(const kube::Object& object, const api::ImageBuild& build,
+                        const api::Status& status) {
+  if (!is_news(object)) return;
+  const auto& before = store_.find(object.key())->meta;
+  if (before.generation != build.metadata.generation ||
+      object.meta().generation != before.generation || wants_reconcile(before, object.meta()))
+    return wrote(object);
+  auto kept = packed(object);
+  describe(kept, build, status);
+  store_.replace(object.key(), std::move(kept));
+  if (on_change_) on_change_(object.key());
 }
 
 void ClusterView::wake_others(const KeptImageBuild& gone) {

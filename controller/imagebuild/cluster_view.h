@@ -72,6 +72,8 @@ class ClusterView final : public runtime::WatchHandler {
   std::shared_ptr<const Seen> find(const kube::ObjectKey& key) const;
   /// What the reconciler has just written: kept at once, so that it never works on an older state.
   void wrote(const kube::Object& object);
+  /// The same of a status: where the spec is still that of `build` the object need not be read.
+  void wrote(const kube::Object& object, const api::ImageBuild& build, const api::Status& status);
   ReadyCounts count_ready() const;
   std::size_t unreadable() const { return unreadable_; }  ///< How often one could not be read.
   /// An older one of the namespace's other ImageBuilds that moves one of the tags that every build
@@ -128,6 +130,8 @@ class ClusterView final : public runtime::WatchHandler {
 
  private:
   void put(const kube::Object& object);
+  KeptImageBuild packed(const kube::Object& object) const;
+  bool is_news(const kube::Object& written) const;
   Result<api::ImageBuild> read(const KeptImageBuild& kept) const;
   void wake_others(const KeptImageBuild& gone);
 

@@ -43,6 +43,11 @@ class Store {
     put(key, std::make_shared<const Value>(std::move(value)), std::move(terms));
   }
 
+  /// Another value for a key that is there, with the terms it has.
+  void replace(const Key& key, Value value) {
+    entries_.at(key).value = std::make_shared<const Value>(std::move(value));
+  }
+
   /// Answers whether it was there.
   bool erase(const Key& key) {
     const auto found = entries_.find(key);

@@ -112,6 +112,34 @@ TEST_F(View, KeepsItsOwnWriteWhenAnOlderEventComesLate) {
   EXPECT_EQ(view_.find({"web", "site"})->meta.resource_version, "5");
 }
 
+TEST_F(View, KnowsOfAStatusItWroteWhatItSaysAndWhoUsesWhatAsBefore) {
+  view_.applied(build({}), Origin::kChange);
+  const auto seen = view_.find({"web", "site"});
+  api::Status status;
+  status.conditions.emplace_back(std::string(api::condition_type::kReady), true, 1, "Succeeded",
+                                 "");
+  keys_.take();
+
+  view_.wrote(build({.version = 5}), *seen->build, status);
+
+  EXPECT_EQ(view_.count_ready().ready, 1u);
+  EXPECT_EQ(view_.find({"web", "site"})->meta.resource_version, "5");
+  pages_.applied(config_map("pages", 8), Origin::kChange);
+  EXPECT_EQ(keys_.take(), Names{"site"});
+}
+
+TEST_F(View, ReadsAnObjectAnewThatWasEditedBeforeItsStatusWasWritten) {
+  view_.applied(build({}), Origin::kChange);
+  const auto seen = view_.find({"web", "site"});
+  keys_.take();
+
+  view_.wrote(build({.version = 5, .generation = 2, .output = "r.io/team/other:1"}), *seen->build,
+              api::Status());
+
+  EXPECT_EQ(view_.find({"web", "site"})->build->spec.output.image, "r.io/team/other:1");
+  EXPECT_EQ(keys_.take(), Names{"site"});
+}
+
 TEST_F(View, StartsWhatUsesAChangedConfigMapAndNothingElse) {
   view_.applied(build({}), Origin::kChange);
   keys_.take();

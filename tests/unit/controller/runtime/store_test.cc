@@ -35,6 +35,14 @@ TEST(Store, ForgetsTheTermsOfWhatIsReplacedOrErased) {
   EXPECT_EQ(store.size(), 0U);
 }
 
+TEST(Store, KeepsTheTermsWhereOnlyTheValueIsReplaced) {
+  Store<std::string> store;
+  store.put(kA, "one", {"x"});
+  store.replace(kA, "two");
+  EXPECT_EQ(*store.find(kA), "two");
+  EXPECT_TRUE(store.has_term("x"));
+}
+
 TEST(Store, CountsATermThatAValueHasTwiceOnce) {
   Store<std::string> store;
   store.put(kA, "one", {"x", "x"});
