@@ -53,9 +53,19 @@ AccessTo always(registry::Access access);
                                                    PushListener listener,
                                                    std::vector<std::string> tags);
 
-/// A repository of a registry as a destination. Lifetime: `registry` outlives it.
+/// What somebody's records tell of a blob in a repository.
+enum class Presence {
+  kUnknown,
+  kThere,  ///< It is not asked for. If that proves wrong the manifest is refused (kConflict).
+  kAbsent  ///< It is sent without asking. If that proves wrong it was sent in vain.
+};
+using BlobRecords = std::function<Presence(const oci::Digest&)>;
+
+/// A repository of a registry as a destination. `records` null = the registry is asked for all.
+/// Lifetime: `registry` outlives it.
 std::unique_ptr<store::Destination> registry_destination(registry::Client& registry,
                                                          oci::Repository repository,
-                                                         registry::Access access);
+                                                         registry::Access access,
+                                                         BlobRecords records = nullptr);
 
 }  // namespace kiln::build

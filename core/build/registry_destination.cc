@@ -10,14 +10,18 @@ namespace {
 class RegistryDestination final : public store::Destination {
  public:
   RegistryDestination(registry::Client& registry, oci::Repository repository,
-                      registry::Access access)
-      : registry_(registry), repository_(std::move(repository)), access_(std::move(access)) {}
+                      registry::Access access, BlobRecords records)
+      : registry_(registry),
+        repository_(std::move(repository)),
+        access_(std::move(access)),
+        records_(std::move(records)) {}
 
   std::string name() const override { return repository_.str(); }
 
   Task<Result<bool>> link_blob(oci::Descriptor blob,
                                std::optional<oci::Repository> origin) override {
     if (origin && *origin == repository_) co_return true;
+    if (presence(blob.digest) == Presence::kThere) co_return true;
     if (origin && origin->registry == repository_.registry) {
       auto mounted = co_await registry_.mount_blob(repository_, blob, *origin, access_);
       // A registry that will not mount (no right to read the origin, say) still takes a copy.
@@ -27,8 +31,13 @@ class RegistryDestination final : public store::Destination {
   }
 
   Task<Result<store::StoreResult>> put_blob(layer::Blob blob) override {
-    auto pushed =
-        co_await registry_.ensure_blob(repository_, std::move(blob), std::nullopt, access_);
+    const auto expected = presence(blob.descriptor().digest);
+    if (expected == Presence::kThere) co_return store::StoreResult::kAlreadyPresent;
+    Result<registry::PushResult> pushed = registry::PushResult::kAlreadyPresent;
+    if (expected == Presence::kAbsent)
+      pushed = co_await registry_.send_blob(repository_, std::move(blob), access_);
+    else
+      pushed = co_await registry_.ensure_blob(repository_, std::move(blob), std::nullopt, access_);
     if (!pushed) co_return std::move(pushed).error();
     switch (*pushed) {
       case registry::PushResult::kUploaded:
@@ -59,17 +68,24 @@ class RegistryDestination final : public store::Destination {
   }
 
  private:
+  Presence presence(const oci::Digest& blob) const {
+    return records_ ? records_(blob) : Presence::kUnknown;
+  }
+
   registry::Client& registry_;
   oci::Repository repository_;
   registry::Access access_;
+  BlobRecords records_;
 };
 
 }  // namespace
 
 std::unique_ptr<store::Destination> registry_destination(registry::Client& registry,
                                                          oci::Repository repository,
-                                                         registry::Access access) {
-  return std::make_unique<RegistryDestination>(registry, std::move(repository), std::move(access));
+                                                         registry::Access access,
+                                                         BlobRecords records) {
+  return std::make_unique<RegistryDestination>(registry, std::move(repository), std::move(access),
+                                               std::move(records));
 }
 
 }  // namespace kiln::build

@@ -78,6 +78,14 @@ class Client {
       oci::Repository repository, layer::Blob blob, std::optional<oci::Repository> mount_from,
       Access access) = 0;
 
+  /// The same for a blob that the registry can hardly have, such as one that was just made: it is
+  /// not asked first. Nothing is sent where it is known here that the registry has it.
+  /// Source: distribution-spec v1.1, "Pushing blobs": POST, then one PUT.
+  [[nodiscard]] virtual Task<Result<PushResult>> send_blob(oci::Repository repository,
+                                                           layer::Blob blob, Access access) {
+    return ensure_blob(std::move(repository), std::move(blob), std::nullopt, std::move(access));
+  }
+
   /// True if the repository holds the blob.
   [[nodiscard]] virtual Task<Result<bool>> has_blob(oci::Repository repository, oci::Digest digest,
                                                     Access access) = 0;
@@ -102,8 +110,8 @@ class Client {
   /// "Determining Support".
   [[nodiscard]] virtual Task<Result<bool>> check_login(std::string registry, Access access) = 0;
 
-  /// The same under several tags: in one request where the registry can do that, else one after
-  /// the other, in this order. Precondition: there is at least one, and none is "".
+  /// The same under several tags, in no order: in one request where the registry can do that, else
+  /// at the same time. After an error some may have been moved. Precondition: one or more, none "".
   /// Source: distribution-spec, "Pushing Manifests" (the tag parameter and OCI-Tag).
   [[nodiscard]] virtual Task<Result<void>> put_manifest_tags(oci::Repository repository,
                                                              std::vector<std::string> tags,

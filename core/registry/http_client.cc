@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "core/base/gather.h"
 #include "core/registry/blob_download.h"
 #include "core/registry/blob_upload.h"
 #include "core/registry/protocol/endpoint.h"
@@ -229,10 +230,24 @@ Task<Result<void>> HttpRegistryClient::put_manifest_tags(oci::Repository reposit
         co_return std::move(stored).error();
       }
     }
-    for (const auto& name : left)
-      KILN_CO_TRY(co_await put_manifest(repository, name, manifest, access));
-    left.clear();
+    auto rest = std::exchange(left, {});
+    KILN_CO_TRY(co_await put_each_tag(repository, std::move(rest), manifest, access));
   }
+  co_return Result<void>();
+}
+
+/// At the same time: registries take long for each, and what the manifest refers to is there. One
+/// that cannot take a manifest twice at once gets it one by one.
+Task<Result<void>> HttpRegistryClient::put_each_tag(oci::Repository repository,
+                                                    std::vector<std::string> tags,
+                                                    oci::RawManifest manifest, Access access) {
+  std::vector<Task<Result<http::Headers>>> puts;
+  for (const auto& tag : tags) puts.push_back(store_manifest(repository, tag, manifest, access));
+  const auto put = co_await gather(std::move(puts), kTransfersPerRegistry);
+  if (put) co_return Result<void>();
+  if (tags.size() < 2 || put.error().code != Errc::kInvalid) co_return put.error();
+  for (const auto& tag : tags)
+    KILN_CO_TRY(co_await put_manifest(repository, tag, manifest, access));
   co_return Result<void>();
 }
 
@@ -348,6 +363,20 @@ Task<Result<PushResult>> HttpRegistryClient::ensure_blob(oci::Repository reposit
                                                          layer::Blob blob,
                                                          std::optional<oci::Repository> mount_from,
                                                          Access access) {
+  return push_blob(std::move(repository), std::move(blob), std::move(mount_from), std::move(access),
+                   AskFirst::kYes);
+}
+
+Task<Result<PushResult>> HttpRegistryClient::send_blob(oci::Repository repository, layer::Blob blob,
+                                                       Access access) {
+  return push_blob(std::move(repository), std::move(blob), std::nullopt, std::move(access),
+                   AskFirst::kNo);
+}
+
+/// Who comes while another sends the same blob waits for that.
+Task<Result<PushResult>> HttpRegistryClient::push_blob(oci::Repository repository, layer::Blob blob,
+                                                       std::optional<oci::Repository> mount_from,
+                                                       Access access, AskFirst ask_first) {
   const auto key = blob_key(repository, blob.descriptor().digest, access);
   for (auto it = flights_.find(key); it != flights_.end(); it = flights_.find(key)) {
     const auto flight = it->second;
@@ -364,20 +393,24 @@ Task<Result<PushResult>> HttpRegistryClient::ensure_blob(oci::Repository reposit
   const auto flight = std::make_shared<Flight>(co_await boost::asio::this_coro::executor);
   flights_.emplace(key, flight);
   const Landing landing(*this, key, flight);
-  auto result = co_await ensure_blob_alone(repository, blob, mount_from, access);
+  auto result = co_await push_blob_alone(repository, blob, mount_from, access, ask_first);
   flight->result = result;
   co_return result;
 }
 
-Task<Result<PushResult>> HttpRegistryClient::ensure_blob_alone(
+Task<Result<PushResult>> HttpRegistryClient::push_blob_alone(
     oci::Repository repository, layer::Blob blob, std::optional<oci::Repository> mount_from,
-    Access access) {
+    Access access, AskFirst ask_first) {
   const auto& digest = blob.descriptor().digest;
   const auto key = blob_key(repository, digest, access);
-  const auto found =
-      co_await look_for_blob(repository, digest, access, Scopes::push(repository.path));
-  if (!found) co_return found.error();
-  if (*found) co_return PushResult::kAlreadyPresent;
+  if (ask_first == AskFirst::kYes) {
+    const auto found =
+        co_await look_for_blob(repository, digest, access, Scopes::push(repository.path));
+    if (!found) co_return found.error();
+    if (*found) co_return PushResult::kAlreadyPresent;
+  } else if (memory_.knows(key, clock_.steady_now())) {
+    co_return PushResult::kAlreadyPresent;
+  }
   // What the registry lost it may also have lost where it would be mounted from.
   if (memory_.is_lost(key)) mount_from.reset();
 

@@ -39,6 +39,8 @@ class HttpRegistryClient final : public Client {
   Task<Result<PushResult>> ensure_blob(oci::Repository repository, layer::Blob blob,
                                        std::optional<oci::Repository> mount_from,
                                        Access access) override;
+  Task<Result<PushResult>> send_blob(oci::Repository repository, layer::Blob blob,
+                                     Access access) override;
   Task<Result<bool>> has_blob(oci::Repository repository, oci::Digest digest,
                               Access access) override;
   Task<Result<bool>> mount_blob(oci::Repository repository, oci::Descriptor blob,
@@ -55,14 +57,20 @@ class HttpRegistryClient final : public Client {
  private:
   struct Flight;
   struct Landing;
-  Task<Result<PushResult>> ensure_blob_alone(oci::Repository repository, layer::Blob blob,
-                                             std::optional<oci::Repository> mount_from,
-                                             Access access);
+  enum class AskFirst { kYes, kNo };
+  Task<Result<PushResult>> push_blob(oci::Repository repository, layer::Blob blob,
+                                     std::optional<oci::Repository> mount_from, Access access,
+                                     AskFirst ask_first);
+  Task<Result<PushResult>> push_blob_alone(oci::Repository repository, layer::Blob blob,
+                                           std::optional<oci::Repository> mount_from, Access access,
+                                           AskFirst ask_first);
   Task<Result<bool>> look_for_blob(oci::Repository repository, oci::Digest digest, Access access,
                                    protocol::Scopes scopes);
   Task<Result<oci::RawManifest>> get_manifest(oci::Reference reference, Access access);
   Task<Result<http::Headers>> store_manifest(oci::Repository repository, std::string identifier,
                                              oci::RawManifest manifest, Access access);
+  Task<Result<void>> put_each_tag(oci::Repository repository, std::vector<std::string> tags,
+                                  oci::RawManifest manifest, Access access);
   Error refused_manifest(const http::Response& answer, const oci::Repository& repository,
                          const oci::RawManifest& manifest, const Access& access);
   std::shared_ptr<Gate> gate_of(const std::string& registry, const Access& access);

@@ -182,6 +182,12 @@ Task<Result<PushResult>> MirroredClient::ensure_blob(oci::Repository repository,
                             std::move(way));
 }
 
+Task<Result<PushResult>> MirroredClient::send_blob(oci::Repository repository, layer::Blob blob,
+                                                   Access access) {
+  auto way = settled(repository, std::move(access));
+  return inner_.send_blob(std::move(repository), std::move(blob), std::move(way));
+}
+
 Task<Result<bool>> MirroredClient::has_blob(oci::Repository repository, oci::Digest digest,
                                             Access access) {
   auto way = settled(repository, std::move(access));

@@ -33,6 +33,8 @@ class MirroredClient final : public Client {
   Task<Result<PushResult>> ensure_blob(oci::Repository repository, layer::Blob blob,
                                        std::optional<oci::Repository> mount_from,
                                        Access access) override;
+  Task<Result<PushResult>> send_blob(oci::Repository repository, layer::Blob blob,
+                                     Access access) override;
   Task<Result<bool>> has_blob(oci::Repository repository, oci::Digest digest,
                               Access access) override;
   Task<Result<bool>> mount_blob(oci::Repository repository, oci::Descriptor blob,

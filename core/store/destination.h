@@ -32,7 +32,7 @@ class Destination {
   /// `tag` "" = by digest alone.
   [[nodiscard]] virtual Task<Result<void>> put_manifest(oci::RawManifest manifest,
                                                         std::string tag) = 0;
-  /// Under each of several tags, in this order; in one step where the place can do that. None is
+  /// Under each of several tags; in one step, or all at once, where the place can do that. None is
   /// "".
   [[nodiscard]] virtual Task<Result<void>> put_manifest_tags(oci::RawManifest manifest,
                                                              std::vector<std::string> tags) {

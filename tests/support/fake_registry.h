@@ -185,16 +185,15 @@ class FakeRegistry final : public registry::Client {
     if (has(repository.str(), descriptor.digest)) co_return registry::PushResult::kAlreadyPresent;
     if (mount_from && mount(repository, descriptor.digest, *mount_from))
       co_return registry::PushResult::kMounted;
+    co_return take(repository, blob);
+  }
 
-    auto source = blob.open();
-    if (!source) co_return source.error();
-    auto bytes = read_all(**source, std::numeric_limits<std::uint32_t>::max());
-    if (!bytes) co_return bytes.error();
-    if (bytes->size() != descriptor.size_bytes || oci::Digest::of(*bytes) != descriptor.digest)
-      co_return Error(Errc::kCorrupt, target + ": the bytes do not match the digest");
-    ++uploads_;
-    at(repository.str()).blobs.insert_or_assign(descriptor.digest, *std::move(bytes));
-    co_return registry::PushResult::kUploaded;
+  /// It takes what it has already once more.
+  Task<Result<registry::PushResult>> send_blob(oci::Repository repository, layer::Blob blob,
+                                               registry::Access access) override {
+    const auto target = target_of(repository, blob.descriptor().digest);
+    KILN_CO_TRY(co_await begin("send_blob", target, repository, access));
+    co_return take(repository, blob);
   }
 
   Task<Result<bool>> has_blob(oci::Repository repository, oci::Digest digest,
@@ -320,6 +319,20 @@ class FakeRegistry final : public registry::Client {
     auto found = manifest(name, *digest);
     if (!found) return not_found(reference.str());
     return *std::move(found);
+  }
+
+  Result<registry::PushResult> take(const oci::Repository& repository, const layer::Blob& blob) {
+    const auto& descriptor = blob.descriptor();
+    auto source = blob.open();
+    if (!source) return source.error();
+    auto bytes = read_all(**source, std::numeric_limits<std::uint32_t>::max());
+    if (!bytes) return bytes.error();
+    if (bytes->size() != descriptor.size_bytes || oci::Digest::of(*bytes) != descriptor.digest)
+      return Error(Errc::kCorrupt, target_of(repository, descriptor.digest) +
+                                       ": the bytes do not match the digest");
+    ++uploads_;
+    at(repository.str()).blobs.insert_or_assign(descriptor.digest, *std::move(bytes));
+    return registry::PushResult::kUploaded;
   }
 
   bool mount(const oci::Repository& repository, const oci::Digest& digest,

@@ -28,7 +28,7 @@ TEST(PutManifestTags, GoInOneRequestWhereTheRegistryCanDoThat) {
   EXPECT_THAT(world.lines(), ElementsAre(kByDigest + "?tag=1.2.3&tag=1.2&tag=latest"));
 }
 
-TEST(PutManifestTags, ThoseThatWereNotTakenFollowOneByOne) {
+TEST(PutManifestTags, ThoseThatWereNotTakenFollow) {
   Scripted world;
   world.http.answer(201, "", {{"OCI-Tag", "1.2.3"}});
   world.http.answer(201);
@@ -44,6 +44,18 @@ TEST(PutManifestTags, ARegistryThatTakesOneAtATimeIsNotAskedAgain) {
   ASSERT_TRUE(put(world, {"c", "d"}));
   EXPECT_THAT(world.lines(), ElementsAre(kByDigest + "?tag=a&tag=b", kManifests + "a",
                                          kManifests + "b", kManifests + "c", kManifests + "d"));
+}
+
+TEST(PutManifestTags, ThatAreRefusedAtTheSameTimeGoOneByOne) {
+  Scripted world;
+  world.http.answer(201);
+  world.http.answer(201);
+  world.http.answer(409);
+  world.http.answer(201);
+  world.http.answer(201);
+  ASSERT_TRUE(put(world, {"a", "b"}));
+  EXPECT_THAT(world.lines(), ElementsAre(kByDigest + "?tag=a&tag=b", kManifests + "a",
+                                         kManifests + "b", kManifests + "a", kManifests + "b"));
 }
 
 TEST(PutManifestTags, ARefusalOfSoManyIsNoFailure) {

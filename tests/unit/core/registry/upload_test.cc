@@ -51,6 +51,28 @@ TEST(EnsureBlob, SendsWhatIsMissingInThreeRequests) {
   EXPECT_EQ(fakes::body_text(world.http.seen()[2]), kBytes);
 }
 
+Result<PushResult> send(Scripted& world) {
+  return run_task(world.client->send_blob(kShop, ten_bytes(), {}));
+}
+
+TEST(SendBlob, TakesTwoRequests) {
+  Scripted world;
+  begins(world, "1");
+  world.http.answer(201);
+
+  EXPECT_EQ(*send(world), PushResult::kUploaded);
+
+  EXPECT_THAT(world.lines(), ElementsAre(kPost, put_line("1")));
+}
+
+TEST(SendBlob, OfWhatIsKnownToBeThereTakesNone) {
+  Scripted world;
+  world.http.answer(200);
+  EXPECT_EQ(*push(world), PushResult::kAlreadyPresent);
+  EXPECT_EQ(*send(world), PushResult::kAlreadyPresent);
+  EXPECT_THAT(world.lines(), ElementsAre(kHead));
+}
+
 TEST(EnsureBlob, SaysWhyNoUploadBeginsHoweverLongThatIs) {
   const std::string why =
       "the connection was reset by a proxy with a name too long to be kept in place";
