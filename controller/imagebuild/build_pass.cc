@@ -1,8 +1,13 @@
 #include "controller/imagebuild/build_pass.h"
 
 #include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <set>
 
 #include "controller/imagebuild/deletion.h"
+#include "core/base/gather.h"
 #include "core/base/log.h"
 
 namespace kiln::imagebuild {
@@ -23,8 +28,7 @@ constexpr BuildPass::NamedStep kSteps[] = {
     {Step::kCompare, &BuildPass::stop_if_up_to_date},
     {Step::kRecord, &BuildPass::announce},
     {Step::kAssemble, &BuildPass::assemble},
-    {Step::kPush, &BuildPass::push_content},
-    {Step::kRecord, &BuildPass::record_pending},
+    {Step::kPush, &BuildPass::push_and_record},
     {Step::kPush, &BuildPass::publish},
 };
 // clang-format on
@@ -101,7 +105,27 @@ Task<Result<Next>> BuildPass::check_spec() {
   co_return stop_if_contested();
 }
 
+/// The ConfigMaps are read at the same time: whether there are credentials says nothing of them.
 Task<Result<Next>> BuildPass::read_credentials() {
+  std::set<std::string> names;
+  for (const auto& content : build_->spec.content)
+    if (content.config_map) names.insert(content.config_map->name);
+  std::vector<std::string> ahead(names.begin(), names.end());
+  std::vector<Task<Result<Next>>> both;
+  both.push_back(read_accesses());
+  if (!ahead.empty()) both.push_back(read_ahead(std::move(ahead)));
+  auto read = co_await gather(std::move(both), 2);
+  if (!read) co_return std::move(read).error();
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::read_ahead(std::vector<std::string> config_maps) {
+  auto read = co_await content_.read_ahead(std::move(config_maps));
+  if (!read) co_return std::move(read).error();
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::read_accesses() {
   auto keychains = co_await read_keychains(ports_.kube, build_);
   if (!keychains) co_return std::move(keychains).error();
   auto accesses = co_await plan::read_accesses(build_, content_, std::move(*keychains));
@@ -159,9 +183,11 @@ Task<Result<Next>> BuildPass::stop_if_up_to_date() {
 Task<Result<Next>> BuildPass::compare() {
   key_ = build::input_key(*plan_->request, *base_, *fetched_);
   if (auto rendered = render_tags(); !rendered) co_return std::move(rendered).error();
-  if (auto looked = co_await look_at_tags(); !looked) co_return std::move(looked).error();
-  if (status_.input_key == key_ && !status_.digest.empty() && !destination_is_new())
+  held_.clear();
+  if (status_.input_key == key_ && !status_.digest.empty() && !destination_is_new()) {
+    if (auto looked = co_await look_at_tags(); !looked) co_return std::move(looked).error();
     co_return judge_tags();
+  }
 
   reasons_ = reasons_to_build();
   const auto& triggers = build_->spec.triggers;
@@ -173,7 +199,6 @@ Task<Result<Next>> BuildPass::compare() {
     co_return halt("Succeeded",
                    "inputs changed, but spec.triggers says to wait for a change of the spec", false,
                    true);
-  warn_of_foreign_tags("the new image takes the tag");
   co_return Next::kContinue;
 }
 
@@ -212,13 +237,56 @@ Task<Result<Next>> BuildPass::announce() {
   mark(status_, api::condition_type::kReconciling, true, generation, "Progressing",
        "building the image", started_);
   api::remove_condition(status_.conditions, api::condition_type::kStalled);
-  KILN_CO_TRY(co_await write_status());
   co_return Next::kContinue;
 }
 
+/// While the layers are made it is asked where the tags stand: that decides what is pushed. What
+/// announce() has to say is written along with the pending digest, one write less, unless that
+/// takes so long that somebody would wonder.
 Task<Result<Next>> BuildPass::assemble() {
-  if (assembled_) co_return Next::kContinue;
-  co_return co_await make_layers();
+  constexpr std::chrono::seconds kUnannounced{1};
+  const auto late =
+      std::make_shared<Timer>(co_await boost::asio::this_coro::executor, kUnannounced);
+  const bool looks = held_.empty();
+  std::vector<Task<Result<Next>>> all;
+  if (looks) all.push_back(look_meanwhile());
+  if (!assembled_) {
+    all.push_back(make_layers_before(late));
+    all.push_back(write_status_after(late));
+  }
+  auto made = co_await gather(std::move(all), 3);
+  if (!made) {
+    // Nothing was announced: else each look at a registry that is down would be a new failure.
+    if (step_ == Step::kCompare) status_.conditions = written_.conditions;
+    co_return std::move(made).error();
+  }
+  if (looks) warn_of_foreign_tags("the new image takes the tag");
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::look_meanwhile() {
+  auto looked = co_await look_at_tags();
+  if (!looked) step_ = Step::kCompare;
+  co_return looked;
+}
+
+Task<Result<Next>> BuildPass::make_layers_before(std::shared_ptr<Timer> late) {
+  auto made = co_await make_layers();
+  late->cancel();
+  co_return made;
+}
+
+/// Nothing, if the timer is cancelled.
+Task<Result<Next>> BuildPass::write_status_after(std::shared_ptr<Timer> late) {
+  boost::system::error_code cancelled;
+  co_await late->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, cancelled));
+  if (cancelled) co_return Next::kContinue;
+  auto written = co_await write_status();
+  if (!written) {
+    step_ = Step::kRecord;
+    co_return std::move(written).error();
+  }
+  co_return Next::kContinue;
 }
 
 Task<Result<Next>> BuildPass::make_layers() {
@@ -232,74 +300,10 @@ Task<Result<Next>> BuildPass::make_layers() {
   co_return Next::kContinue;
 }
 
-store::Destination& BuildPass::destination() {
-  if (!destination_)
-    destination_ =
-        build::registry_destination(ports_.registry, output().repository(), accesses_.output);
-  return *destination_;
-}
-
-Task<Result<build::PushReport>> BuildPass::send_content() {
-  build::PushListener silent;
-  auto origins = build::always(plan_->request->base.access);
-  co_return co_await build::push_content(images_, destination(), ports_.registry,
-                                         std::move(origins), std::move(silent));
-}
-
-Task<Result<Next>> BuildPass::push_content() {
-  const auto since = ports_.clock.steady_now();
-  auto report = co_await send_content();
-  if (!report && report.error().code == Errc::kConflict && reuses_layers_) {
-    auto anew = co_await build_anew();
-    if (!anew) co_return std::move(anew).error();
-    report = co_await send_content();
-  }
-  if (!report) co_return std::move(report).error();
-  report_ = *report;
-  note_stage("push", since);
-  co_return Next::kContinue;
-}
-
-Task<Result<Next>> BuildPass::record_pending() {
-  // The other may have come to the tag since this pass began.
-  if (auto next = stop_if_contested(); !next || *next == Next::kStop) co_return next;
-  KILN_CO_TRY(co_await write_pending(images_->top().digest.str()));
-  co_return Next::kContinue;
-}
-
-Task<Result<void>> BuildPass::write_pending(std::string digest) {
-  keep_what_was_pending(digest);
-  api::Pending pending;
-  pending.input_key = key_;
-  pending.digest = std::move(digest);
-  pending.tags = tags_;
-  status_.pending = std::move(pending);
-  co_return co_await write_status();
-}
-
-Task<Result<Next>> BuildPass::publish() {
-  const auto since = ports_.clock.steady_now();
-  auto published = co_await put_tags(images_->top());
-  if (!published && published.error().code == Errc::kConflict) {
-    // The registry lost blobs it said it had (garbage collection): send them again, once.
-    if (reuses_layers_) {
-      auto anew = co_await build_anew();
-      if (!anew) co_return std::move(anew).error();
-    }
-    auto again = co_await push_content();
-    if (!again) co_return std::move(again).error();
-    published = co_await put_tags(images_->top());
-  }
-  if (!published || *published == Next::kStop) co_return published;
-  note_stage("publish", since);
-  built_ = true;
-  finish_status();
-  co_return Next::kContinue;
-}
-
 Task<Result<void>> BuildPass::write_status() {
   for (int tries = 1;; ++tries) {
-    const auto patch = api::status_patch(written_, status_);
+    auto sent = status_;  // Other steps may be under way and change it.
+    const auto patch = api::status_patch(written_, sent);
     if (patch.empty()) co_return Result<void>();
     const kube::ObjectKey key(seen_->meta.namespace_, seen_->meta.name);
     kube::Precondition unchanged;
@@ -307,9 +311,9 @@ Task<Result<void>> BuildPass::write_status() {
     unchanged.uid = seen_->meta.uid;
     auto object = co_await ports_.kube.merge_patch_status(kImageBuilds, key, patch, unchanged);
     if (object) {
-      written_ = status_;
+      written_ = std::move(sent);
       resource_version_ = object->meta().resource_version;
-      ports_.view.wrote(*object);
+      ports_.view.wrote(*object, *build_, written_);
       co_return Result<void>();
     }
     if (object.error().code != Errc::kConflict || tries == kWriteTries)

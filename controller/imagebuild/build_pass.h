@@ -1,4 +1,5 @@
 #pragma once
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -53,7 +54,7 @@ struct Halt {
 
 /// One reconcile's state: what was read, what was found, and the status that comes of it. Each step
 /// is a member, so no coroutine takes a reference. Steps never sleep and never requeue; only
-/// announce() and record_pending() write, and both through StatusWriter's one way.
+/// assemble() and push_and_record() write, and both through write_status().
 class BuildPass {
  public:
   struct NamedStep {
@@ -74,8 +75,7 @@ class BuildPass {
   Task<Result<Next>> stop_if_up_to_date();
   Task<Result<Next>> announce();
   Task<Result<Next>> assemble();
-  Task<Result<Next>> push_content();
-  Task<Result<Next>> record_pending();
+  Task<Result<Next>> push_and_record();
   Task<Result<Next>> publish();
 
   /// Runs every step in order. Afterwards step() is the one that ended it.
@@ -107,6 +107,15 @@ class BuildPass {
   Task<Result<void>> write_status();
 
  private:
+  using Timer = boost::asio::steady_timer;
+
+  Task<Result<Next>> read_accesses();
+  Task<Result<Next>> read_ahead(std::vector<std::string> config_maps);
+  Task<Result<Next>> look_meanwhile();
+  Task<Result<Next>> make_layers_before(std::shared_ptr<Timer> late);
+  Task<Result<Next>> write_status_after(std::shared_ptr<Timer> late);
+  Task<Result<Next>> push_content();
+  Task<Result<Next>> record_pending();
   Result<Next> stop_if_contested();
   Result<Next> halt(std::string reason, std::string message, bool dead_end, bool ready);
   bool is_poll() const;
@@ -133,6 +142,10 @@ class BuildPass {
   void finish_pin();
   oci::Reference output() const;
   store::Destination& destination();
+  bool has_last_base(const image::Image& image) const;
+  bool may_have_been_pushed(const std::string& digest) const;
+  std::map<oci::Digest, build::Presence> records_of_blobs() const;
+  void ask_for_all_blobs();
   bool destination_is_new() const;
   bool spec_is_new() const;
   Result<Next> render_tags();
@@ -181,7 +194,10 @@ class BuildPass {
   std::shared_ptr<const build::Assembled> assembled_;
   bool reuses_layers_ = false;
   std::shared_ptr<const image::ImageSet> images_;
-  std::unique_ptr<store::Destination> destination_;
+  Result<void> recorded_;  ///< How record_pending() ended.
+  bool trusts_records_ = true;
+  std::map<oci::Digest, build::Presence> records_;
+  std::unique_ptr<store::Destination> destination_;  ///< Refers to `records_`.
   build::PushReport report_;
   std::vector<api::Stage> stages_;
   std::vector<std::string> warnings_;

@@ -155,18 +155,14 @@ Result<Next> BuildPass::put_back(std::vector<api::Reason> restored, const std::s
 }
 
 /// All tags that the image is to have, but for those that hold it: the same digest is never pushed
-/// twice. The tag of the history goes first.
+/// twice.
 Task<Result<std::vector<std::string>>> BuildPass::missing_tags(std::string digest) {
   std::vector<std::string> missing;
   const auto kept = build::history_tag(key_);
-  bool pushed_before = with_input_key(status_.history, key_) != nullptr ||
-                       (status_.pending && written_.pending && written_.pending->input_key == key_);
-  for (std::size_t i = 0; i < tags_.size(); ++i) {
-    pushed_before = pushed_before || held_[i] == digest;
+  for (std::size_t i = 0; i < tags_.size(); ++i)
     if (held_[i] != digest) missing.push_back(tags_[i]);
-  }
   std::string held;
-  if (pushed_before) {
+  if (may_have_been_pushed(digest)) {
     auto looked = co_await look_at_tag(kept);
     if (!looked) co_return std::move(looked).error();
     held = std::move(*looked);

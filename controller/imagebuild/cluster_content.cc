@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/auth/docker_config.h"
+#include "core/base/gather.h"
 #include "core/base/json.h"
 
 namespace kiln::imagebuild {
@@ -66,14 +67,30 @@ Task<Result<SharedKeychain>> account_keychain(kube::Client& client, std::string 
 
 }  // namespace
 
+Task<Result<int>> ClusterContent::keep(std::string config_map) {
+  const kube::ObjectKey key(namespace_, config_map);
+  auto object = co_await client_.get(kube::kConfigMaps, key);
+  config_maps_.insert_or_assign(std::move(config_map), std::move(object));
+  co_return 0;
+}
+
+Task<Result<void>> ClusterContent::read_ahead(std::vector<std::string> config_maps) {
+  constexpr std::size_t kAtOnce = 4;
+  std::vector<Task<Result<int>>> reads;
+  for (auto& name : config_maps) reads.push_back(keep(std::move(name)));
+  auto read = co_await gather(std::move(reads), kAtOnce);
+  if (!read) co_return std::move(read).error();
+  co_return Result<void>();
+}
+
 Task<Result<plan::NamedData>> ClusterContent::config_map(std::string name) {
   asked_for_secret_ = false;
-  const kube::ObjectKey key(namespace_, name);
-  auto object = co_await client_.get(kube::kConfigMaps, key);
+  if (!config_maps_.contains(name)) KILN_CO_TRY(co_await keep(name));
+  const auto& object = config_maps_.at(name);
   if (!object && object.error().code == Errc::kNotFound)
     co_return Error(Errc::kNotFound, "ConfigMap/" + name +
                                          " is not there; create it in the namespace " + namespace_);
-  if (!object) co_return std::move(object).error().while_doing("ConfigMap/" + name);
+  if (!object) co_return Error(object.error()).while_doing("ConfigMap/" + name);
   co_return plan::parse_config_map(object->json());
 }
 

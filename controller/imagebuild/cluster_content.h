@@ -1,6 +1,8 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "controller/api/image_build.h"
 #include "controller/kube/client.h"
@@ -8,8 +10,8 @@
 
 namespace kiln::imagebuild {
 
-/// ConfigMaps and Secrets of one namespace, read from the API server when asked; nothing is kept.
-/// Lifetime: `client` outlives it.
+/// ConfigMaps and Secrets of one namespace, read from the API server when asked; nothing is kept
+/// but what was read ahead. Lifetime: `client` outlives it.
 class ClusterContent final : public plan::ContentProvider {
  public:
   ClusterContent(kube::Client& client, std::string space)
@@ -17,13 +19,18 @@ class ClusterContent final : public plan::ContentProvider {
 
   Task<Result<plan::NamedData>> config_map(std::string name) override;
   Task<Result<plan::NamedData>> secret(std::string name) override;
+  /// Reads these now, all at once. An error is told when it is asked for that one.
+  [[nodiscard]] Task<Result<void>> read_ahead(std::vector<std::string> config_maps);
   /// The last thing asked for was a Secret: it is what a kNotFound is about.
   bool asked_for_secret() const { return asked_for_secret_; }
 
  private:
+  Task<Result<int>> keep(std::string config_map);
+
   kube::Client& client_;
   std::string namespace_;
   bool asked_for_secret_ = false;
+  std::map<std::string, Result<kube::Object>> config_maps_;  ///< What was read ahead.
 };
 
 /// The credentials for base and output: secretRef where there is one, else the imagePullSecrets of

@@ -212,8 +212,9 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
                                          std::chrono::ceil<std::chrono::seconds>(*result.delay()));
   if (!result.delay()) status.next_poll_at.clear();
   if (options_.metrics != nullptr) meter_pass(*options_.metrics, *pass, last);
-  tell(*seen, *pass, before);
-  co_return co_await write(pass, result);
+  auto ended = co_await write(pass, result);
+  tell(*seen, *pass, before);  // Events go out behind the status: for that somebody waits.
+  co_return ended;
 }
 
 /// The controller ends in the middle of a build, which is no failure: the next one begins it again.

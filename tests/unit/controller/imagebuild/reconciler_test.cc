@@ -41,7 +41,9 @@ TEST_F(Reconcile, OfWhatIsUpToDateWritesNothingAnywhere) {
   reconcile();
 
   EXPECT_EQ(kube_.resource_version(), version);
-  EXPECT_EQ(registry_.count("put_manifest") + registry_.count("ensure_blob"), 0u);
+  EXPECT_EQ(registry_.count("put_manifest") + registry_.count("ensure_blob") +
+                registry_.count("send_blob"),
+            0u);
 }
 
 TEST_F(Reconcile, OfChangedContentMovesTheTagAndSaysWhy) {
@@ -370,7 +372,7 @@ TEST_F(Reconcile, OfWhatIsWrongAsBeforeWritesNothing) {
 TEST_F(Reconcile, OfAFirstPushThatIsRefusedAgainWritesNothing) {
   put_build();
   registry_.on_call([](const auto& call) -> std::optional<Error> {
-    if (call.method == "ensure_blob") return Error(Errc::kDenied, "no");
+    if (call.method == "send_blob") return Error(Errc::kDenied, "no");
     return std::nullopt;
   });
   reconcile();
@@ -392,7 +394,7 @@ TEST_F(Reconcile, AnnouncesABuildThatWaitedForItsContent) {
   look();
   std::string announced;
   registry_.on_call([&](const auto& call) -> std::optional<Error> {
-    if (call.method == "ensure_blob") announced = condition("Ready");
+    if (call.method == "send_blob") announced = condition("Ready");
     return std::nullopt;
   });
 

@@ -53,7 +53,7 @@ TEST_F(Tags, ThatAnOlderImageBuildHadForAWhileAreTakenBack) {
 TEST_F(Tags, ThatAnOlderImageBuildTakesDuringABuildAreLeftToIt) {
   put_build();
   registry_.on_call([this](const auto& call) -> std::optional<Error> {
-    if (call.method == "ensure_blob") come_to_the_tag("older");
+    if (call.method == "send_blob") come_to_the_tag("older");
     return std::nullopt;
   });
 

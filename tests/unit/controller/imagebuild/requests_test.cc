@@ -1,0 +1,160 @@
+// What a build asks of servers, and what it does not ask because records tell it.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "tests/unit/controller/imagebuild/reconcile_fixture.h"
+
+namespace kiln::imagebuild {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::StartsWith;
+
+const std::string kSite = "r.test/team/site";
+
+class Requests : public Reconcile {
+ protected:
+  /// An ImageBuild for one platform and one tag, which is up to date.
+  void begin() {
+    put_build({{"base", {{"platforms", {"linux/amd64"}}}}});
+    reconcile();
+    look();
+    forget();
+  }
+  void forget() {
+    registry_.forget_calls();
+    kube_.forget_calls();
+  }
+  void edit(const std::string& text) {
+    put_pages(text);
+    reconcile();
+    look();
+  }
+};
+
+// On the wire: one, two for each blob that is sent, and two.
+TEST_F(Requests, ToTheRegistryAreSevenForAnEdit) {
+  begin();
+
+  edit("two");
+
+  EXPECT_THAT(registry_.call_lines(), ElementsAre("resolve " + kSite + ":latest",
+                                                  StartsWith("send_blob " + kSite + "@sha256:"),
+                                                  StartsWith("send_blob " + kSite + "@sha256:"),
+                                                  StartsWith("put_manifest " + kSite + ":kiln-"),
+                                                  "put_manifest " + kSite + ":latest"));
+  EXPECT_EQ(tag(), digest());
+}
+
+TEST_F(Requests, ToTheRegistryAreSevenForAFirstImage) {
+  put_build(
+      {{"base", {{"image", "scratch"}, {"platforms", {"linux/amd64"}}}}, {"remove", nullptr}});
+  reconcile();
+
+  EXPECT_EQ(registry_.count("send_blob"), 2u);
+  EXPECT_EQ(registry_.calls().size(), 5u) << ::testing::PrintToString(registry_.call_lines());
+}
+
+TEST_F(Requests, ToTheRegistryAreAFewForAnImageThatComesBack) {
+  begin();
+  const auto first = digest();
+  edit("two");
+  forget();
+
+  edit("hello");
+
+  EXPECT_EQ(digest(), first);
+  EXPECT_EQ(tag(), first);
+  EXPECT_EQ(registry_.count("send_blob"), 0u);
+  EXPECT_EQ(status()["lastBuild"].value("uploadedBytes", 0), 0);
+}
+
+TEST_F(Requests, ToTheApiServerForAnEditAreTwoReadsAndTwoWrites) {
+  begin();
+
+  edit("two");
+
+  EXPECT_EQ(kube_.calls_of("get").size(), 2u);  // The ServiceAccount and the ConfigMap.
+  EXPECT_EQ(kube_.calls_of("patch_status").size(), 2u);
+}
+
+TEST_F(Requests, ToTheApiServerForAFirstImageAreTwoWrites) {
+  put_build();
+  reconcile();
+  EXPECT_EQ(kube_.calls_of("patch_status").size(), 2u);
+}
+
+// A garbage collection took what the records believe is there: the registry refuses the manifest.
+TEST_F(Requests, AreMadeAfterAllWhereTheRecordsProveWrong) {
+  begin();
+  const auto lost = *oci::Digest::parse(json_string(status()["layers"][0], "digest"));
+  registry_.forget_blob(kSite, lost);
+
+  edit("two");
+
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_EQ(tag(), digest());
+  EXPECT_TRUE(registry_.has(kSite, lost));
+}
+
+TEST_F(Requests, AreMadeAfterAllWhereTheManifestOfOnePlatformIsRefused) {
+  put_build();
+  reconcile();
+  look();
+  const auto lost = *oci::Digest::parse(json_string(status()["layers"][0], "digest"));
+  registry_.forget_blob(kSite, lost);
+
+  edit("two");
+
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_EQ(tag(), digest());
+}
+
+TEST_F(Requests, WithoutAStatusFindTheImageAndSendNothing) {
+  begin();
+  auto object = *kube_.find_json(kImageBuilds, key_);
+  object.erase("status");
+  kube_.put(kImageBuilds, dump_json(object));
+  look();
+  forget();
+
+  reconcile();
+
+  EXPECT_EQ(reasons(), Names{"Adopted"});
+  EXPECT_EQ(registry_.count("send_blob"), 0u);
+}
+
+TEST_F(Requests, AreNotSavedWhereTheTagIsNotAtTheLastImage) {
+  begin();
+  push_foreign();
+
+  edit("two");
+
+  const auto lines = registry_.call_lines();
+  EXPECT_TRUE(std::any_of(lines.begin(), lines.end(), [](const auto& line) {
+    return line.starts_with("ensure_blob") || line.starts_with("mount_blob") ||
+           line.starts_with("has_blob");
+  }));
+  EXPECT_EQ(tag(), digest());
+}
+
+// Nothing was put under a tag, so nothing is pending; and trying again writes nothing.
+TEST_F(Requests, OfAPushThatFailsLeaveNothingPending) {
+  begin();
+  registry_.on_call([](const auto& call) -> std::optional<Error> {
+    if (call.method == "send_blob") return Error(Errc::kDenied, "no");
+    return std::nullopt;
+  });
+
+  edit("two");
+
+  EXPECT_EQ(condition("Ready"), "False PushDenied");
+  EXPECT_FALSE(status().contains("pending"));
+  forget();
+  reconcile();
+  EXPECT_TRUE(kube_.calls_of("patch_status").empty());
+}
+
+}  // namespace
+}  // namespace kiln::imagebuild
