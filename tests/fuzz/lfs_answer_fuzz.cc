@@ -33,7 +33,7 @@ void check_download(const http::Request& asked, const GitUrl& repository) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace kiln;
   static WorkPool pool(1);
-  static const TempDir folder = std::move(*TempDir::create("kiln-lfs-fuzz-"));
+  static const TempDir folder = TempDir::create("kiln-lfs-fuzz-").value();
   auto server = std::make_shared<source::GitServer>(
       source::GitUrl::parse("https://git.example.com/team/site").value());
   server->credentials =
