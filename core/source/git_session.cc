@@ -204,6 +204,9 @@ Result<std::string> GitSession::run(const Command& command, std::string_view inp
   auto error = remote_git_error(result->status, result->errors, program_.limits());
   error.message = server_.credentials.without_secrets(std::move(error.message));
   if (server_.proxy) error.message = server_.proxy->without_login(std::move(error.message));
+  // Without a tunnel a 401 may be either's.
+  if (server_.proxy && error.code == Errc::kUnauthorized && server_.url.scheme_name() == "http")
+    error.message += "; or the proxy does not take its own";
   return error;
 }
 

@@ -95,6 +95,15 @@ TEST_F(GitProxyTest, ThatDoesNotKnowUsIsNamedWithoutThePassword) {
   EXPECT_THAT(server->requests(), IsEmpty());
 }
 
+// tinyproxy 1.11 answers with 401 as a server would, and not with 407.
+TEST_F(GitProxyTest, IsNamedToWhereItsRefusalLooksLikeTheServers) {
+  go_through(proxy->url("wrong-horse"));
+
+  EXPECT_THAT(fetch(request()),
+              FailsWith(Errc::kUnauthorized, "or the proxy does not take its own"));
+  EXPECT_THAT(server->requests(), IsEmpty());
+}
+
 TEST_F(GitProxyTest, ThatWantsCredentialsIsNamed) {
   go_through(proxy->url().replace(7, proxy->url().find('@') - 6, ""));
 
