@@ -126,7 +126,7 @@ Task<Result<Next>> BuildPass::read_ahead(std::vector<std::string> config_maps) {
 }
 
 Task<Result<Next>> BuildPass::read_accesses() {
-  auto keychains = co_await read_keychains(ports_.kube, build_);
+  auto keychains = co_await read_keychains(ports_.kube, ports_.view, build_);
   if (!keychains) co_return std::move(keychains).error();
   auto accesses = co_await plan::read_accesses(build_, content_, std::move(*keychains));
   if (!accesses) co_return std::move(accesses).error();

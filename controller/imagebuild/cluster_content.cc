@@ -49,14 +49,20 @@ std::vector<std::string> pull_secret_names(const kube::Object& account) {
   return names;
 }
 
-Task<Result<SharedKeychain>> account_keychain(kube::Client& client, std::string space,
-                                              std::string account) {
+Task<Result<SharedKeychain>> account_keychain(kube::Client& client, ClusterView& view,
+                                              std::string space, std::string account) {
   const kube::ObjectKey key(space, account);
   auto object = co_await client.get(kube::kServiceAccounts, key);
-  if (!object && object.error().code == Errc::kNotFound) co_return SharedKeychain();
+  if (!object && object.error().code == Errc::kNotFound) {
+    view.account_names(key, {});
+    co_return SharedKeychain();
+  }
   if (!object) co_return std::move(object).error();
   std::vector<SharedKeychain> chain;
-  for (const auto& name : pull_secret_names(*object)) {
+  const auto names = pull_secret_names(*object);
+  // Before they are read: one that is missing or wrong is waited for.
+  view.account_names(key, names);
+  for (const auto& name : names) {
     auto keychain = co_await read_secret(client, space, name, "serviceAccountName " + account);
     if (!keychain && keychain.error().code == Errc::kNotFound) continue;
     if (!keychain) co_return std::move(keychain).error();
@@ -108,7 +114,7 @@ Task<Result<plan::NamedData>> ClusterContent::secret(std::string name) {
 namespace {
 
 /// secretRef where there is one, else `account`, which is read if it was not yet.
-Task<Result<SharedKeychain>> keychain_for(kube::Client& client,
+Task<Result<SharedKeychain>> keychain_for(kube::Client& client, ClusterView& view,
                                           std::shared_ptr<const api::ImageBuild> build,
                                           api::RegistryRef wanted, std::string field,
                                           std::shared_ptr<std::optional<SharedKeychain>> account) {
@@ -116,7 +122,7 @@ Task<Result<SharedKeychain>> keychain_for(kube::Client& client,
   if (!wanted.secret.empty())
     co_return co_await read_secret(client, space, wanted.secret, field + ".secretRef");
   if (!*account) {
-    auto read = co_await account_keychain(client, space, build->spec.service_account);
+    auto read = co_await account_keychain(client, view, space, build->spec.service_account);
     if (!read) co_return std::move(read).error();
     account->emplace(std::move(*read));
   }
@@ -125,13 +131,13 @@ Task<Result<SharedKeychain>> keychain_for(kube::Client& client,
 
 }  // namespace
 
-Task<Result<plan::Keychains>> read_keychains(kube::Client& client,
+Task<Result<plan::Keychains>> read_keychains(kube::Client& client, ClusterView& view,
                                              std::shared_ptr<const api::ImageBuild> build) {
   const auto account = std::make_shared<std::optional<SharedKeychain>>();
-  auto base = co_await keychain_for(client, build, build->spec.base.registry,
+  auto base = co_await keychain_for(client, view, build, build->spec.base.registry,
                                     std::string("spec.base"), account);
   if (!base) co_return std::move(base).error();
-  auto output = co_await keychain_for(client, build, build->spec.output.registry,
+  auto output = co_await keychain_for(client, view, build, build->spec.output.registry,
                                       std::string("spec.output"), account);
   if (!output) co_return std::move(output).error();
   plan::Keychains keychains;
@@ -140,11 +146,11 @@ Task<Result<plan::Keychains>> read_keychains(kube::Client& client,
   co_return keychains;
 }
 
-Task<Result<registry::Access>> read_output_access(kube::Client& client,
+Task<Result<registry::Access>> read_output_access(kube::Client& client, ClusterView& view,
                                                   std::shared_ptr<const api::ImageBuild> build,
                                                   plan::ContentProvider& provider) {
   const auto account = std::make_shared<std::optional<SharedKeychain>>();
-  auto keychain = co_await keychain_for(client, build, build->spec.output.registry,
+  auto keychain = co_await keychain_for(client, view, build, build->spec.output.registry,
                                         std::string("spec.output"), account);
   if (!keychain) co_return std::move(keychain).error();
   co_return co_await plan::read_output_access(build, provider, std::move(*keychain));

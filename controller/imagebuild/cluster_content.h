@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "controller/api/image_build.h"
+#include "controller/imagebuild/cluster_view.h"
 #include "controller/kube/client.h"
 #include "controller/plan/plan.h"
 
@@ -35,15 +36,16 @@ class ClusterContent final : public plan::ContentProvider {
 
 /// The credentials for base and output: secretRef where there is one, else the imagePullSecrets of
 /// the service account. Secrets that imagePullSecrets name and that do not exist are passed over,
-/// as the kubelet does; a missing service account has none. Errors: kNotFound (secretRef), kInvalid
-/// (a Secret of another type, or not readable). Lifetime: `client` outlives the task.
+/// as the kubelet does; a missing service account has none. `view` is told which they are. Errors:
+/// kNotFound (secretRef), kInvalid (a Secret of another type, or not readable). Lifetime: `client`
+/// and `view` outlive the task.
 [[nodiscard]] Task<Result<plan::Keychains>> read_keychains(
-    kube::Client& client, std::shared_ptr<const api::ImageBuild> build);
+    kube::Client& client, ClusterView& view, std::shared_ptr<const api::ImageBuild> build);
 
 /// How the registry of the output is reached, for those who need no more than that. Errors: as
 /// read_keychains(), and those of `provider`. Lifetime: as read_keychains(); `provider` too.
 [[nodiscard]] Task<Result<registry::Access>> read_output_access(
-    kube::Client& client, std::shared_ptr<const api::ImageBuild> build,
+    kube::Client& client, ClusterView& view, std::shared_ptr<const api::ImageBuild> build,
     plan::ContentProvider& provider);
 
 }  // namespace kiln::imagebuild

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "controller/imagebuild/pushed_tags.h"
 #include "controller/imagebuild/typical_text.h"
@@ -52,7 +53,8 @@ std::string base_term(const oci::Repository& repository, std::string_view tag) {
   return "base " + repository.str() + ":" + std::string(tag);
 }
 
-/// The Secrets that it names as such: not those that its ServiceAccount does.
+/// The Secrets that it names as such; those that its ServiceAccount does are learnt when it is
+/// read.
 std::vector<std::string> credentials_of(const api::ImageBuild& build) {
   std::vector<std::string> names;
   const auto add = [&names](const std::string& name) {
@@ -96,6 +98,13 @@ bool uses_a_secret(const api::ImageBuild& build) {
   return !credentials_of(build).empty() ||
          std::any_of(content.begin(), content.end(),
                      [](const auto& one) { return one.secret.has_value(); });
+}
+
+/// Of the steps that need a login, does one take it from an account of these?
+bool uses_account(const api::ImageBuild& build, const std::vector<std::string>& accounts) {
+  const auto& spec = build.spec;
+  return (spec.base.registry.secret.empty() || spec.output.registry.secret.empty()) &&
+         std::find(accounts.begin(), accounts.end(), spec.service_account) != accounts.end();
 }
 
 /// What a person changes; not status, not other people's annotations.
@@ -165,12 +174,13 @@ void ClusterView::put(const kube::Object& object) {
   } else {
     ++unreadable_;
   }
-  if (build && on_secret_use_ && uses_a_secret(*build)) {
-    on_secret_use_();
-    on_secret_use_ = nullptr;
-  }
+  if (build && on_secret_use_ && uses_a_secret(*build)) secret_is_used();
   store_.put(object.key(), std::move(kept), std::move(terms));
   if (on_change_) on_change_(object.key());
+}
+
+void ClusterView::secret_is_used() {
+  if (const auto tell = std::exchange(on_secret_use_, nullptr)) tell();
 }
 
 void ClusterView::applied(const kube::Object& object, Origin origin) {
@@ -274,7 +284,8 @@ bool ClusterView::is_claimed(const oci::Reference& tag, const kube::ObjectKey& o
 
 bool ClusterView::uses(std::string_view kind, const kube::ObjectKey& key) const {
   return store_.has_term(content_term(kind, key.namespace_, key.name)) ||
-         (kind == kSecret && store_.has_term(credential_term(key.namespace_, key.name)));
+         (kind == kSecret && (store_.has_term(credential_term(key.namespace_, key.name)) ||
+                              !accounts_with(key).empty()));
 }
 
 void ClusterView::object_changed(std::string_view kind, const kube::ObjectKey& key,
@@ -284,6 +295,40 @@ void ClusterView::object_changed(std::string_view kind, const kube::ObjectKey& k
   if (kind != kSecret) return;
   for (const auto& user : store_.with_term(credential_term(key.namespace_, key.name)))
     if (store_.find(user)->ready != KeptImageBuild::Ready::kYes) queue_.add(user, priority);
+  for (const auto& user : users_of_accounts(key.namespace_, accounts_with(key)))
+    queue_.add(user, priority);
+}
+
+void ClusterView::account_names(const kube::ObjectKey& account, std::vector<std::string> secrets) {
+  if (secrets.empty()) {
+    accounts_.erase(account);
+    return;
+  }
+  accounts_[account] = std::move(secrets);
+  secret_is_used();
+}
+
+/// The accounts that name it.
+std::vector<std::string> ClusterView::accounts_with(const kube::ObjectKey& secret) const {
+  std::vector<std::string> accounts;
+  for (auto at = accounts_.lower_bound(kube::ObjectKey(secret.namespace_, ""));
+       at != accounts_.end() && at->first.namespace_ == secret.namespace_; ++at)
+    if (std::find(at->second.begin(), at->second.end(), secret.name) != at->second.end())
+      accounts.push_back(at->first.name);
+  return accounts;
+}
+
+/// Those that are not Ready.
+std::vector<kube::ObjectKey> ClusterView::users_of_accounts(
+    const std::string& space, const std::vector<std::string>& accounts) const {
+  std::vector<kube::ObjectKey> users;
+  if (accounts.empty()) return users;
+  store_.for_each([&](const KeptImageBuild& kept) {
+    if (kept.ready == KeptImageBuild::Ready::kYes || kept.meta.namespace_ != space) return;
+    const auto build = read(kept);
+    if (build && uses_account(*build, accounts)) users.emplace_back(space, kept.meta.name);
+  });
+  return users;
 }
 
 std::vector<kube::ObjectKey> ClusterView::users_of_git(const std::string& repository,

@@ -92,6 +92,10 @@ class ClusterView final : public runtime::WatchHandler {
   void object_changed(std::string_view kind, const kube::ObjectKey& key,
                       runtime::Priority priority);
 
+  /// This ServiceAccount names these Secrets for registries. They count as credentials of those
+  /// ImageBuilds that have some from the account, until it is said to name others.
+  void account_names(const kube::ObjectKey& account, std::vector<std::string> secrets);
+
   /// Those that have content from a repository (by source::GitUrl::repository_name()) and may get
   /// other content because its ref `name` ("refs/heads/main"; "" = any) was changed.
   std::vector<kube::ObjectKey> users_of_git(const std::string& repository,
@@ -125,7 +129,8 @@ class ClusterView final : public runtime::WatchHandler {
     on_change_ = std::move(callback);
   }
 
-  /// Called when the first ImageBuild with content or credentials from a Secret is seen.
+  /// Called when the first ImageBuild with content or credentials from a Secret is seen, or the
+  /// first account that names one.
   void on_secret_use(std::function<void()> callback) { on_secret_use_ = std::move(callback); }
 
  private:
@@ -134,10 +139,15 @@ class ClusterView final : public runtime::WatchHandler {
   bool is_news(const kube::Object& written) const;
   Result<api::ImageBuild> read(const KeptImageBuild& kept) const;
   void wake_others(const KeptImageBuild& gone);
+  std::vector<std::string> accounts_with(const kube::ObjectKey& secret) const;
+  std::vector<kube::ObjectKey> users_of_accounts(const std::string& space,
+                                                 const std::vector<std::string>& accounts) const;
+  void secret_is_used();
 
   runtime::KeySink& queue_;
   TextPacker packer_;
   runtime::Store<KeptImageBuild> store_;
+  std::map<kube::ObjectKey, std::vector<std::string>> accounts_;  ///< The Secrets of each.
   std::function<void()> on_secret_use_;
   std::function<void(const std::string&)> on_git_news_;
   BaseNews on_base_news_;

@@ -59,7 +59,7 @@ Task<Removal> Deletion::remove_pushed() {
   auto pushed = pushed_by(*seen_->build);
   if (pushed.tags.empty()) co_return removal;
   ClusterContent content(ports_.kube, seen_->meta.namespace_);
-  auto access = co_await read_output_access(ports_.kube, seen_->build, content);
+  auto access = co_await read_output_access(ports_.kube, ports_.view, seen_->build, content);
   if (!access) {
     secret_missing_ = access.error().code == Errc::kNotFound;
     removal.failure = std::move(access).error();

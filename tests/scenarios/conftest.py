@@ -43,3 +43,13 @@ def world(cluster, base, controller_kubeconfig, tmp_path, request):
         world.controller = controller
         yield world
     world.close()
+
+
+@pytest.fixture
+def patient(world, controller_kubeconfig, tmp_path):
+    """A controller that waits ten minutes after a failure, unless something happens."""
+    world.controller.stop()
+    (tmp_path / "patient").mkdir()
+    with Controller(controller_kubeconfig, tmp_path / "patient", retry=("10m", "10m")) as controller:
+        world.controller = controller
+        yield controller

@@ -72,12 +72,30 @@ def test_a_refused_login_is_told_without_the_password_and_heals_with_the_right_o
 
 
 def test_the_service_accounts_pull_secrets_are_used_without_a_secret_ref(world, private_registry):
+    world.apply(docker_config(world, "pull", private_registry.address, "kiln", "right-password"),
+                *by_account(world, private_registry))
+    world.wait_ready()
+
+
+def by_account(world, registry) -> list[dict]:
+    """A service account with a pull secret, and an ImageBuild that pushes by it."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "imagePullSecrets": [{"name": "pull"}],
                "metadata": {"name": "builder", "namespace": world.namespace}}
-    output = {"image": f"{private_registry.address}/{world.namespace}/site:latest"}
-    world.apply(docker_config(world, "pull", private_registry.address, "kiln", "right-password"),
-                account, world.config_map("site-content", PAGE),
-                world.image_build(output=output, serviceAccountName="builder"))
+    output = {"image": f"{registry.address}/{world.namespace}/site:latest"}
+    return [account, world.config_map("site-content", PAGE),
+            world.image_build(output=output, serviceAccountName="builder")]
+
+
+@pytest.mark.parametrize("first", ["wrong", "missing"])
+def test_a_pull_secret_of_the_service_account_heals_at_once(world, patient, private_registry, first):
+    address = private_registry.address
+    if first == "wrong":
+        world.apply(docker_config(world, "pull", address, "kiln", "wrong-password"))
+    world.apply(*by_account(world, private_registry))
+    assert address in world.wait_reason("AuthenticationFailed")["message"]
+
+    world.apply(docker_config(world, "pull", address, "kiln", "right-password"))
+
     world.wait_ready()
 
 

@@ -8,7 +8,7 @@ import sys
 
 import git_server
 import pytest
-from world import Controller, binary, run
+from world import binary, run
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from fake_github import FakeGitHub  # noqa: E402  (found through the line above)
@@ -30,16 +30,6 @@ def server(tmp_path, github, world):
     with git_server.GitServer(tmp_path / "git", auth_port=github.port) as running:
         running.repository(f"{world.namespace}.git").commit({"index.html": "hello\n"})
         yield running
-
-
-@pytest.fixture
-def patient(world, controller_kubeconfig, tmp_path):
-    """A controller that waits ten minutes after a failure, unless something happens."""
-    world.controller.stop()
-    (tmp_path / "patient").mkdir()
-    with Controller(controller_kubeconfig, tmp_path / "patient", retry=("10m", "10m")) as controller:
-        world.controller = controller
-        yield controller
 
 
 def secret(world, keys: dict, name: str = "git") -> dict:

@@ -395,6 +395,62 @@ TEST_F(View, StartsWhoWaitedForASecretThatComes) {
   EXPECT_EQ(keys_.take(), Names{"git"});
 }
 
+constexpr const char* kByAccount = R"({"base":{"image":"scratch"},"output":{"image":"r.io/e"}})";
+constexpr const char* kByAnother =
+    R"({"base":{"image":"scratch"},"output":{"image":"r.io/f"},"serviceAccountName":"builder"})";
+const kube::ObjectKey kDefaultAccount("web", "default");
+
+TEST_F(View, StartsThoseThatAreNotReadyWhenASecretOfTheirAccountChanges) {
+  ContentWatch secrets("Secret", view_);
+  view_.applied(build_with_login("waits", kByAccount, "False"), Origin::kChange);
+  view_.applied(build_with_login("is-well", kByAccount, "True"), Origin::kChange);
+  view_.applied(build_with_login("has-another", kByAnother, "False"), Origin::kChange);
+  view_.applied(build_with_login("names-its-own",
+                                 R"({"base":{"image":"r.io/a:1","secretRef":)"
+                                 R"({"name":"own"}},"output":{"image":"r.io/g",)"
+                                 R"("secretRef":{"name":"own"}}})",
+                                 "False"),
+                Origin::kChange);
+  view_.account_names(kDefaultAccount, {"login", "late"});
+  keys_.take();
+
+  for (const auto* name : {"login", "late"}) {
+    secrets.applied(secret(name, 7), Origin::kChange);
+    EXPECT_EQ(keys_.take(), Names{"waits"}) << name;
+  }
+  secrets.applied(secret("other", 8), Origin::kChange);
+  EXPECT_EQ(keys_.take(), Names{});
+}
+
+TEST_F(View, ForgetsTheSecretsThatAnAccountNoLongerNames) {
+  ContentWatch secrets("Secret", view_);
+  view_.applied(build_with_login("waits", kByAccount, "False"), Origin::kChange);
+  view_.account_names(kDefaultAccount, {"login"});
+  view_.account_names({"other", "default"}, {"theirs"});
+  view_.account_names(kDefaultAccount, {"new"});
+  keys_.take();
+
+  for (const auto* name : {"login", "theirs"}) secrets.applied(secret(name, 7), Origin::kChange);
+  EXPECT_EQ(keys_.take(), Names{});
+  EXPECT_EQ(secrets.known(), std::vector<kube::ObjectKey>{});
+
+  secrets.applied(secret("new", 7), Origin::kChange);
+  EXPECT_EQ(keys_.take(), Names{"waits"});
+}
+
+TEST_F(View, WantsSecretsWatchedFromTheFirstAccountThatNamesOneOn) {
+  int wanted = 0;
+  view_.on_secret_use([&] { ++wanted; });
+  view_.applied(build_with_login("a", kByAccount, "False"), Origin::kChange);
+  view_.account_names(kDefaultAccount, {});
+  EXPECT_EQ(wanted, 0);
+
+  view_.account_names(kDefaultAccount, {"login"});
+  view_.account_names({"web", "builder"}, {"login"});
+
+  EXPECT_EQ(wanted, 1);
+}
+
 TEST_F(View, WantsSecretsWatchedFromTheFirstThatUsesOneOn) {
   int wanted = 0;
   view_.on_secret_use([&] { ++wanted; });
