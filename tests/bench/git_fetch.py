@@ -7,7 +7,7 @@
 Makes a repository (always the same bytes), serves it with git http-backend on loopback, and builds
 an image of it: with an empty cache, again with nothing new, and after a commit that changes one file.
 `kiln build` does so into an OCI layout; with --controller a kiln-controller in a cluster of its own
-does, into a registry, and goes on with further commits. Prints a line of a table for each. "fetched" is
+does it too, into a registry, and goes on with further commits. Prints a line of a table for each. "fetched" is
 what the server's git sent, "new" what a registry has been sent, or would have been. Memory is what
 a program has for itself (RssAnon), at its highest; "with files" is its highest resident size with the
 files that it has mapped (VmHWM), "at rest" what it has for itself two seconds after the build.
@@ -270,14 +270,19 @@ class Repository:
         self._edited = files // 2 + 1
         self._version = 0
         if self.path.exists():
-            first = git(self.path, "rev-list", "--max-parents=0", "main")
-            git(self.path, "update-ref", "refs/heads/main", first)
+            self.begin_anew()
             return
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(self.path)], check=True,
                        env=GIT_ENVIRONMENT)
         git(self.path, "config", "uploadpack.allowFilter", "true")
         import_commit(self.path, "all", None, self._contents, files)
+
+    def begin_anew(self) -> None:
+        """As it was at its first commit."""
+        self._version = 0
+        first = git(self.path, "rev-list", "--max-parents=0", "main")
+        git(self.path, "update-ref", "refs/heads/main", first)
 
     def edit_one_file(self) -> None:
         self._version += 1
@@ -323,7 +328,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=700)
     parser.add_argument("--kiln", default=str(ROOT / "build/dev/bin/kiln"))
     parser.add_argument("--controller", nargs="?", const=str(ROOT / "build/dev/bin/kiln-controller"),
-                        help="measure a controller, this program, in place of the command")
+                        help="measure a controller, this program, too")
     parser.add_argument("--keep", type=pathlib.Path, help="where the repository stays for next time")
     arguments = parser.parse_args()
 
@@ -338,10 +343,11 @@ def main() -> None:
             "ref": {"branch": "main"}}}]}
         print(f"{arguments.files:,} files, {arguments.megabytes} MB; as a pack "
               f"{bytes_below(repository.path / 'objects') / 1e6:.0f} MB", flush=True)
+        measure_command(arguments.kiln, spec, repository, work)
         if arguments.controller:
+            repository.begin_anew()
+            print()
             measure_controller(arguments.controller, spec, repository, work)
-        else:
-            measure_command(arguments.kiln, spec, repository, work)
         server.shutdown()
 
 

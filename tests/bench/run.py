@@ -49,7 +49,8 @@ class Bench:
         if self.own:
             return [script, "--json", str(out / f"{self.name}.json"), *(["--quick"] if quick else self.args)]
         words = self.quick if quick else self.args
-        return [script, *(binary("kiln") if word == "KILN" else word for word in words)]
+        programs = {"KILN": "kiln", "CONTROLLER": "kiln-controller"}
+        return [script, *(binary(programs[word]) if word in programs else word for word in words)]
 
 
 BENCHES = (
@@ -57,8 +58,9 @@ BENCHES = (
     Bench("compression", "Three ways to compress, beside gzip, pigz and zstd", 8, own=True),
     Bench("growth", "How time and memory grow", 8, own=True),
     Bench("push", "Pushes beside curl", 3, quick_env={"KILN_BENCH_MB": "8", "KILN_BENCH_ROUNDS": "1"}),
-    Bench("git_fetch", "Content from a git repository of 50,000 files", 2, ("--kiln", "KILN"),
-          ("--kiln", "KILN", "--files", "200", "--megabytes", "2")),
+    Bench("git_fetch", "Content from a git repository of 50,000 files", 4,
+          ("--kiln", "KILN", "--controller", "CONTROLLER"),
+          ("--kiln", "KILN", "--controller", "CONTROLLER", "--files", "200", "--megabytes", "2")),
     Bench("edit_to_digest", "From an edit to the new digest", 1, quick=("--edits", "3")),
     Bench("base_wave", "A new base for 1,000 ImageBuilds, beside crane rebase", 6,
           quick=("--builds", "6", "--namespaces", "2", "--concurrent", "2")),

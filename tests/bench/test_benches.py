@@ -23,7 +23,7 @@ TELLS = {
                     r"^\* size with gzip-small, of gzip -9: [\d.]+"],
     "growth": [r"^\| 400 \| 2 MB \| [\d.]+ s ", r"^\| 8 \| 8 MB \| [\d.]+ s "],
     "push": [r"^kiln of curl, by the medians +\d+ %$"],
-    "git_fetch": [r"^\| after a commit of one file \| [\d.]+ s "],
+    "git_fetch": [r"^\| after a commit of one file \| [\d.]+ s ", r"^\| after commit 4 of one file \| [\d.]+ s "],
     "edit_to_digest": [r"^ConfigMap edited -> new digest: p50 \d+ ms", r"^the shortest way: p50 \d+ ms",
                        r"^times as long as the shortest way: p50 [\d.]+", r"^git push and webhook -> new digest: p50 \d+ ms"],
     "base_wave": [r"^Kiln, the new base +[\d.]+ s ", r"^crane rebase, in a loop +[\d.]+ s "],
