@@ -20,9 +20,8 @@ def wait_digest(world, digest: str) -> None:
         build = world.get()
         return (build["status"].get("digest") == digest
                 and build["status"]["observedGeneration"] == build["metadata"]["generation"]
-                and "pending" not in build["status"])
-    world.wait_until(f"the status has {digest}", holds)
-    assert world.registry_digest() == digest
+                and "pending" not in build["status"] and world.registry_digest() == digest)
+    world.wait_until(f"status and registry have {digest}", holds)
 
 
 def history(world) -> list[str]:
