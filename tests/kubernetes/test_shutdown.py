@@ -126,8 +126,6 @@ def test_idle_nothing_is_written_but_the_lease(place, replicas):
             api.create_build(f"site-{number}", place.image_build(f"site-{number}", interval=f"{interval_s}s")["spec"])
     place.wait_until("all are built", lambda: metric(
         replica, "kiln_imagebuilds", ready="true") == IDLE_BUILDS, 60 + IDLE_BUILDS)
-    place.wait_until("it has nothing to do", lambda: metric(replica, "workqueue_depth") == 0
-                     and metric(replica, "controller_runtime_active_workers") == 0)
     place.wait_until("all is told", lambda: len(place.events()) >= IDLE_BUILDS)
     before, versions = len(replicas.writes(replica)), _versions(place)
     reconciles = metric(replica, "controller_runtime_reconcile_total")
