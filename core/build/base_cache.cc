@@ -16,8 +16,8 @@ constexpr std::uint64_t kMaxIndexFileBytes = 512ULL * 1024 * 1024;
 
 constexpr std::chrono::milliseconds kNotKept{0};
 
-/// Who asks this of the same way and with the same credentials gets the same answer. It tells
-/// nothing of them.
+}  // namespace
+
 std::string question(std::string_view what, const oci::Repository& repository,
                      const registry::Access& access) {
   std::vector<auth::Credential> credentials;
@@ -28,8 +28,6 @@ std::string question(std::string_view what, const oci::Repository& repository,
     way.update(registry::Transport::identity_of(repository, access, credential));
   return std::string(what) + " " + way.finish_hex();
 }
-
-}  // namespace
 
 BaseCache::BaseCache(registry::Client& registry, WorkPool& pool, const Clock& clock,
                      std::filesystem::path directory, std::string spool_dir)

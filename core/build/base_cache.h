@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/base/clock.h"
 #include "core/base/shared_answers.h"
@@ -19,6 +20,11 @@
 #include "core/registry/client.h"
 
 namespace kiln::build {
+
+/// Who asks this of the same way and with the same credentials gets the same answer. It tells
+/// nothing of them.
+std::string question(std::string_view what, const oci::Repository& repository,
+                     const registry::Access& access);
 
 /// What is known of base images, kept by digest: manifests and configs (in memory), and the headers
 /// of layers (in memory and, given a folder, on disk). All of it can be had again, so any of it may

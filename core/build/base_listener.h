@@ -3,7 +3,8 @@
 
 namespace kiln::build {
 
-/// Hears of the tags of bases. Called on the I/O executor.
+/// Hears of the tags of bases and of images that content is copied from. Called on the I/O
+/// executor.
 class BaseListener {
  public:
   virtual ~BaseListener() = default;

@@ -3,6 +3,7 @@
 #include "core/build/assembler.h"
 #include "core/build/base_cache.h"
 #include "core/build/base_trees.h"
+#include "core/build/content_cache.h"
 #include "core/build/image_loader.h"
 #include "core/build/registry_reader.h"
 
@@ -21,6 +22,19 @@ ResolvedImage scratch_base(const BuildRequest& request) {
   return base;
 }
 
+class CachedImageContent final : public source::Source {
+ public:
+  CachedImageContent(ContentCache& cache, ImageContentRequest request)
+      : cache_(cache), request_(std::move(request)) {}
+
+  std::string description() const override { return "image " + request_.reference.str(); }
+  Task<Result<source::Content>> fetch() override { return cache_.fetch(request_); }
+
+ private:
+  ContentCache& cache_;
+  ImageContentRequest request_;
+};
+
 }  // namespace
 
 struct Builder::Impl {
@@ -30,6 +44,8 @@ struct Builder::Impl {
         cache(client, pool, options.clock != nullptr ? *options.clock : system_clock,
               options.cache_dir, options.spool_dir),
         trees(cache),
+        contents(cache, client, pool, options.clock != nullptr ? *options.clock : system_clock,
+                 options.spool_dir),
         maker(pool, options.spool_dir, options.watch_layers) {}
 
   registry::Client& registry;
@@ -37,6 +53,7 @@ struct Builder::Impl {
   std::string spool_dir;
   BaseCache cache;
   BaseTrees trees;
+  ContentCache contents;
   LayerMaker maker;
 };
 
@@ -70,6 +87,10 @@ std::unique_ptr<store::ImageReader> Builder::reader(oci::Reference reference,
                                                     registry::Access access) {
   return registry_reader(impl_->cache, impl_->registry, std::move(reference), std::move(access),
                          impl_->spool_dir);
+}
+
+std::shared_ptr<source::Source> Builder::image_content(ImageContentRequest request) {
+  return std::make_shared<CachedImageContent>(impl_->contents, std::move(request));
 }
 
 void Builder::forget_base(const oci::Reference& reference, std::chrono::milliseconds until) {

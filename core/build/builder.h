@@ -73,6 +73,20 @@ struct EarlierLayers {
   std::optional<oci::Repository> repository{};  ///< Where they were pushed to.
 };
 
+/// What is wanted from an image in a registry: the folder or file at a path, see ImageContent.
+struct ImageContentRequest {
+  oci::Reference reference;
+  std::string path;  ///< Absolute; "/" = all of it.
+  registry::Access access{};
+  /// How old an answer may be that tells what the tag points at; 0 = the registry is asked now.
+  std::chrono::milliseconds max_age{0};
+  /// If the reference still stands for this revision, nothing is read: see Content::unread.
+  std::optional<source::KnownContent> known{};
+
+  ImageContentRequest(oci::Reference r, std::string p)
+      : reference(std::move(r)), path(std::move(p)) {}
+};
+
 /// The engine's front door. The steps can be called one by one (the controller looks at the input
 /// key between them) or all at once through assemble_all().
 ///
@@ -127,9 +141,14 @@ class Builder {
 
   /// An image in a registry, for reading: what is known of it by digest is not asked again.
   std::unique_ptr<store::ImageReader> reader(oci::Reference reference, registry::Access access);
+  /// Content that is copied out of an image in a registry. What was read by digest is kept for a
+  /// while, and a tag is looked up as a base's. Errors of fetching it: as ImageContent, and those
+  /// of the registry. Lifetime: the builder outlives the source.
+  std::shared_ptr<source::Source> image_content(ImageContentRequest request);
   /// What is known of where a tag points is out of date, also what is asked until `until` from now.
   void forget_base(const oci::Reference& reference, std::chrono::milliseconds until);
-  /// From now on `listener` hears of the tags of bases. Lifetime: it outlives the builder's tasks.
+  /// From now on `listener` hears of the tags of bases and of images that content is copied from.
+  /// Lifetime: it outlives the builder's tasks.
   void follow_bases(BaseListener& listener);
   /// The headers of a layer, kept by digest. Errors: those of reading it.
   [[nodiscard]] Task<Result<std::shared_ptr<const layer::LayerIndex>>> layer_index(

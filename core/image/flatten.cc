@@ -6,7 +6,6 @@
 #include <string>
 #include <utility>
 
-#include "core/image/merged_tree.h"
 #include "core/layer/file_tree.h"
 #include "core/layer/tar_writer.h"
 
@@ -69,9 +68,12 @@ void add_name(Plan& plan, const std::string& path, const MergedTree::File& file)
   if (path == file->first_path) std::swap(names.first, names.links.back());
 }
 
-Plan plan_of(const MergedTree& tree) {
+using Wants = std::function<bool(std::string_view path)>;
+
+Plan plan_of(const MergedTree& tree, const Wants& wants) {
   Plan plan;
   tree.for_each([&](const std::string& path, const MergedTree::File& file) {
+    if (!wants(path)) return;
     if (file->kind != EntryKind::kDirectory)
       add_name(plan, path, file);
     else if (!path.empty() || file->named)
@@ -125,12 +127,9 @@ Error in_layer(Error error, std::size_t index) {
 }
 
 Result<Plan> read_plan(const std::vector<layer::Blob>& layers) {
-  MergedTree tree;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    auto applied = tree.apply(layers[i]);
-    if (applied.has_error()) return in_layer(std::move(applied).error(), i);
-  }
-  return plan_of(tree);
+  const auto tree = MergedTree::of(layers);
+  if (tree.has_error()) return tree.error();
+  return plan_of(*tree, [](std::string_view) { return true; });
 }
 
 Result<void> write_plan(const Plan& plan, const std::vector<layer::Blob>& layers, ByteSink& out) {
@@ -152,6 +151,11 @@ Result<void> write_flat_tar(const std::vector<layer::Blob>& layers, ByteSink& ou
   auto plan = read_plan(layers);
   if (plan.has_error()) return std::move(plan).error();
   return write_plan(*plan, layers, out);
+}
+
+Result<void> write_flat_tar(const MergedTree& tree, const std::vector<layer::Blob>& layers,
+                            const Wants& wants, ByteSink& out) {
+  return write_plan(plan_of(tree, wants), layers, out);
 }
 
 Result<layer::Layer> flatten(const std::vector<layer::Blob>& layers,

@@ -1,7 +1,10 @@
 #pragma once
+#include <functional>
+#include <string_view>
 #include <vector>
 
 #include "core/base/io.h"
+#include "core/image/merged_tree.h"
 #include "core/layer/layer.h"
 
 namespace kiln::image {
@@ -18,6 +21,13 @@ namespace kiln::image {
 ///
 /// Blocking: for the WorkPool. Errors: of reading the layers (see layer::TarReader), of `out`.
 [[nodiscard]] Result<void> write_flat_tar(const std::vector<layer::Blob>& layers, ByteSink& out);
+
+/// The same of those paths only that `wants` takes, of a tree that `layers` make: of a file's names
+/// the ones that are not wanted are none of its names. Reads no layer of which nothing is wanted.
+[[nodiscard]] Result<void> write_flat_tar(const MergedTree& tree,
+                                          const std::vector<layer::Blob>& layers,
+                                          const std::function<bool(std::string_view path)>& wants,
+                                          ByteSink& out);
 
 /// The same as one compressed layer.
 [[nodiscard]] Result<layer::Layer> flatten(const std::vector<layer::Blob>& layers,

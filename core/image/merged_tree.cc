@@ -48,6 +48,16 @@ MergedTree::Item MergedTree::Item::implied_directory(const std::string& path) {
   return Item{std::move(made)};
 }
 
+Result<MergedTree> MergedTree::of(const std::vector<layer::Blob>& layers) {
+  MergedTree tree;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    auto applied = tree.apply(layers[i]);
+    if (applied.has_error())
+      return std::move(applied).error().while_doing("layer " + std::to_string(i + 1));
+  }
+  return tree;
+}
+
 Result<void> MergedTree::apply(const layer::Blob& layer) {
   auto entries = read_headers(layer);
   if (entries.has_error()) return std::move(entries).error();

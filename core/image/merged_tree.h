@@ -43,6 +43,9 @@ class MergedTree {
  public:
   using File = std::shared_ptr<const MergedFile>;  ///< Shared: one file has several names.
 
+  /// Of all `layers`, lowest first. Blocking. Errors: those of apply(), with which layer it was.
+  [[nodiscard]] static Result<MergedTree> of(const std::vector<layer::Blob>& layers);
+
   /// Puts one more layer on top. Blocking. Errors: those of TarReader; kCorrupt for a hard link to
   /// something that is not there, or a directory; kInvalid for paths that cost too much (PathTree).
   [[nodiscard]] Result<void> apply(const layer::Blob& layer);

@@ -38,12 +38,6 @@ class GitObserver {
   virtual void fetched(std::uint64_t bytes) = 0;
 };
 
-/// Content that was read before by the same request.
-struct KnownContent {
-  std::string revision{};
-  std::string identity{};
-};
-
 /// What is wanted from a repository.
 struct GitRequest {
   GitUrl url;

@@ -20,6 +20,13 @@ struct CommitFacts {
   std::int64_t time = 0;  ///< When it was committed, in seconds since 1970.
 };
 
+/// Content that was read before by the same request: while the source still stands for this
+/// revision nothing has to be read, see Content::unread.
+struct KnownContent {
+  std::string revision{};
+  std::string identity{};
+};
+
 /// Content that was fetched: a tree relative to where it will be put, and what exactly it is.
 struct Content {
   layer::FileTree tree{};
@@ -31,7 +38,7 @@ struct Content {
   std::vector<std::string> emptied{};
   std::optional<CommitFacts> commit{};  ///< Of content from git.
   std::vector<std::string> warnings{};  ///< What whoever takes it should hear of.
-  /// `tree` was not read, because it is known already (see GitRequest::known): `identity` and
+  /// `tree` was not read, because it is known already (see KnownContent): `identity` and
   /// `revision` say which one it is. No image can be made of it.
   bool unread = false;
 };

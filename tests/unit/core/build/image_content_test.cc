@@ -167,7 +167,7 @@ TEST_F(Content, OfAnIndexWithinAnIndexOrOfNoneIsRefused) {
   EXPECT_THAT(fetch("r.test/two:1"),
               FailsWith(Errc::kUnsupported, "r.test/two:1: indexes within indexes"));
   EXPECT_THAT(fetch("r.test/two:none"),
-              FailsWith(Errc::kNotFound, "r.test/two:none: the index names no image"));
+              FailsWith(Errc::kInvalid, "r.test/two:none: the index names no image"));
 }
 
 TEST_F(Content, RefusesDevicesByName) {
@@ -193,9 +193,9 @@ TEST_P(ContentRefuses, PathsThatLeadNowhere) {
 INSTANTIATE_TEST_SUITE_P(
     Table, ContentRefuses,
     ::testing::ValuesIn(std::vector<BadPath>{
-        {"Missing", "/none", "there is no /none in it", Errc::kNotFound},
-        {"MissingDeeper", "/none/x", "there is no /none/x in it", Errc::kNotFound},
-        {"Dangling", "/dangling", "there is no /dangling in it", Errc::kNotFound},
+        {"Missing", "/none", "there is no /none in it", Errc::kInvalid},
+        {"MissingDeeper", "/none/x", "there is no /none/x in it", Errc::kInvalid},
+        {"Dangling", "/dangling", "there is no /dangling in it", Errc::kInvalid},
         {"Loop", "/loop", "more than 40 symlinks", Errc::kInvalid},
         {"BelowAFile", "/f/x", "\"/f\" is not a directory", Errc::kInvalid},
         {"Relative", "f", "must be absolute", Errc::kInvalid},
@@ -216,6 +216,52 @@ TEST_F(Content, PassesOnWhatItsReaderSays) {
   registry_.fail_next("fetch_blob_into", Error(Errc::kUnavailable, "connection was cut"));
   EXPECT_THAT(fetch("r.test/app:1"), FailsWith(Errc::kUnavailable, "connection was cut"));
 }
+
+TEST_F(Content, MayHaveDevicesElsewhereInTheImage) {
+  add_layers({{layer::testing_support::special("dev/null", {layer::Device::Type::kCharacter, 1, 3}),
+               file("srv/f", "x")}});
+  EXPECT_THAT(lines("r.test/app:1", "/srv"), ElementsAre("f=x"));
+}
+
+struct TooMuch {
+  std::string name;
+  ImageContentLimits limits;
+  std::string why;
+};
+
+ImageContentLimits at_most(std::uint64_t download, std::uint64_t content, std::size_t paths,
+                           std::size_t tars) {
+  return ImageContentLimits{download, content, paths, tars};
+}
+
+class ContentLimits : public Content, public ::testing::WithParamInterface<TooMuch> {};
+
+TEST_P(ContentLimits, AreKeptToBeforeAnythingIsWritten) {
+  add_layers({{file("a/f", "12345"), file("a/g", "12345")}, {file("a/h", "1"), file("b", "1")}});
+  ImageContent content(reader("r.test/app:1"), "/a", "", pool_, GetParam().limits);
+  const auto fetched = run(content.fetch());
+  if (GetParam().why.empty())
+    EXPECT_THAT(fetched, IsOk());
+  else
+    EXPECT_THAT(fetched, FailsWith(Errc::kInvalid, GetParam().why));
+}
+
+constexpr std::uint64_t kPlenty = 1 << 20;
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, ContentLimits,
+    ::testing::Values(
+        TooMuch{"Enough", at_most(kPlenty, 11, 4, 2), ""},
+        TooMuch{"Download", at_most(20, kPlenty, 100, 10),
+                "r.test/app:1: the number of bytes in layers is at least 21, more than the allowed "
+                "20; copy a smaller part, or a smaller image"},
+        TooMuch{"Content", at_most(kPlenty, 10, 100, 10),
+                "the number of bytes in files is 11, more than the allowed 10"},
+        TooMuch{"Paths", at_most(kPlenty, kPlenty, 3, 10),
+                "the number of paths is 4, more than the allowed 3"},
+        TooMuch{"Tars", at_most(kPlenty, kPlenty, 100, 1),
+                "the number of layers is at least 2, more than the allowed 1"}),
+    [](const auto& test) { return test.param.name; });
 
 TEST_F(Content, LeavesNothingBehindThatHasAName) {
   add_layers({{file("f", "x")}});
