@@ -253,6 +253,24 @@ TEST(Flatten, SaysWhichLayerIsWrong) {
   EXPECT_THAT(write_flat_tar(blobs, sink), FailsWith(Errc::kCorrupt, "layer 2: \"/h\" is a hard"));
 }
 
+TEST(Flatten, WritesOfTheTreeWhatIsWantedAndReadsNoLayerForNothing) {
+  const auto tars =
+      tars_of({{file("a/f", "1"), hardlink_to("b/f", "a/f"), hardlink_to("b/g", "a/f")},
+               {file("b/h", "2"), file("c", "3")},
+               {file("c", "4")}});
+  auto blobs = blobs_of(tars);
+  const auto tree = MergedTree::of(blobs);
+  ASSERT_THAT(tree, IsOk());
+  // The topmost one cannot be read any more.
+  blobs.back() = layer::Blob(
+      oci::Descriptor("", oci::Digest::of(""), 0),
+      []() -> Result<std::unique_ptr<ByteSource>> { return Error(Errc::kNotFound, "it is gone"); });
+  StringSink sink;
+  const auto below_b = [](std::string_view path) { return path.starts_with("b"); };
+  ASSERT_THAT(write_flat_tar(*tree, blobs, below_b, sink), IsOk());
+  EXPECT_THAT(lines_of(sink.take()), ElementsAre("b/", "b/f=1", "b/g==b/f", "b/h=2"));
+}
+
 TEST(Flatten, PassesOnTheErrorOfWhereItGoes) {
   StringSink small(1000);
   EXPECT_THAT(write_flat_tar(blobs_of({tar_of({file("f", "1")})}), small),
