@@ -185,6 +185,13 @@ class BuildRun {
     plan::Keychains keychains;
     keychains.base = std::move(*base);
     keychains.output = std::move(*output);
+    for (std::size_t i = 0; i < build_.spec.content.size(); ++i) {
+      const auto& image = build_.spec.content[i].image;
+      if (!image) continue;
+      auto keychain = keychain_for(image->registry.secret, space, manifests_, user);
+      if (!keychain) return std::move(keychain).error();
+      keychains.content.insert_or_assign(i, std::move(*keychain));
+    }
     return keychains;
   }
 
@@ -200,8 +207,18 @@ class BuildRun {
       KILN_CO_TRY(co_await images_.prepare(base->repository().registry));
       images_.registries().apply_flags(accesses->base, base->repository().registry);
     }
+    for (auto& [entry, access] : accesses->content) {
+      auto image = oci::Reference::parse(build_.spec.content[entry].image->reference);
+      if (!image) co_return std::move(image).error().while_doing(plan::content_field(entry));
+      KILN_CO_TRY(co_await images_.prepare(image->repository().registry));
+      images_.registries().apply_flags(access, image->repository().registry);
+    }
     auto git = git_sources();
-    auto made = co_await plan::make_plan(shared, provider_, std::move(*accesses), std::move(git));
+    plan::ImageSources images = [this](build::ImageContentRequest request, std::size_t) {
+      return images_.engine().builder.image_content(std::move(request));
+    };
+    auto made = co_await plan::make_plan(shared, provider_, std::move(*accesses), std::move(git),
+                                         std::move(images));
     if (!made) co_return std::move(made).error();
     plan_ = std::make_unique<plan::Plan>(std::move(*made));
     KILN_CO_TRY(co_await images_.prepare(plan_->repository.registry));

@@ -157,8 +157,8 @@ class Program {
     });
     if (flags.rollout) begin_rollouts(flags, settings);
     view_.on_git_news([this](const std::string& repository) { git_.forget(repository); });
-    view_.on_base_news([this](const oci::Repository& repository, std::string_view tag,
-                              std::chrono::milliseconds delay) {
+    view_.on_image_news([this](const oci::Repository& repository, std::string_view tag,
+                               std::chrono::milliseconds delay) {
       const auto base = oci::Reference::parse(repository.str() + ":" + std::string(tag));
       if (base) builder_.forget_base(*base, delay);
     });

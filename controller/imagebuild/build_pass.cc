@@ -132,6 +132,7 @@ Task<Result<Next>> BuildPass::read_accesses() {
   if (!accesses) co_return std::move(accesses).error();
   accesses_ = std::move(*accesses);
   accesses_.base.listener = accesses_.output.listener = notes_;
+  for (auto& [entry, access] : accesses_.content) access.listener = notes_;
   co_return Next::kContinue;
 }
 
@@ -211,8 +212,8 @@ bool BuildPass::failed_while_building() const {
       ready->observed_generation != seen_->meta.generation)
     return false;
   const auto& reason = ready->reason;
-  for (const auto* cured :
-       {"ConfigMapNotFound", "SecretNotFound", "GitRevisionNotFound", "GitOperationFailed"})
+  for (const auto* cured : {"ConfigMapNotFound", "SecretNotFound", "GitRevisionNotFound",
+                            "GitOperationFailed", "ImageNotFound"})
     if (reason == cured) return false;
   const auto ended_by = [&](std::string_view type) {
     const auto* step = api::find_condition(written_.conditions, type);

@@ -119,10 +119,13 @@ class BuildPass {
   Result<Next> stop_if_contested();
   Result<Next> halt(std::string reason, std::string message, bool dead_end, bool ready);
   bool is_poll() const;
-  std::chrono::milliseconds max_age_of_base() const;
+  std::chrono::milliseconds max_age_of_tags() const;
   plan::GitSources git_sources();
+  plan::ImageSources image_sources();
   std::optional<source::KnownContent> known_content(const source::GitRequest& request,
                                                     std::size_t entry) const;
+  std::optional<source::KnownContent> known_image(const std::string& source,
+                                                  std::size_t entry) const;
   bool has_unread_content() const;
   bool failed_while_building() const;
   Task<Result<Next>> read_unread_content();
@@ -183,7 +186,7 @@ class BuildPass {
   std::shared_ptr<RegistryNotes> notes_;  // Shared with the accesses.
   plan::Accesses accesses_;
   std::optional<plan::Plan> plan_;
-  /// For those entries of git that may be known already: what reads them nevertheless.
+  /// For those entries that may be known already: what reads them nevertheless.
   std::map<std::size_t, std::shared_ptr<source::Source>> readers_;
   std::shared_ptr<const std::vector<build::FetchedContent>> fetched_;
   std::shared_ptr<const build::ResolvedImage> base_;

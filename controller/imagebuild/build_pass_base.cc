@@ -5,10 +5,10 @@
 
 namespace kiln::imagebuild {
 
-/// How old an answer may be that tells where the base's tag points. One poll is enough for all who
-/// are built on a base: whoever hears of something new starts the others. Nobody who waits for an
-/// answer gets an old one.
-std::chrono::milliseconds BuildPass::max_age_of_base() const {
+/// How old an answer may be that tells where the tag of a base, or of an image that content is
+/// copied from, points. One poll is enough for all who use an image: whoever hears of something new
+/// starts the others. Nobody who waits for an answer gets an old one.
+std::chrono::milliseconds BuildPass::max_age_of_tags() const {
   constexpr std::chrono::milliseconds kOldest{600'000};
   if (!is_poll()) return std::chrono::milliseconds(0);
   return std::min(build_->spec.interval * 9 / 10, kOldest);
@@ -17,7 +17,7 @@ std::chrono::milliseconds BuildPass::max_age_of_base() const {
 Task<Result<Next>> BuildPass::resolve_base() {
   const auto since = ports_.clock.steady_now();
   auto request = std::make_shared<build::BuildRequest>(*plan_->request);
-  request->base.max_age = max_age_of_base();
+  request->base.max_age = max_age_of_tags();
   auto base = co_await ports_.builder.resolve_base(std::move(request));
   if (!base) co_return std::move(base).error();
   if (!base->missing_platforms.empty())

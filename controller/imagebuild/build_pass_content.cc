@@ -5,6 +5,30 @@
 #include "controller/imagebuild/build_pass.h"
 
 namespace kiln::imagebuild {
+namespace {
+
+/// What goes wrong while it is fetched belongs to the step kImage.
+class ImageStep final : public source::Source {
+ public:
+  /// Lifetime: `step` outlives it.
+  ImageStep(std::shared_ptr<source::Source> inner, Step& step)
+      : inner_(std::move(inner)), step_(step) {}
+
+  std::string description() const override { return inner_->description(); }
+  Task<Result<source::Content>> fetch() override {
+    const auto around = step_;
+    step_ = Step::kImage;
+    auto content = co_await inner_->fetch();
+    if (content) step_ = around;
+    co_return content;
+  }
+
+ private:
+  std::shared_ptr<source::Source> inner_;
+  Step& step_;
+};
+
+}  // namespace
 
 /// Nobody waits for this pass: what was built is good, and it is looked whether it still is.
 bool BuildPass::is_poll() const {
@@ -31,6 +55,35 @@ plan::GitSources BuildPass::git_sources() {
   };
 }
 
+/// Only what a tag points at is asked while that is what was read before; the layers are not.
+plan::ImageSources BuildPass::image_sources() {
+  return [this](build::ImageContentRequest request, std::size_t entry) {
+    request.max_age = max_age_of_tags();
+    const auto source_of = [this](build::ImageContentRequest wanted) {
+      return std::make_shared<ImageStep>(ports_.builder.image_content(std::move(wanted)), step_);
+    };
+    const auto reader = source_of(request);
+    request.known = known_image(reader->description(), entry);
+    if (!request.known) return reader;
+    readers_.emplace(entry, reader);
+    return source_of(std::move(request));
+  };
+}
+
+/// What was read of an image by the same spec, whatever has become of the build since.
+std::optional<source::KnownContent> BuildPass::known_image(const std::string& source,
+                                                           std::size_t entry) const {
+  if (spec_is_new() || entry >= written_.content.size()) return std::nullopt;
+  const auto& before = written_.content[entry];
+  if (before.path != build_->spec.content[entry].path || before.source != source ||
+      before.digest.empty())
+    return std::nullopt;
+  source::KnownContent known;
+  known.revision = before.revision;
+  known.identity = before.digest;
+  return known;
+}
+
 /// What the last build has read by the same spec, so that a poll without news only asks.
 std::optional<source::KnownContent> BuildPass::known_content(const source::GitRequest& request,
                                                              std::size_t entry) const {
@@ -49,7 +102,9 @@ std::optional<source::KnownContent> BuildPass::known_content(const source::GitRe
 
 Task<Result<Next>> BuildPass::read_content() {
   auto git = git_sources();
-  auto plan = co_await plan::make_plan(build_, content_, accesses_, std::move(git));
+  auto images = image_sources();
+  auto plan =
+      co_await plan::make_plan(build_, content_, accesses_, std::move(git), std::move(images));
   if (!plan) co_return std::move(plan).error();
   plan_.emplace(std::move(*plan));
   co_return Next::kContinue;
@@ -118,7 +173,8 @@ void BuildPass::note_revisions() {
   if (!fetched_) return;
   for (std::size_t i = 0; i < fetched_->size() && i < status_.content.size(); ++i) {
     const auto& content = (*fetched_)[i].content;
-    if (content.commit && status_.content[i].digest == content.identity)
+    const bool followed = content.commit || build_->spec.content[i].image;
+    if (followed && status_.content[i].digest == content.identity)
       status_.content[i].revision = content.revision;
   }
 }

@@ -143,6 +143,14 @@ Task<Result<plan::Keychains>> read_keychains(kube::Client& client, ClusterView& 
   plan::Keychains keychains;
   keychains.base = std::move(*base);
   keychains.output = std::move(*output);
+  for (std::size_t i = 0; i < build->spec.content.size(); ++i) {
+    const auto& image = build->spec.content[i].image;
+    if (!image) continue;
+    auto keychain = co_await keychain_for(client, view, build, image->registry,
+                                          plan::content_field(i) + ".image", account);
+    if (!keychain) co_return std::move(keychain).error();
+    keychains.content.insert_or_assign(i, std::move(*keychain));
+  }
   co_return keychains;
 }
 

@@ -34,11 +34,11 @@ class ClusterContent final : public plan::ContentProvider {
   std::map<std::string, Result<kube::Object>> config_maps_;  ///< What was read ahead.
 };
 
-/// The credentials for base and output: secretRef where there is one, else the imagePullSecrets of
-/// the service account. Secrets that imagePullSecrets name and that do not exist are passed over,
-/// as the kubelet does; a missing service account has none. `view` is told which they are. Errors:
-/// kNotFound (secretRef), kInvalid (a Secret of another type, or not readable). Lifetime: `client`
-/// and `view` outlive the task.
+/// The credentials for base, output and images of the content: secretRef where there is one, else
+/// the imagePullSecrets of the service account. Secrets that imagePullSecrets name and that do not
+/// exist are passed over, as the kubelet does; a missing service account has none. `view` is told
+/// which they are. Errors: kNotFound (secretRef), kInvalid (a Secret of another type, or not
+/// readable). Lifetime: `client` and `view` outlive the task.
 [[nodiscard]] Task<Result<plan::Keychains>> read_keychains(
     kube::Client& client, ClusterView& view, std::shared_ptr<const api::ImageBuild> build);
 

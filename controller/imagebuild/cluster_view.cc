@@ -53,6 +53,10 @@ std::string base_term(const oci::Repository& repository, std::string_view tag) {
   return "base " + repository.str() + ":" + std::string(tag);
 }
 
+std::string image_term(const oci::Repository& repository, std::string_view tag) {
+  return "image " + repository.str() + ":" + std::string(tag);
+}
+
 /// The Secrets that it names as such; those that its ServiceAccount does are learnt when it is
 /// read.
 std::vector<std::string> credentials_of(const api::ImageBuild& build) {
@@ -60,12 +64,16 @@ std::vector<std::string> credentials_of(const api::ImageBuild& build) {
   const auto add = [&names](const std::string& name) {
     if (!name.empty()) names.push_back(name);
   };
-  for (const auto* registry : {&build.spec.base.registry, &build.spec.output.registry}) {
-    add(registry->secret);
-    add(registry->cert_secret);
-  }
-  for (const auto& content : build.spec.content)
+  const auto add_both = [&add](const api::RegistryRef& registry) {
+    add(registry.secret);
+    add(registry.cert_secret);
+  };
+  add_both(build.spec.base.registry);
+  add_both(build.spec.output.registry);
+  for (const auto& content : build.spec.content) {
     if (content.git) add(content.git->secret);
+    if (content.image) add_both(content.image->registry);
+  }
   return names;
 }
 
@@ -84,6 +92,10 @@ std::vector<std::string> terms_of(const api::ImageBuild& build) {
           content_term("ConfigMap", build.metadata.namespace_, content.config_map->name));
     if (content.secret)
       terms.push_back(content_term("Secret", build.metadata.namespace_, content.secret->name));
+    if (content.image)
+      if (const auto image = oci::Reference::parse(content.image->reference);
+          image && !image->digest())
+        terms.push_back(image_term(image->repository(), image->tag()));
     if (!content.git) continue;
     if (const auto name = source::repository_name_of(content.git->url); !name.empty())
       terms.push_back(git_term(name));
@@ -365,25 +377,27 @@ std::size_t ClusterView::git_changed(const std::string& repository,
   return started;
 }
 
-std::size_t ClusterView::base_changed(const oci::Repository& repository, std::string_view tag,
-                                      std::chrono::milliseconds delay, Priority priority) {
-  if (on_base_news_) on_base_news_(repository, tag, delay);
-  return start_users_of_base(repository, tag, delay, priority);
+std::size_t ClusterView::image_changed(const oci::Repository& repository, std::string_view tag,
+                                       std::chrono::milliseconds delay, Priority priority) {
+  if (on_image_news_) on_image_news_(repository, tag, delay);
+  return start_users_of_image(repository, tag, delay, priority);
 }
 
-std::size_t ClusterView::start_users_of_base(const oci::Repository& repository,
-                                             std::string_view tag, std::chrono::milliseconds delay,
-                                             Priority priority) {
-  std::size_t started = 0;
-  for (const auto& user : store_.with_term(base_term(repository, tag))) {
-    if (!store_.find(user)->follows_base) continue;
+std::size_t ClusterView::start_users_of_image(const oci::Repository& repository,
+                                              std::string_view tag, std::chrono::milliseconds delay,
+                                              Priority priority) {
+  std::set<kube::ObjectKey> users;
+  for (const auto& key : store_.with_term(base_term(repository, tag)))
+    if (store_.find(key)->follows_base) users.insert(key);
+  for (const auto& key : store_.with_term(image_term(repository, tag)))
+    if (store_.find(key)->follows_content) users.insert(key);
+  for (const auto& user : users) {
     if (delay.count() > 0)
       queue_.add_after(user, delay, priority);
     else
       queue_.add(user, priority);
-    ++started;
   }
-  return started;
+  return users.size();
 }
 
 void ContentWatch::applied(const kube::Object& object, Origin origin) {

@@ -104,13 +104,13 @@ class ClusterView final : public runtime::WatchHandler {
   /// starts those users whose spec.triggers allow it, and answers how many.
   std::size_t git_changed(const std::string& repository, const std::vector<std::string>& names,
                           runtime::Priority priority);
-  /// Somebody says that a tag was set: tells on_base_news(), and start_users_of_base().
-  std::size_t base_changed(const oci::Repository& repository, std::string_view tag,
-                           std::chrono::milliseconds delay, runtime::Priority priority);
-  /// Starts those whose base it is and whose spec.triggers allow it, after `delay`, and answers how
-  /// many.
-  std::size_t start_users_of_base(const oci::Repository& repository, std::string_view tag,
-                                  std::chrono::milliseconds delay, runtime::Priority priority);
+  /// Somebody says that a tag was set: tells on_image_news(), and start_users_of_image().
+  std::size_t image_changed(const oci::Repository& repository, std::string_view tag,
+                            std::chrono::milliseconds delay, runtime::Priority priority);
+  /// Starts those whose base it is, or that copy content from it, and whose spec.triggers allow it,
+  /// after `delay`, and answers how many.
+  std::size_t start_users_of_image(const oci::Repository& repository, std::string_view tag,
+                                   std::chrono::milliseconds delay, runtime::Priority priority);
 
   /// Called with a repository's name before those who use it start: what is known of its refs is
   /// out of date.
@@ -118,11 +118,11 @@ class ClusterView final : public runtime::WatchHandler {
     on_git_news_ = std::move(callback);
   }
 
-  /// Called with a base before those who use it start: what is known of its tag is out of date, and
-  /// what is asked before `delay` is over, too.
-  using BaseNews = std::function<void(const oci::Repository&, std::string_view tag,
-                                      std::chrono::milliseconds delay)>;
-  void on_base_news(BaseNews callback) { on_base_news_ = std::move(callback); }
+  /// Called with an image before those who use it start: what is known of its tag is out of date,
+  /// and what is asked before `delay` is over, too.
+  using ImageNews = std::function<void(const oci::Repository&, std::string_view tag,
+                                       std::chrono::milliseconds delay)>;
+  void on_image_news(ImageNews callback) { on_image_news_ = std::move(callback); }
 
   /// Called with the key of each ImageBuild that is seen in another state, or is gone.
   void on_change(std::function<void(const kube::ObjectKey&)> callback) {
@@ -150,7 +150,7 @@ class ClusterView final : public runtime::WatchHandler {
   std::map<kube::ObjectKey, std::vector<std::string>> accounts_;  ///< The Secrets of each.
   std::function<void()> on_secret_use_;
   std::function<void(const std::string&)> on_git_news_;
-  BaseNews on_base_news_;
+  ImageNews on_image_news_;
   std::function<void(const kube::ObjectKey&)> on_change_;
   std::size_t unreadable_ = 0;
 };

@@ -31,11 +31,10 @@ std::size_t HookStarter::start(const hooks::Notice& notice) {
   for (const auto& image : notice.images) {
     // Of a thousand none is in the way of somebody who has edited one.
     const auto count =
-        view_.base_changed(image.repository, image.tag, notice.visible_after, Priority::kNormal);
+        view_.image_changed(image.repository, image.tag, notice.visible_after, Priority::kNormal);
     if (count > 0)
-      log::info("a webhook tells of a base image",
-                {{"image", image.repository.str() + ":" + image.tag},
-                 {"started", std::to_string(count)}});
+      log::info("a webhook tells of an image", {{"image", image.repository.str() + ":" + image.tag},
+                                                {"started", std::to_string(count)}});
     started += count;
   }
   return started;

@@ -85,6 +85,7 @@ std::string_view name_of(Step step) {
     case Step::kContent:
       return "reading the content";
     case Step::kFetch:
+    case Step::kImage:
       return "fetching the content";
     case Step::kBase:
       return "resolving the base image";
@@ -120,6 +121,10 @@ Verdict judge(Step step, const Error& error) {
       return {error.code == Errc::kNotFound ? "ConfigMapNotFound" : "ProgressingWithRetry", false};
     case Step::kFetch:
       return judge_fetch(error);
+    case Step::kImage:
+      if (error.code == Errc::kNotFound) return {"ImageNotFound", false};
+      if (for_good) return {"ContentInvalid", true};
+      return judge_pull(error);
     case Step::kBase:
       return judge_pull(error);
     case Step::kAssemble:

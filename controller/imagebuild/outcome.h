@@ -14,6 +14,7 @@ enum class Step {
   kCredentials,
   kContent,  ///< Reading ConfigMaps and Secrets.
   kFetch,    ///< Fetching from other servers what they or the spec name.
+  kImage,    ///< The same, of images in registries.
   kBase,
   kCompare,
   kAssemble,

@@ -54,7 +54,8 @@ class ConditionWriter {
   }
   void step_failed(Step step, const std::string& reason, const std::string& message) {
     if (step == Step::kBase) set(type::kBaseResolved, false, reason, message);
-    if (step == Step::kContent || step == Step::kFetch || step == Step::kAssemble)
+    if (step == Step::kContent || step == Step::kFetch || step == Step::kImage ||
+        step == Step::kAssemble)
       set(type::kContentReady, false, reason, message);
     if (step == Step::kPush || step == Step::kPin) set(type::kPushed, false, reason, message);
   }

@@ -150,7 +150,8 @@ class Metrics : public MetricRegistry {
                      build_bounds(),
                      {"operation"}};
   Counter base_polls{*this, "kiln_base_polls_total",
-                     "Times that a registry was asked what a base's tag holds."};
+                     "Times that a registry was asked what the tag of a base holds, or of an "
+                     "image that content is copied from."};
 
   // Rollouts.
   Counter rollouts{*this,

@@ -14,11 +14,6 @@ Error wrong(std::string field, std::string_view message) {
   return {Errc::kInvalid, std::move(field) + ": " + std::string(message)};
 }
 
-Error later(std::string field, std::string_view what) {
-  return {Errc::kUnsupported,
-          std::move(field) + ": " + std::string(what) + " is not supported by this version"};
-}
-
 /// The field goes in front of what a parser says.
 Error at(std::string field, Error error) {
   return std::move(error).while_doing(field);
@@ -77,6 +72,17 @@ Result<void> check_keyed(const api::KeyedSource& source, const std::string& fiel
   return {};
 }
 
+Result<void> check_image(const api::ImageSource& image, const std::string& field) {
+  if (image.reference == "scratch")
+    return wrong(field + ".reference",
+                 "scratch is empty, so there is nothing to copy: write the image that holds the "
+                 "files");
+  if (const auto reference = oci::Reference::parse(image.reference); !reference)
+    return at(field + ".reference", reference.error());
+  if (image.path.empty()) return {};
+  return check_path(image.path, field + ".path");
+}
+
 Result<void> check_inline(const api::InlineSource& source, const std::string& field) {
   if (source.files.empty()) return wrong(field + ".files", "is empty: write at least one file");
   for (const auto& [name, text] : source.files) {
@@ -115,11 +121,11 @@ Result<void> check_content_entry(const api::Content& content, const std::string&
     return wrong(field,
                  "has more than one source: keep one of configMap, secret, git, inline and "
                  "image, and give each other an entry of its own");
-  if (content.image) return later(field + ".image", "content from an image");
   KILN_TRY(check_path(content.path, field + ".path"));
   if (content.config_map) KILN_TRY(check_keyed(*content.config_map, field + ".configMap"));
   if (content.secret) KILN_TRY(check_keyed(*content.secret, field + ".secret"));
   if (content.git) KILN_TRY(check_git(*content.git, field + ".git"));
+  if (content.image) KILN_TRY(check_image(*content.image, field + ".image"));
   if (content.inline_) KILN_TRY(check_inline(*content.inline_, field + ".inline"));
   KILN_TRY(check_mode(content.file_mode, kOctalLookingFileModes, field + ".fileMode"));
   return check_mode(content.dir_mode, kOctalLookingDirModes, field + ".dirMode");

@@ -102,12 +102,18 @@ build::Ownership ownership_of(const api::Content& content) {
 /// Reads each ConfigMap and Secret once per plan, so that all entries see one state of it.
 class Reading {
  public:
-  Reading(std::shared_ptr<const api::ImageBuild> build, ContentProvider& provider, GitSources git)
-      : build_(std::move(build)), provider_(provider), git_(std::move(git)) {}
+  Reading(std::shared_ptr<const api::ImageBuild> build, ContentProvider& provider, GitSources git,
+          ImageSources images, std::map<std::size_t, registry::Access> accesses)
+      : build_(std::move(build)),
+        provider_(provider),
+        git_(std::move(git)),
+        images_(std::move(images)),
+        accesses_(std::move(accesses)) {}
 
   Task<Result<std::shared_ptr<source::Source>>> source_of(std::size_t index) {
     const auto& content = build_->spec.content[index];
     if (content.git) co_return co_await git_source(index);
+    if (content.image) co_return image_source(index);
     if (content.inline_) co_return inline_source(*content.inline_);
     auto source = co_await keyed_source(index);
     if (!source) co_return std::move(source).error().while_doing(content_field(index));
@@ -128,6 +134,18 @@ class Reading {
     auto request = git_request(wanted, secret ? &*secret : nullptr);
     if (!request) co_return std::move(request).error().while_doing(name).while_doing(where);
     co_return git_(std::move(*request), index);
+  }
+
+  Result<std::shared_ptr<source::Source>> image_source(std::size_t index) {
+    const auto& wanted = *build_->spec.content[index].image;
+    auto reference = oci::Reference::parse(wanted.reference);
+    if (!reference)
+      return std::move(reference).error().while_doing(content_field(index) + ".image.reference");
+    build::ImageContentRequest request(std::move(*reference),
+                                       wanted.path.empty() ? "/" : wanted.path);
+    if (const auto access = accesses_.find(index); access != accesses_.end())
+      request.access = access->second;
+    return images_(std::move(request), index);
   }
 
   Task<Result<std::shared_ptr<source::Source>>> keyed_source(std::size_t index) {
@@ -168,6 +186,8 @@ class Reading {
   std::shared_ptr<const api::ImageBuild> build_;
   ContentProvider& provider_;
   GitSources git_;
+  ImageSources images_;
+  std::map<std::size_t, registry::Access> accesses_;
   std::map<std::string, NamedData> read_;
 };
 
@@ -213,6 +233,14 @@ Task<Result<Accesses>> read_accesses(std::shared_ptr<const api::ImageBuild> buil
   auto output = co_await read_output_access(build, provider, keychains.output);
   if (!output) co_return std::move(output).error();
   accesses.output = std::move(*output);
+  for (std::size_t i = 0; i < build->spec.content.size(); ++i) {
+    const auto& image = build->spec.content[i].image;
+    if (!image) continue;
+    auto access = co_await read_access(image->registry, content_field(i) + ".image", provider,
+                                       keychains.content[i]);
+    if (!access) co_return std::move(access).error();
+    accesses.content.insert_or_assign(i, std::move(*access));
+  }
   co_return accesses;
 }
 
@@ -223,7 +251,8 @@ Task<Result<registry::Access>> read_output_access(std::shared_ptr<const api::Ima
 }
 
 Task<Result<Plan>> make_plan(std::shared_ptr<const api::ImageBuild> build,
-                             ContentProvider& provider, Accesses accesses, GitSources git) {
+                             ContentProvider& provider, Accesses accesses, GitSources git,
+                             ImageSources images) {
   const auto& spec = build->spec;
   const auto output = oci::Reference::parse(spec.output.image);
   if (!output) co_return output.error().while_doing("spec.output.image");
@@ -235,7 +264,7 @@ Task<Result<Plan>> make_plan(std::shared_ptr<const api::ImageBuild> build,
   request->config = config_patch(spec.config);
   KILN_CO_TRY(apply_output(spec.output, *request));
 
-  Reading reading(build, provider, std::move(git));
+  Reading reading(build, provider, std::move(git), std::move(images), std::move(accesses.content));
   for (std::size_t i = 0; i < spec.content.size(); ++i) {
     auto source = co_await reading.source_of(i);
     if (!source) co_return std::move(source).error();

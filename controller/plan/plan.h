@@ -1,5 +1,7 @@
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +12,7 @@
 #include "controller/plan/named_data.h"
 #include "core/base/task.h"
 #include "core/base/time_text.h"
+#include "core/build/builder.h"
 #include "core/build/request.h"
 #include "core/oci/reference.h"
 #include "core/registry/client.h"
@@ -17,24 +20,29 @@
 /// Turns an ImageBuild into what core/build builds: shared by the controller and the command.
 namespace kiln::plan {
 
-/// Refuses a spec that cannot be built, also where no API server applied the CRD's rules, and what
-/// this version does not support yet. No I/O.
-/// Errors: kInvalid or kUnsupported, naming the field: "spec.content[1].image: content from an
-/// image is not supported by this version".
+/// Refuses a spec that cannot be built, also where no API server applied the CRD's rules. No I/O.
+/// Errors: kInvalid, naming the field: "spec.remove[1]: must not be the whole
+/// file system".
 [[nodiscard]] Result<void> check_spec(const api::ImageBuild& build);
 
 /// Who one is for the registries. Null = anonymous.
 struct Keychains {
   std::shared_ptr<const auth::Keychain> base;
   std::shared_ptr<const auth::Keychain> output;
+  std::map<std::size_t, std::shared_ptr<const auth::Keychain>> content;  ///< By entry, of images.
 
   Keychains() = default;  // Not an aggregate: may travel through co_await.
 };
+
+/// Makes content of what is wanted from an image. `entry`: its index in spec.content.
+using ImageSources =
+    std::function<std::shared_ptr<source::Source>(build::ImageContentRequest, std::size_t entry)>;
 
 /// How the registries are reached: keychains, plus what certSecretRef and insecure say.
 struct Accesses {
   registry::Access base;
   registry::Access output;
+  std::map<std::size_t, registry::Access> content;  ///< By entry of spec.content, of images.
 
   Accesses() = default;
 };
@@ -60,17 +68,17 @@ struct Plan {
 };
 
 /// Reads the ConfigMaps and Secrets of spec.content, each one once, and makes the request. What is
-/// wanted from git becomes content through `git`; nobody is asked for it here. Content
-/// of a Secret gets an identity that is keyed with the ImageBuild's uid, so that neither the input
-/// key nor the status tells what another build of the same bytes has. `build` has passed
-/// check_spec().
+/// wanted from git becomes content through `git`, what is wanted from an image through `images`;
+/// nobody is asked for it here. Content of a Secret gets an identity that is keyed with the
+/// ImageBuild's uid, so that neither the input key nor the status tells what another build of the
+/// same bytes has. `build` has passed check_spec().
 /// Errors: kNotFound (a ConfigMap or Secret, or one of the keys of `items`, unless `optional`),
 /// kInvalid, kUnauthorized (git's credentials, see git_request()), those of `provider`; prefixed
 /// with the field.
 /// Lifetime: `provider` outlives the task.
 [[nodiscard]] Task<Result<Plan>> make_plan(std::shared_ptr<const api::ImageBuild> build,
                                            ContentProvider& provider, Accesses accesses,
-                                           GitSources git);
+                                           GitSources git, ImageSources images);
 
 /// What the variables of spec.output.tags stand for.
 struct TagFacts {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "controller/plan/plan.h"
 
@@ -79,15 +80,20 @@ Result<std::vector<std::string>> render_tags(const api::ImageBuild& build, const
     tags.push_back(std::move(*tag));
     fields.push_back(field);
   }
-  // "nginx" and "docker.io/library/nginx:latest" are one image, which only parsing shows.
-  const auto base = oci::Reference::parse(build.spec.base.image);
-  if (!base || base->digest() || base->repository() != output->repository()) return tags;
-  for (std::size_t i = 0; i < tags.size(); ++i)
-    if (tags[i] == base->tag())
-      return Error(Errc::kInvalid,
-                   fields[i] +
-                       ": must differ from spec.base.image, or each build would start "
-                       "the next: write another repository or tag");
+  std::map<std::string, std::string> inputs{{"spec.base.image", build.spec.base.image}};
+  for (std::size_t i = 0; i < build.spec.content.size(); ++i)
+    if (const auto& image = build.spec.content[i].image)
+      inputs.emplace(content_field(i) + ".image", image->reference);
+  for (const auto& [field, text] : inputs) {
+    // "nginx" and "docker.io/library/nginx:latest" are one image, which only parsing shows.
+    const auto input = oci::Reference::parse(text);
+    if (!input || input->digest() || input->repository() != output->repository()) continue;
+    for (std::size_t i = 0; i < tags.size(); ++i)
+      if (tags[i] == input->tag())
+        return Error(Errc::kInvalid, fields[i] + ": must differ from " + field +
+                                         ", or each build would start the next: write another "
+                                         "repository or tag");
+  }
   return tags;
 }
 

@@ -304,10 +304,10 @@ TEST_F(View, StartsThoseWhoseBaseTagWasSetAndNoOthers) {
   keys_.take();
   const oci::Repository nginx{"index.docker.io", "library/nginx"};
 
-  EXPECT_EQ(view_.base_changed(nginx, "1.27", {}, Priority::kHigh), 2U);
+  EXPECT_EQ(view_.image_changed(nginx, "1.27", {}, Priority::kHigh), 2U);
   EXPECT_EQ(keys_.take(), (Names{"long", "short"}));
-  EXPECT_EQ(view_.base_changed(nginx, "1.28", {}, Priority::kHigh), 0U);
-  EXPECT_EQ(view_.base_changed({"index.docker.io", "library/httpd"}, "1.27", {}, Priority::kHigh),
+  EXPECT_EQ(view_.image_changed(nginx, "1.28", {}, Priority::kHigh), 0U);
+  EXPECT_EQ(view_.image_changed({"index.docker.io", "library/httpd"}, "1.27", {}, Priority::kHigh),
             0U);
 }
 
@@ -324,9 +324,29 @@ TEST_F(View, StartsNothingForABaseWhereTriggersSayNoUnlessThereIsNoImageYet) {
   view_.applied(with_trigger_off("new", ""), Origin::kChange);
   keys_.take();
 
-  view_.base_changed({"index.docker.io", "library/nginx"}, "1.27", {}, Priority::kHigh);
+  view_.image_changed({"index.docker.io", "library/nginx"}, "1.27", {}, Priority::kHigh);
 
   EXPECT_EQ(keys_.take(), Names{"new"});
+}
+
+/// One that copies files out of r.io/assets:1.
+kube::Object copying(const std::string& name, const std::string& more) {
+  return *kube::Object::parse(
+      R"({"metadata":{"namespace":"web","name":")" + name + R"(","uid":"u-)" + name +
+      R"(","resourceVersion":"1"},"spec":{"base":{"image":"scratch"},"output":{"image":"r.io/team/)" +
+      name + R"("},"content":[{"path":"/srv","image":{"reference":"r.io/assets:1"}}])" + more);
+}
+
+TEST_F(View, StartsThoseThatCopyFromAnImageWhoseTagWasSetAndThatFollowContent) {
+  const auto built = R"(},"status":{"digest":"sha256:)" + std::string(64, 'a') + R"("}})";
+  view_.applied(copying("copies", built), Origin::kChange);
+  view_.applied(copying("waits", R"(,"triggers":{"content":false})" + built), Origin::kChange);
+  view_.applied(build_on("stands", "r.io/assets:1"), Origin::kChange);
+  keys_.take();
+
+  EXPECT_EQ(view_.image_changed({"r.io", "assets"}, "1", {}, Priority::kHigh), 2U);
+  EXPECT_EQ(keys_.take(), (Names{"copies", "stands"}));
+  EXPECT_EQ(view_.image_changed({"r.io", "assets"}, "2", {}, Priority::kHigh), 0U);
 }
 
 /// One that has its credentials from the Secret "login", at the place that `spec` says, with this
@@ -351,6 +371,10 @@ constexpr const char* kGit =
     R"({"base":{"image":"scratch"},"output":{"image":"r.io/team/d"},"content":[{"path":"/srv",)"
     R"("git":{"url":"https://h.example/a","secretRef":{"name":"login"}}}]})";
 
+constexpr const char* kCopy =
+    R"({"base":{"image":"scratch"},"output":{"image":"r.io/team/e"},"content":[{"path":"/srv",)"
+    R"("image":{"reference":"r.io/b","secretRef":{"name":"login"}}}]})";
+
 kube::Object secret(const std::string& name, int version) {
   return config_map(name, version);
 }
@@ -361,6 +385,7 @@ TEST_F(View, StartsThoseThatAreNotReadyWhenTheirCredentialsChange) {
   view_.applied(build_with_login("push", kPush, "False"), Origin::kChange);
   view_.applied(build_with_login("authority", kAuthority, "Unknown"), Origin::kChange);
   view_.applied(build_with_login("git", kGit, ""), Origin::kChange);
+  view_.applied(build_with_login("copy", kCopy, "False"), Origin::kChange);
   secrets.applied(secret("login", 7), Origin::kInitial);
   keys_.take();
 
@@ -369,7 +394,7 @@ TEST_F(View, StartsThoseThatAreNotReadyWhenTheirCredentialsChange) {
   EXPECT_EQ(keys_.take(), Names{});
 
   secrets.applied(secret("login", 9), Origin::kChange);
-  EXPECT_EQ(keys_.take(), (Names{"authority", "git", "pull", "push"}));
+  EXPECT_EQ(keys_.take(), (Names{"authority", "copy", "git", "pull", "push"}));
   EXPECT_EQ(secrets.known(), (std::vector<kube::ObjectKey>{{"web", "login"}}));
 }
 

@@ -39,16 +39,18 @@ TEST_P(CheckSpecRefuses, NamingTheField) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    NotYetSupported, CheckSpecRefuses,
-    ::testing::Values(Bad{
-        "Image", content({{"path", "/x"}, {"image", {{"reference", "r.test/a"}}}}),
-        Errc::kUnsupported,
-        "spec.content[0].image: content from an image is not supported by this version"}),
-    [](const auto& test) { return test.param.name; });
-
-INSTANTIATE_TEST_SUITE_P(
     Wrong, CheckSpecRefuses,
     ::testing::Values(
+        Bad{"ImageReference", content({{"path", "/x"}, {"image", {{"reference", "Assets"}}}}),
+            Errc::kInvalid, "spec.content[0].image.reference: "},
+        Bad{"ImageScratch", content({{"path", "/x"}, {"image", {{"reference", "scratch"}}}}),
+            Errc::kInvalid, "spec.content[0].image.reference: scratch is empty"},
+        Bad{"ImagePath",
+            content({{"path", "/x"}, {"image", {{"reference", "r.test/a"}, {"path", "dist"}}}}),
+            Errc::kInvalid, "spec.content[0].image.path: "},
+        Bad{"ImageThatIsTheOutput",
+            content({{"path", "/x"}, {"image", {{"reference", "r.test/team/site"}}}}),
+            Errc::kInvalid, "spec.output.image: must differ from spec.content[0].image"},
         Bad{"BaseReference", {{"base", {{"image", "Nginx"}}}}, Errc::kInvalid, "spec.base.image: "},
         Bad{"Pin",
             {{"pin", "latest"}},

@@ -39,7 +39,7 @@ class GitEntry : public ::testing::Test {
     const auto build =
         build_with({{"content", {{{"path", "/srv"}, {"git", git}}}}, {"output", wanted}});
     Accesses accesses;
-    return run_task(make_plan(build, secrets_, accesses, git_.sources()));
+    return run_task(make_plan(build, secrets_, accesses, git_.sources(), {}));
   }
   void put_secret(std::map<std::string, std::string> keys) {
     secrets_.all["cred"].files = std::move(keys);

@@ -50,7 +50,16 @@ class MakePlan : public ::testing::Test {
     auto build = build_with(change);
     build->metadata.uid = uid;
     Accesses accesses;
-    return run_task(make_plan(build, namespace_, accesses, git_.sources()));
+    for (std::size_t i = 0; i < build->spec.content.size(); ++i)
+      if (build->spec.content[i].image) accesses.content[i].insecure = true;
+    return run_task(make_plan(build, namespace_, accesses, git_.sources(), images()));
+  }
+  /// Remembers what is asked for.
+  ImageSources images() {
+    return [this](build::ImageContentRequest request, std::size_t entry) {
+      image_requests_.emplace(entry, std::move(request));
+      return std::make_shared<source::InlineSource>("image", "", std::vector<source::NamedFile>());
+    };
   }
   source::Content fetch(const Plan& plan, std::size_t index = 0) {
     return *run_task(plan.request->content[index].source->fetch());
@@ -64,6 +73,7 @@ class MakePlan : public ::testing::Test {
   using Names = std::vector<std::string>;
   Namespace namespace_;
   fakes::FakeGit git_;
+  std::map<std::size_t, build::ImageContentRequest> image_requests_;
 };
 
 TEST_F(MakePlan, TakesEveryKeyOfAConfigMap) {
@@ -158,6 +168,20 @@ TEST_F(MakePlan, HandsTheSpecOn) {
   EXPECT_FALSE(request.docker_media_types);
 }
 
+TEST_F(MakePlan, AsksForFilesOfAnImageWithTheAccessOfTheirEntry) {
+  const auto made = plan({{"content",
+                           {entry({{"inline", {{"files", {{"a", "b"}}}}}}),
+                            entry({{"image", {{"reference", "nginx"}, {"path", "/etc/nginx"}}}}),
+                            entry({{"image", {{"reference", "r.test/assets:1"}}}})}}});
+  ASSERT_TRUE(made) << made.error().message;
+  ASSERT_EQ(image_requests_.size(), 2U);
+  EXPECT_EQ(image_requests_.at(1).reference.str(), "index.docker.io/library/nginx:latest");
+  EXPECT_EQ(image_requests_.at(1).path, "/etc/nginx");
+  EXPECT_TRUE(image_requests_.at(1).access.insecure);
+  EXPECT_EQ(image_requests_.at(2).path, "/");
+  EXPECT_EQ(made->request->content[2].name, "spec.content[2] (r.test/assets:1)");
+}
+
 TEST_F(MakePlan, OfScratchHasNoReference) {
   EXPECT_FALSE(plan({{"base", {{"image", "scratch"}}}})->request->base.reference.has_value());
 }
@@ -176,6 +200,28 @@ TEST(ReadAccesses, KeepsBaseAndOutputApart) {
   EXPECT_EQ(accesses->base.tls, nullptr);
   EXPECT_FALSE(accesses->output.insecure);
   EXPECT_NE(accesses->output.tls, nullptr);
+}
+
+TEST(ReadAccesses, HasOneForEachImageOfTheContent) {
+  Namespace space;
+  space.secrets["ca"] = Namespace::data({{"ca.crt", "-----BEGIN CERTIFICATE-----"}});
+  Keychains keychains;
+  keychains.content[1] = std::make_shared<auth::AnonymousKeychain>();
+  const auto build = build_with({{"content",
+                                  {entry({{"inline", {{"files", {{"a", "b"}}}}}}),
+                                   entry({{"image",
+                                           {{"reference", "r.test/a"},
+                                            {"insecure", true},
+                                            {"certSecretRef", {{"name", "ca"}}}}}})}}});
+  const auto accesses = run_task(read_accesses(build, space, keychains));
+  ASSERT_TRUE(accesses) << accesses.error().message;
+  ASSERT_EQ(accesses->content.size(), 1U);
+  EXPECT_EQ(accesses->content.at(1).keychain, keychains.content[1]);
+  EXPECT_TRUE(accesses->content.at(1).insecure);
+  EXPECT_NE(accesses->content.at(1).tls, nullptr);
+  space.secrets.clear();
+  EXPECT_THAT(run_task(read_accesses(build, space, keychains)),
+              FailsWith(Errc::kNotFound, "spec.content[1].image.certSecretRef: ca is not there"));
 }
 
 TEST(ReadAccesses, NamesTheFieldOfASecretThatIsMissingOrWrong) {
