@@ -6,7 +6,8 @@ Nothing in here speaks to a server. An ImageBuild is a dictionary of a few choic
     platform     "" for all that the base has, or one
     remove       whether the base's pages are removed
     content      entries: {"from": "configMap", "name", "optional", "path"}, {"from": "git", "branch", "path"},
-                 {"from": "secret", "name", "optional", "path"} or {"from": "inline", "text", "path"}
+                 {"from": "secret", "name", "optional", "path"}, {"from": "inline", "text", "path"} or
+                 {"from": "image", "tag", "path"}: a folder of what a tag of the bases holds
     label        a label of the image, or ""
     repository   "own", or "shared" with others
     tag          "latest" or "next"
@@ -26,6 +27,7 @@ from images import Files
 
 PAGES = "/usr/share/nginx/html"
 SHARE = "/usr/share"  # Here a file called "nginx" is in the way of a directory of the base.
+COPIED = "/usr/share/doc"  # What content of images is: in it stands which base it is.
 PATHS = (PAGES, SHARE, "/srv/a", "/srv/b/c")
 ARM = "linux/arm64"
 # What a base can be: what marks it, and for whom it is.
@@ -66,7 +68,7 @@ class Model:
     def spec(self, name: str) -> dict:
         wish, place = self.wishes[name], self.place
         scratch = wish["base"] == "scratch"
-        base = {"image": "scratch" if scratch else f"{place.registry}/library/base:{wish['base']}"}
+        base = {"image": "scratch" if scratch else self._base(wish["base"])}
         if wish["platform"]:
             base["platforms"] = [wish["platform"]]
         spec = {
@@ -104,7 +106,12 @@ class Model:
         if entry["from"] == "git":
             return {"git": {"url": self.place.git_url, "ref": {"branch": entry["branch"]},
                             "subPath": "public"}, "path": path}
+        if entry["from"] == "image":
+            return {"image": {"reference": self._base(entry["tag"]), "path": COPIED}, "path": path}
         return {"inline": {"files": {"inline.txt": entry["text"]}}, "path": path}
+
+    def _base(self, tag: str) -> str:
+        return f"{self.place.registry}/library/base:{tag}"
 
     # --- What should come of it ---
 
@@ -135,13 +142,10 @@ class Model:
         """In the order in which Kiln comes upon them."""
         scratch = wish["base"] == "scratch"
         mark = None if scratch else self.bases[wish["base"]]
-        git = [entry["branch"] for entry in wish["content"] if entry["from"] == "git"]
         return [
             *((self._is_missing(entry), Expected("False", "SecretNotFound" if entry["from"] == "secret"
                                                  else "ConfigMapNotFound")) for entry in wish["content"]),
-            (bool(git) and not self.git_is_up, Expected("False", "GitOperationFailed")),
-            (any(self.branches[branch] is None for branch in git),
-             Expected("False", "GitRevisionNotFound")),
+            *(obstacle for entry in wish["content"] for obstacle in self._obstacles_of_fetching(entry)),
             (not self.registry_is_up, Expected("False", "RegistryUnavailable")),
             (not scratch and mark is None, Expected("False", "BaseNotFound")),
             (mark is not None and wish["platform"] not in ("", *BASES[mark]),
@@ -150,6 +154,15 @@ class Model:
                                  for entry in wish["content"]),
              Expected("False", "ContentInvalid", stalled=True)),
         ]
+
+    def _obstacles_of_fetching(self, entry: dict) -> list[tuple[bool, Expected]]:
+        if entry["from"] == "git":
+            return [(not self.git_is_up, Expected("False", "GitOperationFailed")),
+                    (self.branches[entry["branch"]] is None, Expected("False", "GitRevisionNotFound"))]
+        if entry["from"] == "image":
+            return [(not self.registry_is_up, Expected("False", "RegistryUnavailable")),
+                    (self.bases[entry["tag"]] is None, Expected("False", "ImageNotFound"))]
+        return []
 
     def _is_missing(self, entry: dict) -> bool:
         return (entry["from"] in ("configMap", "secret") and not entry["optional"]
@@ -172,6 +185,11 @@ class Model:
         if entry["from"] == "git":
             files = self.branches[entry["branch"]] or {}
             return {path.removeprefix("public/"): text for path, text in files.items() if path.startswith("public/")}
+        if entry["from"] == "image":
+            mark = self.bases[entry["tag"]]
+            files = self.base_files(mark, "linux/amd64") if mark else {}
+            return {path.removeprefix(COPIED + "/"): data.decode() for path, data in files.items()
+                    if path.startswith(COPIED + "/")}
         return {"inline.txt": entry["text"]}
 
     def _files(self, wish: dict) -> dict[str, Files]:

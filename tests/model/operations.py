@@ -126,12 +126,14 @@ class Chooser:
     def _entry(self) -> dict:
         one = self._random
         path = one.choice(PATHS)
-        kind = one.choice(["configMap", "configMap", "configMap", "secret", "git", "inline"])
+        kind = one.choice(["configMap", "configMap", "configMap", "secret", "git", "inline", "image"])
         if kind in ("configMap", "secret"):
             return {"from": kind, "name": one.choice(SECRETS if kind == "secret" else CONFIG_MAPS),
                     "optional": one.random() < 0.25, "path": path}
         if kind == "git":
             return {"from": kind, "branch": one.choice(BRANCHES), "path": path}
+        if kind == "image":
+            return {"from": kind, "tag": one.choice(BASE_TAGS), "path": path}
         return {"from": kind, "text": f"inline {one.randint(1, 3)}\n", "path": path}
 
     # --- What they are made of ---

@@ -381,7 +381,7 @@ class Trial:
         if kind == "commit":
             return any(entry.get("branch") == about for entry in wish["content"])
         if kind == "base":
-            return wish["base"] == about
+            return wish["base"] == about or any(entry.get("tag") == about for entry in wish["content"])
         if kind not in ("create", "recreate", "delete", "edit", "suspend", "move tag", "delete tag", "lose image",
                         "pin"):
             return False
