@@ -54,7 +54,7 @@ class Bench:
 
 
 BENCHES = (
-    Bench("first_build", "The first build of a large site, and the next", 6, own=True),
+    Bench("first_build", "The first build of a large site, and the next", 12, own=True),
     Bench("compression", "Three ways to compress, beside gzip, pigz and zstd", 8, own=True),
     Bench("growth", "How time and memory grow", 8, own=True),
     Bench("push", "Pushes beside curl", 3, quick_env={"KILN_BENCH_MB": "8", "KILN_BENCH_ROUNDS": "1"}),
