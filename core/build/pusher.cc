@@ -28,17 +28,55 @@ std::vector<Task<Result<int>>> blob_tasks(BlobPusher& pusher, const image::Image
   return tasks;
 }
 
+/// Lifetime: `pusher` outlives the task.
+Task<Result<void>> push_blobs(std::shared_ptr<const image::ImageSet> images,
+                              BlobPusher& pusher) {  // NOLINT: see Lifetime
+  auto blobs = blob_tasks(pusher, *images);
+  auto pushed = co_await gather(std::move(blobs), kParallelBlobs);
+  if (!pushed) co_return std::move(pushed).error();
+  co_return Result<void>();
+}
+
+/// Lifetime: `pusher` outlives the task.
+Task<Result<void>> push_children(std::shared_ptr<const image::ImageSet> images,
+                                 BlobPusher& pusher) {  // NOLINT: see Lifetime
+  if (!images->as_index) co_return Result<void>();
+  std::vector<Task<Result<int>>> children;
+  for (const auto& image : images->images)
+    children.push_back(pusher.put_manifest(image.manifest()));
+  auto stored = co_await gather(std::move(children), kParallelBlobs);
+  if (!stored) co_return std::move(stored).error();
+  co_return Result<void>();
+}
+
+/// Lifetime: `destination` outlives the task.
+Task<bool> holds_all(store::Destination& destination, oci::Digest manifest,  // NOLINT: see Lifetime
+                     std::vector<std::string> tags) {
+  for (const auto& tag : tags) {
+    if (tag.empty()) co_return false;
+    const bool held = co_await destination.holds(tag, manifest);
+    if (!held) co_return false;
+  }
+  co_return !tags.empty();
+}
+
 /// Lifetime: as push_content().
 Task<Result<PushReport>> push_once(std::shared_ptr<const image::ImageSet> images,
                                    store::Destination& destination,  // NOLINT: see Lifetime
                                    registry::Client& registry,       // NOLINT
                                    AccessTo origins, PushListener listener,
                                    std::vector<std::string> tags) {
-  auto report =
-      co_await push_content(images, destination, registry, std::move(origins), std::move(listener));
-  if (!report) co_return report;
+  BlobPusher pusher(destination, registry, std::move(origins), std::move(listener));
+  KILN_CO_TRY(co_await push_blobs(images, pusher));
+  // Where every blob was there, so may be the manifests: whoever builds what has not changed writes
+  // nothing.
+  if (pusher.report().uploaded_bytes == 0) {
+    const auto top = images->top().digest;
+    if (co_await holds_all(destination, top, tags)) co_return pusher.report();
+  }
+  KILN_CO_TRY(co_await push_children(images, pusher));
   KILN_CO_TRY(co_await publish(std::move(images), destination, std::move(tags)));
-  co_return report;
+  co_return pusher.report();
 }
 
 }  // namespace
@@ -51,16 +89,8 @@ Task<Result<PushReport>> push_content(std::shared_ptr<const image::ImageSet> ima
                                       store::Destination& destination, registry::Client& registry,
                                       AccessTo origins, PushListener listener) {
   BlobPusher pusher(destination, registry, std::move(origins), std::move(listener));
-  auto blobs = blob_tasks(pusher, *images);
-  auto pushed = co_await gather(std::move(blobs), kParallelBlobs);
-  if (!pushed) co_return std::move(pushed).error();
-  if (images->as_index) {
-    std::vector<Task<Result<int>>> children;
-    for (const auto& image : images->images)
-      children.push_back(pusher.put_manifest(image.manifest()));
-    auto stored = co_await gather(std::move(children), kParallelBlobs);
-    if (!stored) co_return std::move(stored).error();
-  }
+  KILN_CO_TRY(co_await push_blobs(images, pusher));
+  KILN_CO_TRY(co_await push_children(std::move(images), pusher));
   co_return pusher.report();
 }
 

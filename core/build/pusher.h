@@ -46,7 +46,8 @@ AccessTo always(registry::Access access);
                                          std::vector<std::string> tags);
 
 /// push_content() and publish(). Both once more where the registry proves to lack what it said it
-/// had (kConflict), as after a garbage collection. Lifetime: as push_content().
+/// had (kConflict), as after a garbage collection. Where all blobs and all tags are as they should
+/// be nothing is written. Lifetime: as push_content().
 [[nodiscard]] Task<Result<PushReport>> push_images(std::shared_ptr<const image::ImageSet> images,
                                                    store::Destination& destination,
                                                    registry::Client& registry, AccessTo origins,

@@ -18,6 +18,13 @@ class RegistryDestination final : public store::Destination {
 
   std::string name() const override { return repository_.str(); }
 
+  Task<bool> holds(std::string tag, oci::Digest manifest) override {
+    const auto reference = oci::Reference::parse(repository_.str() + ":" + tag);
+    if (!reference) co_return false;
+    const auto now = co_await registry_.resolve(*reference, access_);
+    co_return now && now->digest == manifest;
+  }
+
   Task<Result<bool>> link_blob(oci::Descriptor blob,
                                std::optional<oci::Repository> origin) override {
     if (origin && *origin == repository_) co_return true;

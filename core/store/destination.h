@@ -24,6 +24,9 @@ class Destination {
   /// False where only one image of one platform can be.
   virtual bool holds_indexes() const { return true; }
 
+  /// True if the tag is there and holds this manifest. False also where that cannot be told.
+  [[nodiscard]] virtual Task<bool> holds(std::string, oci::Digest) { co_return false; }
+
   /// True if the blob is there already, or could be taken over without sending bytes.
   /// `origin`: the repository that has it.
   [[nodiscard]] virtual Task<Result<bool>> link_blob(oci::Descriptor blob,

@@ -49,7 +49,7 @@ TEST_F(Push, OfWhatTheRegistryLostMeanwhileIsDoneOnceMore) {
 
   EXPECT_EQ(registry_.tag("r.test/site", "latest"), set->top().digest);
   registry_.fail_next("put_manifest", lost, 10);
-  EXPECT_THAT(run(push_images(set, *destination, registry_, always({}), nullptr, {"latest"})),
+  EXPECT_THAT(run(push_images(set, *destination, registry_, always({}), nullptr, {"another"})),
               FailsWith(Errc::kConflict, "MANIFEST_BLOB_UNKNOWN"));
 }
 
@@ -91,6 +91,22 @@ TEST_F(Push, SendsNothingTwice) {
   ASSERT_THAT(second, IsOk());
   EXPECT_GT(first->uploaded_bytes, 0u);
   EXPECT_EQ(second->uploaded_bytes, 0u);
+}
+
+TEST_F(Push, OfWhatIsThereUnderItsTagsWritesNothing) {
+  const auto set = images(site());
+  const auto destination =
+      registry_destination(registry_, *oci::Reference::parse_repository("r.test/site"), {});
+  const auto push_to = [&](const std::vector<std::string>& tags) {
+    registry_.forget_calls();
+    EXPECT_THAT(run(push_images(set, *destination, registry_, always({}), nullptr, tags)), IsOk());
+    return registry_.count("put_manifest");
+  };
+  ASSERT_EQ(push_to({"latest"}), 3u);
+
+  EXPECT_EQ(push_to({"latest"}), 0u);
+  EXPECT_GT(push_to({"latest", "another"}), 0u);
+  EXPECT_EQ(registry_.tag("r.test/site", "another"), set->top().digest);
 }
 
 TEST_F(Push, LeavesTheTagWhereItWasWhenAnyCallFails) {
