@@ -38,7 +38,7 @@ class GitSshServer:
             f"AuthorizedKeysFile {self._folder}/authorized_keys\nPidFile {self._folder}/pid\n"
             f"AllowUsers {self._user}\nPermitRootLogin yes\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
             "KbdInteractiveAuthentication no\nPrintMotd no\nDisableForwarding yes\nPermitTTY no\n"
-            "AcceptEnv GIT_PROTOCOL\n")
+            "AcceptEnv GIT_PROTOCOL\nSetEnv SHLVL=1\n")  # Else bash would run .bashrc, which may wait.
         with open(self._folder / "log", "w", encoding="utf-8") as log:
             self._sshd = subprocess.Popen([shutil.which("sshd", path=PATH), "-D", "-e", "-f", str(config)],
                                           stdout=log, stderr=log, stdin=subprocess.DEVNULL)

@@ -54,6 +54,7 @@ GitSshServer::GitSshServer()
   sshd_->wait_for_port(port_);
 }
 
+/// SHLVL: else the user's bash would run their .bashrc, which may take long, or wait.
 std::string GitSshServer::config() const {
   const auto folder = folder_.path().string();
   return "ListenAddress 127.0.0.1\nPort " + std::to_string(port_) + "\nHostKey " + folder +
@@ -61,7 +62,7 @@ std::string GitSshServer::config() const {
          "/pid\nAllowUsers " + own_name() +
          "\nPermitRootLogin yes\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
          "KbdInteractiveAuthentication no\nPubkeyAuthentication yes\nPrintMotd no\n"
-         "DisableForwarding yes\nPermitTTY no\nMaxStartups 100\nAcceptEnv GIT_PROTOCOL\n";
+         "DisableForwarding yes\nPermitTTY no\nMaxStartups 100\nAcceptEnv GIT_PROTOCOL\nSetEnv SHLVL=1\n";
 }
 
 GitUrl GitSshServer::url(const std::string& name, const std::string& host) const {
