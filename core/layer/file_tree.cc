@@ -1,6 +1,8 @@
 #include "core/layer/file_tree.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -65,16 +67,26 @@ Result<void> check_entry(const Entry& entry) {
   return {};
 }
 
+/// How many bytes at their beginnings are equal. By eights: paths of a tree begin alike.
+std::size_t equal_bytes(std::string_view a, std::string_view b) {
+  const auto both = std::min(a.size(), b.size());
+  std::size_t count = 0;
+  for (; count + sizeof(std::uint64_t) <= both; count += sizeof(std::uint64_t))
+    if (std::memcmp(a.data() + count, b.data() + count, sizeof(std::uint64_t)) != 0) break;
+  while (count < both && a[count] == b[count]) ++count;
+  return count;
+}
+
 }  // namespace
 
 bool sorted_before(const std::string& a, const std::string& b) {
-  const auto [at_a, at_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  if (at_b == b.end()) return false;
-  if (at_a == a.end()) return true;
+  const auto at = equal_bytes(a, b);
+  if (at == b.size()) return false;
+  if (at == a.size()) return true;
   // "/" ends a part, so it comes before every byte a name can have.
-  if (*at_a == '/') return true;
-  if (*at_b == '/') return false;
-  return static_cast<unsigned char>(*at_a) < static_cast<unsigned char>(*at_b);
+  if (a[at] == '/') return true;
+  if (b[at] == '/') return false;
+  return static_cast<unsigned char>(a[at]) < static_cast<unsigned char>(b[at]);
 }
 
 FileTree::FileTree() : entries_(&sorted_before) {}
@@ -82,28 +94,30 @@ FileTree::FileTree() : entries_(&sorted_before) {}
 Result<void> FileTree::add(Entry entry) {
   KILN_TRY(check_entry(entry));
 
-  // The entry before it is the nearest above it, or below that one, which then is a directory.
-  const auto place = entries_.lower_bound(entry.path);
+  // Most come in order. The entry before it is the nearest above it, or below that one, which then
+  // is a directory.
+  const bool last = !entries_.empty() && sorted_before(entries_.rbegin()->first, entry.path);
+  const auto place = last ? entries_.end() : entries_.lower_bound(entry.path);
+  const bool is_new = place == entries_.end() || place->first != entry.path;
   if (place != entries_.begin()) {
     const auto& before = std::prev(place)->second;
     if (before.kind != EntryKind::kDirectory && entry.path.starts_with(before.path + "/"))
       return conflict(entry, before.path, noun(before.kind));
   }
   if (entry.kind != EntryKind::kDirectory) {
-    const auto next = entries_.upper_bound(entry.path);
+    const auto next = is_new ? place : std::next(place);
     if (next != entries_.end() && next->first.starts_with(entry.path + "/"))
       return conflict(entry, next->first, "below it");
   }
 
-  const auto found = entries_.find(entry.path);
-  if (found == entries_.end()) {
+  if (is_new) {
     auto path = entry.path;
-    entries_.emplace(std::move(path), std::move(entry));
+    entries_.emplace_hint(place, std::move(path), std::move(entry));
     return {};
   }
-  if (!may_replace(found->second.kind, entry.kind))
-    return conflict(entry, found->first, noun(found->second.kind));
-  found->second = std::move(entry);
+  if (!may_replace(place->second.kind, entry.kind))
+    return conflict(entry, place->first, noun(place->second.kind));
+  place->second = std::move(entry);
   return {};
 }
 
