@@ -6,6 +6,7 @@
 #include "core/base/gather.h"
 #include "core/build/layer_cut.h"
 #include "core/build/placement.h"
+#include "core/layer/encoder_version.h"
 #include "core/layer/entry_path.h"
 
 namespace kiln::build {
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t kMaxKeptBytes = 4 * 1024 * 1024;
 constexpr std::uint64_t kMaxKeptLayer = 512 * 1024;
+constexpr std::uint64_t kMinRecorded = 256 * 1024;  // What is smaller is made as quickly.
 
 /// One layer to be: its files, and the line it gets in the image's history.
 struct PlannedLayer {
@@ -142,8 +144,11 @@ Error missing_platform(const BuildRequest& request, const ResolvedImage& base) {
 Task<Result<layer::Layer>> LayerMaker::make_one(std::string key,
                                                 std::shared_ptr<const layer::FileTree> tree,
                                                 layer::LayerOptions options) {
-  if (const auto found = kept_.find(key); found != kept_.end()) co_return found->second;
-  auto work = [tree, options] { return layer::make_layer(*tree, options); };
+  auto work = [tree, options, key, records = to_be_recorded(*tree) ? records_ : nullptr] {
+    auto layer = layer::make_layer(*tree, options);
+    if (layer && records) records->keep(key, LayerRecord(*layer));
+    return layer;
+  };
   auto made = co_await pool_.run(std::move(work));
   if (made) keep(key, *made);
   co_return made;
@@ -156,7 +161,7 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
   options.timestamps = request->timestamps;
   options.docker_media_types = request->docker_media_types;
   options.spool_dir = spool_dir_;
-  const auto how = " " + layer::encoder_id(request->compression) + " " +
+  const auto how = " " + layer::encoder_version(request->compression) + " " +
                    std::to_string(static_cast<int>(request->timestamps.kind)) + " " +
                    std::to_string(request->timestamps.fixed) +
                    (request->docker_media_types ? " docker" : "");
@@ -168,6 +173,10 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
     const auto& key = keys.back();
     if (made.contains(key) || std::find(missing.begin(), missing.end(), key) != missing.end())
       continue;
+    if (auto found = find(key, tree, options)) {
+      made.emplace(key, std::move(*found));
+      continue;
+    }
     missing.push_back(key);
     to_make.push_back(std::move(tree));
   }
@@ -183,6 +192,27 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
   std::vector<layer::Layer> all;
   for (const auto& key : keys) all.push_back(made.at(key));
   co_return all;
+}
+
+std::optional<layer::Layer> LayerMaker::find(const std::string& key,
+                                             const std::shared_ptr<const layer::FileTree>& tree,
+                                             const layer::LayerOptions& options) {
+  if (const auto found = kept_.find(key); found != kept_.end()) return found->second;
+  if (!to_be_recorded(*tree)) return std::nullopt;
+  auto record = records_->find(key);
+  if (!record) return std::nullopt;
+  return unmade_.layer(std::move(*record), tree, options);
+}
+
+/// Only of files that are known by their bytes: other identities hold for one build.
+bool LayerMaker::to_be_recorded(const layer::FileTree& tree) const {
+  if (!records_->keeps_any() || tree.content_bytes() < kMinRecorded) return false;
+  const auto known = [](const auto& one) {
+    const auto& [path, entry] = one;
+    return entry.kind != layer::EntryKind::kFile || entry.identity.starts_with("sha256:") ||
+           entry.identity.starts_with("sha1:") || entry.identity.starts_with("git-sha256:");
+  };
+  return std::all_of(tree.entries().begin(), tree.entries().end(), known);
 }
 
 layer::Progress LayerMaker::watch(const Trees& trees) const {

@@ -9,20 +9,29 @@
 #include "core/base/work_pool.h"
 #include "core/build/base_trees.h"
 #include "core/build/builder.h"
+#include "core/build/layer_records.h"
+#include "core/build/unmade_layers.h"
 
 namespace kiln::build {
 
 /// Makes layers from trees, several at a time, each distinct tree once: platforms whose base says
-/// the same about the touched paths share a layer, and the small layers made last are kept for the
-/// next build.
+/// the same about the touched paths share a layer, the small layers made last are kept for the next
+/// build, and what larger ones are is kept even for the next process: those are made again only
+/// where somebody wants their bytes.
 /// Threads: the I/O executor; the work itself runs on the pool.
 class LayerMaker {
  public:
   using Watch = std::function<layer::Progress(std::uint64_t total_bytes)>;
 
-  /// `watch`: see Builder::Options::watch_layers.
-  LayerMaker(WorkPool& pool, std::string spool_dir, Watch watch)
-      : pool_(pool), spool_dir_(std::move(spool_dir)), watch_(std::move(watch)) {}
+  /// `watch`: see Builder::Options::watch_layers. `records`: shared with the layers that are found
+  /// by them.
+  LayerMaker(WorkPool& pool, std::string spool_dir, Watch watch,
+             std::shared_ptr<LayerRecords> records)
+      : pool_(pool),
+        spool_dir_(std::move(spool_dir)),
+        watch_(std::move(watch)),
+        records_(std::move(records)),
+        unmade_(pool, records_) {}
 
   using Trees = std::vector<std::shared_ptr<const layer::FileTree>>;
   using Made = std::map<std::string, layer::Layer>;  ///< By what makes layers equal.
@@ -32,15 +41,23 @@ class LayerMaker {
   [[nodiscard]] Task<Result<std::vector<layer::Layer>>> make(
       Trees trees, std::shared_ptr<const BuildRequest> request, Made& made);
 
+  UnmadeLayers& unmade() { return unmade_; }
+
  private:
   Task<Result<layer::Layer>> make_one(std::string key, std::shared_ptr<const layer::FileTree> tree,
                                       layer::LayerOptions options);
+  std::optional<layer::Layer> find(const std::string& key,
+                                   const std::shared_ptr<const layer::FileTree>& tree,
+                                   const layer::LayerOptions& options);
+  bool to_be_recorded(const layer::FileTree& tree) const;
   layer::Progress watch(const Trees& trees) const;
   void keep(const std::string& key, const layer::Layer& layer);
 
   WorkPool& pool_;
   std::string spool_dir_;
   Watch watch_;
+  std::shared_ptr<LayerRecords> records_;
+  UnmadeLayers unmade_;
   std::map<std::string, layer::Layer> kept_;
   std::list<std::string> order_;
   std::uint64_t kept_bytes_ = 0;

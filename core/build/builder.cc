@@ -46,7 +46,10 @@ struct Builder::Impl {
         trees(cache),
         contents(cache, client, pool, options.clock != nullptr ? *options.clock : system_clock,
                  options.spool_dir),
-        maker(pool, options.spool_dir, options.watch_layers) {}
+        records(std::make_shared<LayerRecords>(options.recall_layers && !options.cache_dir.empty()
+                                                   ? options.cache_dir / "layer-records"
+                                                   : std::filesystem::path())),
+        maker(pool, options.spool_dir, options.watch_layers, records) {}
 
   registry::Client& registry;
   SystemClock system_clock;
@@ -54,6 +57,7 @@ struct Builder::Impl {
   BaseCache cache;
   BaseTrees trees;
   ContentCache contents;
+  std::shared_ptr<LayerRecords> records;  // Layers that were found by them may outlive this.
   LayerMaker maker;
 };
 
@@ -120,6 +124,14 @@ Task<Result<Assembled>> Builder::assemble(
   if (assembled)
     assembled->warnings.insert(assembled->warnings.begin(), warnings.begin(), warnings.end());
   co_return assembled;
+}
+
+std::unique_ptr<store::Destination> Builder::making(store::Destination& inner) {
+  return impl_->maker.unmade().making(inner);
+}
+
+bool Builder::records_were_wrong() const {
+  return impl_->records->were_wrong();
 }
 
 Task<Result<std::optional<Assembled>>> Builder::reassemble(

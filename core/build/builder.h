@@ -16,6 +16,7 @@
 #include "core/layer/layer_index.h"
 #include "core/registry/client.h"
 #include "core/source/source.h"
+#include "core/store/destination.h"
 #include "core/store/image_reader.h"
 
 namespace kiln::build {
@@ -95,12 +96,15 @@ struct ImageContentRequest {
 class Builder {
  public:
   struct Options {
-    std::filesystem::path
-        cache_dir{};          ///< Facts about base layers are kept here; "" = memory only.
-    std::string spool_dir{};  ///< For large layers; "" = $TMPDIR.
+    std::filesystem::path cache_dir{};  ///< Facts about layers are kept here; "" = memory only.
+    std::string spool_dir{};            ///< For large layers; "" = $TMPDIR.
     /// Called when layers are about to be made, with the size of their files; what it answers is
     /// told how far that is, and let go of when they are made. Empty = nobody listens.
     std::function<layer::Progress(std::uint64_t total_bytes)> watch_layers{};
+    /// What layers are is kept in cache_dir too, and those that earlier builds have made are not
+    /// made before somebody wants their bytes. Images are to be pushed through making(): without
+    /// it, a layer is made on the thread that opens it.
+    bool recall_layers = false;
     const Clock* clock = nullptr;  ///< For the age of answers; null = the system's.
   };
 
@@ -124,6 +128,14 @@ class Builder {
   [[nodiscard]] Task<Result<Assembled>> assemble(
       std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedImage> base,
       std::shared_ptr<const std::vector<FetchedContent>> content);
+
+  /// `inner`, where a layer that an earlier build made (see Options::recall_layers) is made again
+  /// only if it is not there. Errors of put_blob(): also kInternal, see records_were_wrong().
+  /// Lifetime: this and `inner` outlive it.
+  std::unique_ptr<store::Destination> making(store::Destination& inner);
+  /// Such a layer was another one: what was assembled before has to be assembled again. What is
+  /// kept of earlier builds' layers is not believed any more then.
+  bool records_were_wrong() const;
 
   /// Decision 7: the image on this base out of layers that are there already. nullopt where they
   /// are not the ones that assemble() would make, or cannot be shown to be. Nothing of the content
