@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/work_pool.h"
+#include "core/source/file_checksums.h"
 #include "core/source/ignore_rules.h"
 #include "core/source/source.h"
 
@@ -22,6 +23,9 @@ struct DirectoryOptions {
   /// files' identities hold for this one fetch: enough to recognise a layer within a build, not
   /// across builds.
   bool identities = false;
+  /// With identities: where checksums are kept, so that only files are read that are new or were
+  /// written to. Shared by sources. null = nowhere.
+  std::shared_ptr<const FileChecksums> checksums{};
   IgnoreRules ignore{};     ///< Besides the .kilnignore files of the tree, which win over it.
   std::string file_name{};  ///< What a root that is a file is called in the tree; "" = its name.
 };
@@ -54,9 +58,12 @@ class DirectorySource final : public Source {
   Task<Result<Content>> fetch() override;
 
  private:
-  using Entries = std::shared_ptr<std::vector<layer::Entry>>;
-  Task<Result<std::size_t>> identify(Entries entries, std::size_t first, std::size_t end);
-  Task<Result<std::size_t>> identify_all(Entries entries);
+  struct Listing;
+  using Shared = std::shared_ptr<Listing>;
+  static Result<Content> finish(Listing& listing, const std::filesystem::path& root,
+                                const DirectoryOptions& options);
+  Task<Result<std::size_t>> identify(Shared listing, std::size_t first, std::size_t end);
+  Task<Result<std::size_t>> identify_all(Shared listing);
 
   std::filesystem::path root_;
   DirectoryOptions options_;

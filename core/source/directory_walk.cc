@@ -104,7 +104,7 @@ class Walk {
       : root_(std::move(root)), options_(options) {}
 
   /// Everything below the root.
-  Result<std::vector<layer::Entry>> everything() {
+  Result<Walked> everything() {
     waiting_.push_back(Directory{"", std::make_shared<const IgnoreRules>(options_.ignore)});
     while (!waiting_.empty()) {
       const auto next = std::move(waiting_.back());
@@ -112,17 +112,16 @@ class Walk {
       KILN_TRY(list(next));
     }
     add_linked_files();
-    return std::move(entries_);
+    return std::move(walked_);
   }
 
   /// One file of the root, under the name `as`.
-  Result<std::vector<layer::Entry>> one_file(const std::string& name, const std::string& as,
-                                             const struct stat& info) {
+  Result<Walked> one_file(const std::string& name, const std::string& as, const struct stat& info) {
     auto entry = file_entry(name, info);
     if (entry.has_error()) return std::move(entry).error();
     entry->path = as;
-    entries_.push_back(std::move(*entry));
-    return std::move(entries_);
+    found(std::move(*entry), FileVersion(info));
+    return std::move(walked_);
   }
 
  private:
@@ -131,6 +130,10 @@ class Walk {
     std::shared_ptr<const IgnoreRules> rules;  ///< Shared by all that have no file of their own.
   };
   using FileId = std::pair<dev_t, ino_t>;
+  struct LinkedFile {
+    std::vector<layer::Entry> names;
+    FileVersion version;
+  };
 
   Result<Stream> open_directory(const std::string& path) const;
   Result<void> list(const Directory& directory);
@@ -139,6 +142,10 @@ class Walk {
   Result<void> add_file(const std::string& path, const struct stat& info);
   Result<void> add_symlink(layer::Entry entry, int fd, const std::string& name);
   void add_linked_files();
+  void found(layer::Entry entry, const FileVersion& version = FileVersion()) {
+    walked_.entries.push_back(std::move(entry));
+    walked_.versions.push_back(version);
+  }
   Result<std::shared_ptr<const IgnoreRules>> rules_in(const Directory& directory, int fd) const;
   Result<layer::Entry> file_entry(const std::string& path, const struct stat& info) const;
   layer::Entry entry_of(const std::string& path, layer::EntryKind kind,
@@ -147,8 +154,8 @@ class Walk {
   std::shared_ptr<const RootDirectory> root_;
   const DirectoryOptions& options_;
   std::vector<Directory> waiting_;
-  std::vector<layer::Entry> entries_;
-  std::map<FileId, std::vector<layer::Entry>> linked_;  ///< Files that have several names.
+  Walked walked_;
+  std::map<FileId, LinkedFile> linked_;  ///< Files that have several names.
 };
 
 Result<Stream> Walk::open_directory(const std::string& path) const {
@@ -212,17 +219,21 @@ Result<void> Walk::add_directory(const std::string& path, int fd) {
     if (xattrs.has_error()) return std::move(xattrs).error();
     entry.xattrs = std::move(*xattrs);
   }
-  entries_.push_back(std::move(entry));
+  found(std::move(entry));
   return {};
 }
 
 Result<void> Walk::add_file(const std::string& path, const struct stat& info) {
   auto entry = file_entry(path, info);
   if (entry.has_error()) return std::move(entry).error();
-  if (info.st_nlink > 1)
-    linked_[FileId(info.st_dev, info.st_ino)].push_back(std::move(*entry));
-  else
-    entries_.push_back(std::move(*entry));
+  if (info.st_nlink == 1) {
+    found(std::move(*entry), FileVersion(info));
+    return {};
+  }
+  auto& file = linked_[FileId(info.st_dev, info.st_ino)];
+  // As the first name had it: what changed since is told by the readers of the bytes.
+  if (file.names.empty()) file.version = FileVersion(info);
+  file.names.push_back(std::move(*entry));
   return {};
 }
 
@@ -233,13 +244,14 @@ Result<void> Walk::add_symlink(layer::Entry entry, int fd, const std::string& na
     return root_->changed(entry.path, "it is no symlink any more");
   if (size < 0) return errno_error(errno, "cannot read the symlink", root_->shown(entry.path));
   entry.link_target.assign(target.data(), static_cast<std::size_t>(size));
-  entries_.push_back(std::move(entry));
+  found(std::move(entry));
   return {};
 }
 
 /// The first name by path is the file, whatever the order in which they were found.
 void Walk::add_linked_files() {
-  for (auto& [id, names] : linked_) {
+  for (auto& [id, linked] : linked_) {
+    auto& names = linked.names;
     const auto by_path = [](const auto& a, const auto& b) {
       return layer::sorted_before(a.path, b.path);
     };
@@ -251,9 +263,9 @@ void Walk::add_linked_files() {
       link.uid = names[i].uid;
       link.gid = names[i].gid;
       link.link_target = file;
-      entries_.push_back(std::move(link));
+      found(std::move(link));
     }
-    entries_.push_back(std::move(names.front()));
+    found(std::move(names.front()), linked.version);
   }
   linked_.clear();
 }
@@ -308,8 +320,7 @@ layer::Entry Walk::entry_of(const std::string& path, layer::EntryKind kind,
 
 }  // namespace
 
-Result<std::vector<layer::Entry>> walk_directory(const std::filesystem::path& root,
-                                                 const DirectoryOptions& options) {
+Result<Walked> walk_directory(const std::filesystem::path& root, const DirectoryOptions& options) {
   struct stat info {};
   if (::stat(root.c_str(), &info) != 0) return errno_error(errno, "cannot look at", root);
   if (S_ISDIR(info.st_mode)) {

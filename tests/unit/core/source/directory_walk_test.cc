@@ -17,12 +17,13 @@ using namespace testing_support;
 
 /// "path=bytes" of what is found, by path.
 std::string listing(const std::filesystem::path& root, const DirectoryOptions& options = {}) {
-  auto entries = walk_directory(root, options);
-  if (entries.has_error()) return entries.error().message;
-  std::sort(entries->begin(), entries->end(),
+  auto walked = walk_directory(root, options);
+  if (walked.has_error()) return walked.error().message;
+  auto& entries = walked->entries;
+  std::sort(entries.begin(), entries.end(),
             [](const auto& a, const auto& b) { return a.path < b.path; });
   std::string text;
-  for (const auto& entry : *entries) {
+  for (const auto& entry : entries) {
     text += entry.path;
     if (entry.kind == layer::EntryKind::kFile) {
       auto source = entry.content.open();
@@ -59,8 +60,8 @@ TEST(Walk, FilesOfTwoFileSystemsAreNoHardLinksOfEachOther) {
       folder.make_hardlink(std::string(place) + "/two", std::string(place) + "/one");
     }
     std::string text;
-    const auto entries = walk_directory(folder.path(), {});
-    for (const auto& entry : *entries)
+    const auto walked = walk_directory(folder.path(), {});
+    for (const auto& entry : walked->entries)
       if (entry.kind == layer::EntryKind::kHardlink)
         text += entry.path + ">" + entry.link_target + " ";
     return text;
@@ -85,12 +86,12 @@ TEST(Walk, AFolderMountedIntoItselfIsSeenOnce) {
 TEST(Walk, ContentsOutliveTheWalkAndTheFoldersName) {
   const Folder folder;
   folder.write("f", "still here");
-  auto entries = walk_directory(folder.path(), {});
-  ASSERT_THAT(entries, IsOk());
+  auto walked = walk_directory(folder.path(), {});
+  ASSERT_THAT(walked, IsOk());
   const auto moved = folder.outside() / "moved";
   std::filesystem::rename(folder.path(), moved);
 
-  auto source = entries->front().content.open();
+  auto source = walked->entries.front().content.open();
   std::filesystem::rename(moved, folder.path());
 
   ASSERT_THAT(source, IsOk());
