@@ -7,6 +7,7 @@
 #include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/images.h"
+#include "cli/local_content.h"
 #include "cli/manifests.h"
 #include "cli/terminal.h"
 #include "controller/plan/plan.h"
@@ -95,43 +96,6 @@ Result<std::vector<api::ImageBuild>> select_builds(const Manifests& manifests,
   return builds;
 }
 
-/// --local-content PATH=DIR: a folder of this machine in the place of a content entry.
-struct LocalContent {
-  std::size_t entry;
-  std::string directory;
-};
-
-/// The entries that --local-content replaces get a stand-in, so that the rest of the spec is
-/// checked as ever. Errors: kInvalid, saying which paths there are.
-Result<std::vector<LocalContent>> stand_in(api::ImageBuild& build,
-                                           const std::vector<std::string>& flags) {
-  std::vector<LocalContent> all;
-  for (const auto& flag : flags) {
-    const auto equals = flag.find('=');
-    if (equals == 0 || equals == flag.npos || equals + 1 == flag.size())
-      return Error(Errc::kInvalid, "--local-content \"" + flag + "\": write PATH=DIR");
-    const auto path = flag.substr(0, equals);
-    auto& content = build.spec.content;
-    const auto at = [&](const api::Content& entry) { return entry.path == path; };
-    const auto found = std::find_if(content.begin(), content.end(), at);
-    if (found == content.end() || std::find_if(found + 1, content.end(), at) != content.end())
-      return Error(Errc::kInvalid, "--local-content " + path + ": " +
-                                       (found == content.end() ? "no" : "more than one") +
-                                       " entry of spec.content has this path");
-    api::Content local;
-    local.path = found->path;
-    local.uid = found->uid;
-    local.gid = found->gid;
-    local.file_mode = found->file_mode;
-    local.dir_mode = found->dir_mode;
-    local.inline_ = api::InlineSource();
-    local.inline_->files.emplace("local-content", "");
-    *found = std::move(local);
-    all.push_back({static_cast<std::size_t>(found - content.begin()), flag.substr(equals + 1)});
-  }
-  return all;
-}
-
 /// One ImageBuild on its way; the members are found one after the other.
 class BuildRun {
  public:
@@ -155,11 +119,25 @@ class BuildRun {
       co_return Error(Errc::kUnsupported,
                       "spec.pin: the tags are pinned, so nothing is built for them; name another "
                       "place with -t, or drop the pin");
+    has_local_ = !local->empty();
     KILN_CO_TRY(co_await make_plan(std::move(*local)));
     KILN_CO_TRY(co_await look());
     const auto there = co_await is_there();
     if (there && *there) co_return Result<void>();
     KILN_CO_TRY(co_await read_the_rest());
+    auto sent = co_await assemble_and_send();
+    if (sent.has_error() && images_.engine().builder.records_were_wrong()) {
+      warn(sent.error().message);
+      tell("building again without them");
+      sent = co_await assemble_and_send();
+    }
+    KILN_CO_TRY(sent);
+    if (remembers() && !options_.dry_run) memory_.remember_image(key_, result_->top().descriptor());
+    co_return Result<void>();
+  }
+
+ private:
+  Task<Result<void>> assemble_and_send() {
     KILN_CO_TRY(co_await assemble());
     if (options_.dry_run) {
       print(result_->top().descriptor(), plan_->repository.str(), "");
@@ -170,11 +148,9 @@ class BuildRun {
     } else {
       for (const auto& target : options_.targets) KILN_CO_TRY(co_await push_to(target));
     }
-    if (has_git()) memory_.remember_image(key_, result_->top().descriptor());
     co_return Result<void>();
   }
 
- private:
   Result<plan::Keychains> keychains() {
     const auto& space = build_.metadata.namespace_;
     const auto user = images_.registries().keychain();
@@ -234,6 +210,10 @@ class BuildRun {
     for (const auto& [entry, directory] : local) {
       source::DirectoryOptions read;
       read.identities = true;
+      const auto& engine = images_.engine();
+      if (!engine.cache_dir.empty())
+        read.checksums = std::make_shared<source::FileChecksums>(
+            engine.cache_dir / "file-checksums", engine.clock);
       request->content[entry].source = std::make_shared<source::DirectorySource>(
           directory, std::move(read), images_.engine().pool);
     }
@@ -246,6 +226,9 @@ class BuildRun {
     return std::any_of(content.begin(), content.end(),
                        [](const auto& entry) { return entry.git.has_value(); });
   }
+
+  /// Is the content what can be large?
+  bool remembers() const { return has_local_ || has_git(); }
 
   bool wants_commit_times() const {
     const auto& flag = options_.build.timestamps;
@@ -289,10 +272,10 @@ class BuildRun {
   }
 
   /// Is the image that was made of the same inputs in every place that it is to go to? Asked where
-  /// content is from git: to read all of it only to send nothing takes long. An error means that it
-  /// has to be found out the long way.
+  /// content can be large: to read all of it only to send nothing takes long. An error means that
+  /// it has to be found out the long way.
   Task<Result<bool>> is_there() {
-    if (!has_git() || options_.dry_run) co_return false;
+    if (!remembers() || options_.dry_run) co_return false;
     const auto known = memory_.image(key_);
     if (!known) co_return false;
     auto places = places_to_be();
@@ -371,14 +354,14 @@ class BuildRun {
       if (!wants_commit_times()) memory_.remember_content(request, known);
     }
     key_ = build::input_key(*plan_->request, *base_, content_);
+    shared_content_ =
+        std::make_shared<const std::vector<build::FetchedContent>>(std::move(content_));
     co_return Result<void>();
   }
 
   Task<Result<void>> assemble() {
     auto& builder = images_.engine().builder;
-    auto shared_content =
-        std::make_shared<const std::vector<build::FetchedContent>>(std::move(content_));
-    auto assembled = co_await builder.assemble(plan_->request, base_, shared_content);
+    auto assembled = co_await builder.assemble(plan_->request, base_, shared_content_);
     if (!assembled) co_return std::move(assembled).error();
     for (const auto& warning : assembled->warnings) warn(warning);
     tell_layers(*assembled);
@@ -415,7 +398,8 @@ class BuildRun {
                           std::vector<std::string> tags, std::string name) {
     auto origins = build::always(plan_->request->base.access);
     auto shown = tags.front();
-    auto pushed = co_await build::push_images(images, destination, images_.engine().registry,
+    const auto making = images_.engine().builder.making(destination);
+    auto pushed = co_await build::push_images(images, *making, images_.engine().registry,
                                               std::move(origins), push_listener(), std::move(tags));
     if (!pushed) co_return std::move(pushed).error().while_doing(name);
     print(images->top().descriptor(), name, shown);
@@ -435,9 +419,11 @@ class BuildRun {
   Images& images_;
   BuildMemory memory_;
   ManifestProvider provider_;
+  bool has_local_ = false;
   std::map<std::size_t, source::GitRequest> requests_;  ///< By the entry of the content.
   std::unique_ptr<plan::Plan> plan_;
   std::vector<build::FetchedContent> content_;
+  std::shared_ptr<const std::vector<build::FetchedContent>> shared_content_;  ///< Read in full.
   std::shared_ptr<const build::ResolvedImage> base_;
   std::string key_;
   std::optional<source::CommitFacts> commit_;

@@ -252,7 +252,8 @@ Task<Result<void>> Images::push(std::shared_ptr<const image::ImageSet> images,
 
 Task<Result<void>> Images::push_to(Target target, Form form) {
   std::vector<std::string> tags{target.tag};
-  auto pushed = co_await build::push_images(target.images, *target.destination, engine_.registry,
+  const auto destination = engine_.builder.making(*target.destination);
+  auto pushed = co_await build::push_images(target.images, *destination, engine_.registry,
                                             origins(), push_listener(), std::move(tags));
   if (!pushed) co_return std::move(pushed).error();
   print_image(NamedImage(target.place.name(), target.tag, target.images->top().descriptor()), form);

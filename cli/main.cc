@@ -102,8 +102,9 @@ int run_command(const GlobalOptions& options, const Action& action) {
   registry::HttpRegistryClient plain(*http, clock);
   registry::MirroredClient client(plain, reaching->registries, clock);
   ProgressClient registry(client);
-  build::Builder builder(registry, pool,
-                         build::Builder::Options{cache_directory(options), "", watch_layers});
+  build::Builder::Options builder_options{cache_directory(options), "", watch_layers};
+  builder_options.recall_layers = true;
+  build::Builder builder(registry, pool, std::move(builder_options));
   http::Resolver resolver(2);
   WorkPool git_pool(kGitPrograms);
   source::GitClient git(git_options(options, reaching->proxies), resolver, *http, git_pool, clock);
@@ -152,7 +153,8 @@ int run(int argc, char** argv) {
   app.fallthrough();
   GlobalOptions global;
   app.add_option("--cache-dir", global.cache_dir,
-                 "Where facts about base images, and git repositories, are kept (default: "
+                 "Where facts about base images, layers and files, and git repositories, are kept "
+                 "(default: "
                  "~/.cache/kiln)")
       ->type_name("DIR");
   app.add_flag("--no-cache", global.no_cache, "Keep nothing between runs");
