@@ -64,13 +64,19 @@ class Placer {
   Result<void> place(const Entry& entry) {
     const auto path = layer::join_path(destination_, entry.path);
     if (entry.kind == EntryKind::kDirectory) return place_directory(path, entry);
-    auto directory = base_.resolve(layer::parent_of(path), true);
+    const std::string parent(layer::parent_of(path));
+    // Most have the parent of the one before.
+    const bool same = has_last_ && parent == last_parent_;
+    auto directory = same ? Result<std::string>(last_directory_) : base_.resolve(parent, true);
     if (!directory) return std::move(directory).error();
     const auto target = layer::join_path(*directory, layer::name_of_path(path));
     if (const auto* known = base_.find(target);
         known != nullptr && known->kind == EntryKind::kDirectory)
       return in_the_way(target, "a directory", "a file");
-    KILN_TRY(add_directories(*directory, destination_, ownership_, base_, into_));
+    if (!same) KILN_TRY(add_directories(*directory, destination_, ownership_, base_, into_));
+    has_last_ = true;
+    last_parent_ = parent;
+    last_directory_ = *directory;
     auto placed = entry;
     placed.path = target;
     if (entry.kind == EntryKind::kHardlink) {
@@ -103,6 +109,9 @@ class Placer {
   const Ownership& ownership_;
   const BaseTree& base_;
   FileTree& into_;
+  bool has_last_ = false;
+  std::string last_parent_;     ///< Of what was placed last, before symlinks are followed.
+  std::string last_directory_;  ///< And after; it is in `into_`.
 };
 
 }  // namespace
