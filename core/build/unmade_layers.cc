@@ -52,6 +52,9 @@ class UnmadeLayers::Making final : public store::Destination {
 
   std::string name() const override { return inner_.name(); }
   bool holds_indexes() const override { return inner_.holds_indexes(); }
+  Task<bool> holds(std::string tag, oci::Digest manifest) override {
+    return inner_.holds(std::move(tag), std::move(manifest));
+  }
   Task<Result<bool>> link_blob(oci::Descriptor blob,
                                std::optional<oci::Repository> origin) override {
     return inner_.link_blob(std::move(blob), std::move(origin));
