@@ -62,7 +62,8 @@ std::string GitSshServer::config() const {
          "/pid\nAllowUsers " + own_name() +
          "\nPermitRootLogin yes\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
          "KbdInteractiveAuthentication no\nPubkeyAuthentication yes\nPrintMotd no\n"
-         "DisableForwarding yes\nPermitTTY no\nMaxStartups 100\nAcceptEnv GIT_PROTOCOL\nSetEnv SHLVL=1\n";
+         "DisableForwarding yes\nPermitTTY no\nMaxStartups 100\nAcceptEnv GIT_PROTOCOL\nSetEnv "
+         "SHLVL=1\n";
 }
 
 GitUrl GitSshServer::url(const std::string& name, const std::string& host) const {
