@@ -17,16 +17,6 @@ namespace {
 using layer::EntryKind;
 using File = MergedTree::File;
 
-Result<MergedTree> merge(const std::vector<layer::Blob>& layers) {
-  MergedTree tree;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    auto applied = tree.apply(layers[i]);
-    if (applied.has_error())
-      return std::move(applied).error().while_doing("layer " + std::to_string(i + 1));
-  }
-  return tree;
-}
-
 /// By path. The root is there even where no layer names it.
 std::map<std::string, File> files_of(const MergedTree& tree) {
   std::map<std::string, File> files;
@@ -63,9 +53,9 @@ class Comparison {
       : layers_a_(a), layers_b_(b), options_(options), wanted_a_(a.size()), wanted_b_(b.size()) {}
 
   Result<std::vector<FileChange>> run() {
-    auto a = merge(layers_a_);
+    auto a = MergedTree::of(layers_a_);
     if (a.has_error()) return std::move(a).error().while_doing("the first image");
-    auto b = merge(layers_b_);
+    auto b = MergedTree::of(layers_b_);
     if (b.has_error()) return std::move(b).error().while_doing("the second image");
     files_a_ = files_of(*a);
     files_b_ = files_of(*b);
