@@ -130,7 +130,7 @@ ObjectReference::ObjectReference(const kube::ResourceType& type, const kube::Obj
 
 struct EventRecorder::Impl {
   Impl(kube::Client& c, const Executor& executor, const Clock& k, Options o)
-      : client(c), clock(k), options(std::move(o)), news(executor) {
+      : client(c), clock(k), options(std::move(o)), news(executor), landed(executor) {
     if (options.reporting_instance.empty())
       options.reporting_instance = options.reporting_controller;
     options.reporting_instance = options.reporting_instance.substr(0, kWordLimit);
@@ -142,6 +142,7 @@ struct EventRecorder::Impl {
   SteadyTime due(const Series& one) const;
   std::optional<SteadyTime> enqueue_due(SteadyTime now);
   Task<void> send(std::string id);
+  Task<void> write(std::string id);
   Task<Result<void>> create(std::string id, Series series);
   Task<Result<void>> write_series(std::string id, Series series);
 
@@ -149,9 +150,11 @@ struct EventRecorder::Impl {
   const Clock& clock;
   Options options;
   boost::asio::steady_timer news;
+  boost::asio::steady_timer landed;             ///< Cancelled when one under way has ended.
   std::map<std::string, Series> series;         ///< By identity().
   std::map<std::string, Allowance> allowances;  ///< By uid, or namespace and name.
   std::deque<std::string> queue;                ///< Identities.
+  std::size_t under_way = 0;                    ///< Taken from the queue, and not ended.
   std::size_t dropped = 0;
 };
 
@@ -238,6 +241,13 @@ Task<Result<void>> EventRecorder::Impl::write_series(std::string id, Series one)
 }
 
 Task<void> EventRecorder::Impl::send(std::string id) {
+  ++under_way;
+  co_await write(std::move(id));
+  --under_way;
+  landed.cancel();
+}
+
+Task<void> EventRecorder::Impl::write(std::string id) {
   const auto before = series.find(id);
   if (before == series.end()) co_return;
   before->second.queued = false;
@@ -300,10 +310,17 @@ void EventRecorder::record(const ObjectReference& regarding, EventType type,
 }
 
 Task<Result<void>> EventRecorder::flush() {
-  while (!impl_->queue.empty()) {
-    auto id = std::move(impl_->queue.front());
-    impl_->queue.pop_front();
-    co_await impl_->send(std::move(id));
+  while (!impl_->queue.empty() || impl_->under_way > 0) {
+    if (!impl_->queue.empty()) {
+      auto id = std::move(impl_->queue.front());
+      impl_->queue.pop_front();
+      co_await impl_->send(std::move(id));
+    } else {  // By run(), or another flush().
+      impl_->landed.expires_at(SteadyTime::max());
+      boost::system::error_code ignored;
+      co_await impl_->landed.async_wait(
+          boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+    }
     const auto state = co_await boost::asio::this_coro::cancellation_state;
     if (state.cancelled() != boost::asio::cancellation_type::none)
       co_return Error(Errc::kCancelled, "sending events was cancelled");

@@ -70,7 +70,8 @@ class EventRecorder final : public EventSink {
 
   /// Sends what is recorded, until cancelled.
   [[nodiscard]] Task<Result<void>> run();
-  /// Sends what is there now, and returns; for the end of the program.
+  /// Sends what is there now, waits for what run() is sending, and returns; for the end of the
+  /// program.
   [[nodiscard]] Task<Result<void>> flush();
 
   std::size_t dropped() const;
