@@ -1,5 +1,7 @@
 // Refs and submodules of somebody who means harm: none is taken for an option or a command, none
 // leads to a protocol, a server or a depth that was not asked for.
+#include <optional>
+
 #include "tests/integration/git/hostile_fixture.h"
 #include "tests/integration/http/scripted_server.h"
 
@@ -258,20 +260,21 @@ TEST_F(HostileRepositoryTest, SubmodulesThatMultiplyHaveALimit) {
 
 TEST_F(HostileRepositoryTest, CredentialsDoNotGoToTheServerOfASubmodule) {
   std::string seen;
-  http::ScriptedServer stranger([&](http::Peer& peer) {
+  std::optional<http::ScriptedServer> stranger(std::in_place, [&](http::Peer& peer) {
     while (const auto asked = peer.read()) {
       seen += asked->head;
       peer.answer("", "404 Not Found");
     }
   });
   commit_raw({file(".gitmodules", "[submodule \"x\"]\n\tpath = sub\n\turl = " +
-                                      stranger.url("/x.git").str() + "\n"),
+                                      stranger->url("/x.git").str() + "\n"),
               {"160000", "commit", std::string(40, '1'), "sub"}});
   GitRequest wanted(server->url("/private/site.git"));
   wanted.credentials = who({{"username", "me"}, {"password", "correct horse"}}, wanted.url);
   wanted.submodules = true;
 
   EXPECT_THAT(fetch(wanted), FailsWith(Errc::kUnavailable, "has no such repository"));
+  stranger.reset();  // Nobody writes to it any more.
   EXPECT_THAT(seen, HasSubstr("GET /x.git/info/refs"));
   EXPECT_THAT(seen, Not(HasSubstr("uthorization")));
 }

@@ -145,7 +145,8 @@ TEST_F(ClientTest, ANameServerThatFailsOrDawdlesIsNamed) {
   std::promise<void> release;
   const auto released = release.get_future().share();
   ClientOptions options;
-  options.lookup = [&](const std::string& host) -> Result<Addresses> {
+  // By value: it may still be waiting when this test ends.
+  options.lookup = [released](const std::string& host) -> Result<Addresses> {
     if (host == "slow.test") released.wait();
     return Error(Errc::kUnavailable, "cannot find " + host + ": the name server did not answer");
   };
