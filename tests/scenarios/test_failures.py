@@ -129,13 +129,6 @@ def test_content_that_does_not_fit_the_base_says_what_to_remove(world):
     assert world.condition("Stalled")["status"] == "True"
 
 
-def test_content_from_an_image_is_later_work_and_refused_by_name(world):
-    world.apply(world.image_build(content=[{"image": {"reference": "ghcr.io/team/assets:1"}, "path": "/srv"}]))
-    condition = world.wait_reason("InvalidSpec")
-    assert "spec.content[0].image" in condition["message"]
-    assert world.condition("Stalled")["status"] == "True"
-
-
 @pytest.mark.parametrize("sentence, change", [
     ("unknown field", {"entrypoint": ["x"]}),
     ("more than one source", {"content": [{"configMap": {"name": "a"}, "inline": {"files": {"a": "b"}},

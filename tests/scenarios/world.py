@@ -57,9 +57,10 @@ class Controller:
     """One kiln-controller process; its log is shown when a test fails."""
 
     def __init__(self, kubeconfig: pathlib.Path, directory: pathlib.Path, *flags: str,
-                 retry: tuple[str, str] = ("200ms", "2s")) -> None:
-        """`retry`: the first and the longest wait after a failure."""
+                 retry: tuple[str, str] = ("200ms", "2s"), env: dict[str, str] | None = None) -> None:
+        """`retry`: the first and the longest wait after a failure. `env`: beside the tests' own."""
         self._kubeconfig = kubeconfig
+        self._env = env or {}
         self._flags = ("--min-retry-delay", retry[0], "--max-retry-delay", retry[1], *flags)
         self._cache = directory / "cache"
         self.log_path = directory / "controller.log"
@@ -81,7 +82,7 @@ class Controller:
                 [*self.program(), "--kubeconfig", str(self._kubeconfig),
                  "--log-level", "debug", "--cache-dir", str(self._cache),
                  "--metrics-addr", "127.0.0.1:0", "--health-addr", "127.0.0.1:0", *self._flags],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **self._env})
 
     def program(self) -> list[str]:
         """What is started, without flags."""
