@@ -12,8 +12,8 @@ import pytest
 import base_image
 import go_tools
 import pages
+from own_registry import start_registry
 from page_shell import Shell
-from servers import Registry
 from world import binary, run
 
 OF_EVERY_COMMAND = "Flags of every command"
@@ -111,19 +111,10 @@ def test_crane_users_find_every_command_of_crane():
 
 # --- The examples ---
 
-def start_registry(folder: pathlib.Path, users: dict[str, str] | None) -> Registry:
-    for name in ("logs", "run"):
-        (folder / name).mkdir()
-    registry = Registry("registry", go_tools.ensure("registry")["registry"], folder)
-    registry.configure(users=users, tls=False, storage=None, settings=None)
-    registry.start()
-    return registry
-
-
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
     """The address of a registry with stand-ins for nginx below hub/."""
-    own = None if "KILN_REGISTRY" in os.environ else start_registry(tmp_path_factory.mktemp("open"), None)
+    own = None if "KILN_REGISTRY" in os.environ else start_registry(tmp_path_factory.mktemp("open"))
     address = own.address if own else os.environ["KILN_REGISTRY"]
     for tag, mark in (("1.27", ""), ("1.27.0", ""), ("1.27.1", "a new base")):
         base_image.push(f"{address}/hub/library/nginx:{tag}", mark=mark)
@@ -135,7 +126,7 @@ def registry(tmp_path_factory):
 @pytest.fixture(scope="module")
 def private_registry(tmp_path_factory):
     """The address of one that lets in nobody but alice."""
-    own = start_registry(tmp_path_factory.mktemp("private"), {"alice": "hunter2"})
+    own = start_registry(tmp_path_factory.mktemp("private"), users={"alice": "hunter2"})
     yield own.address
     own.kill()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import json
 import re
 import secrets
 import time
@@ -12,6 +11,7 @@ import time
 import pytest
 
 import git_server
+from notices import notify
 from oci_image import OCI, Content, Layer, digest_of, json_bytes, stored_gzip
 from registry_push import push
 from world import Controller, World
@@ -257,24 +257,10 @@ def test_a_registry_that_notifies_starts_the_users_of_a_base_at_once(
         asked = polls(world)
 
         new = put_base(world, "2")
-        notify(world, new)
+        notify(world, f"{world.namespace}/base", new, OCI["index"], TOKEN)
 
         for name, digest in before.items():
             world.wait_ready(name, not_digest=digest)
             assert stages(world, name).count("reuse") == 1
         assert polls(world) - asked == 1, "what was known before the notification was out of date"
     world.close()
-
-
-def notify(world: World, digest: str) -> None:
-    """As Docker's registry does it."""
-    body = json.dumps({"events": [{
-        "id": secrets.token_hex(8), "action": "push", "request": {"host": world.registry},
-        "target": {"mediaType": OCI["index"], "repository": f"{world.namespace}/base", "tag": "1", "digest": digest,
-                   "url": f"http://{world.registry}/v2/{world.namespace}/base/manifests/{digest}"}}]})
-    connection = http.client.HTTPConnection(world.controller.address("hooks"), timeout=10)
-    connection.request("POST", "/hooks/distribution", body, {
-        "Content-Type": "application/vnd.docker.distribution.events.v2+json", "Authorization": f"Bearer {TOKEN}"})
-    answer = connection.getresponse()
-    assert answer.status == 202, answer.read()
-    connection.close()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import secrets
 import tarfile
 
 import pytest
 
+from notices import notify
 from oci_image import OCI, Content, Layer, digest_of, json_bytes, stored_gzip
 from registry_push import push
 from world import Controller, World
@@ -229,26 +229,11 @@ def test_a_registry_that_notifies_starts_those_that_copy_from_an_image_at_once(
         world.apply(image_build(world, interval="24h"))
         before = world.wait_ready()
 
-        notify(world, put_assets(world, "two\n"))
+        notify(world, f"{world.namespace}/assets", put_assets(world, "two\n"), OCI["manifest"], TOKEN)
 
         world.wait_ready(not_digest=before)
         assert world.file_in_image(f"{HTML}/app.js") == "two\n"
     world.close()
-
-
-def notify(world: World, digest: str) -> None:
-    """As Docker's registry does it."""
-    repository = f"{world.namespace}/assets"
-    body = json.dumps({"events": [{
-        "id": secrets.token_hex(8), "action": "push", "request": {"host": world.registry},
-        "target": {"mediaType": OCI["manifest"], "repository": repository, "tag": "1", "digest": digest,
-                   "url": f"http://{world.registry}/v2/{repository}/manifests/{digest}"}}]})
-    connection = http.client.HTTPConnection(world.controller.address("hooks"), timeout=10)
-    connection.request("POST", "/hooks/distribution", body, {
-        "Content-Type": "application/vnd.docker.distribution.events.v2+json", "Authorization": f"Bearer {TOKEN}"})
-    answer = connection.getresponse()
-    assert answer.status == 202, answer.read()
-    connection.close()
 
 
 def test_the_output_may_not_be_an_image_that_is_copied_from(world):

@@ -15,9 +15,8 @@ import time
 
 import pytest
 
-import certificates
 import go_tools
-from servers import Registry
+from own_registry import start_registry
 from world import DEADLINE_S, binary
 
 USER = "me"
@@ -33,22 +32,9 @@ esac
 """
 
 
-def start_registry(folder: pathlib.Path, *, tls: bool = False):
-    for name in ("logs", "run"):
-        (folder / name).mkdir()
-    if tls:
-        authority = certificates.Authority(folder / "pki")
-        authority.create()
-        authority.issue_server("registry", ("DNS:localhost", "IP:127.0.0.1"))
-    registry = Registry("registry", go_tools.ensure("registry")["registry"], folder)
-    registry.configure(users={USER: PASSWORD}, tls=tls, storage=None, settings=None)
-    registry.start()
-    return registry
-
-
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
-    registry = start_registry(tmp_path_factory.mktemp("registry"))
+    registry = start_registry(tmp_path_factory.mktemp("registry"), users={USER: PASSWORD})
     yield registry
     registry.kill()
 
@@ -163,7 +149,7 @@ def test_a_password_among_the_arguments_is_wrong_usage_and_not_repeated(person):
 def test_a_registry_with_a_private_authority_is_logged_in_to_with_its_certificate(tmp_path):
     folder = tmp_path / "registry"
     folder.mkdir()
-    registry = start_registry(folder, tls=True)
+    registry = start_registry(folder, users={USER: PASSWORD}, tls=True)
     try:
         person = Person(tmp_path, f"localhost:{registry.port}")
         authority = str(folder / "pki" / "ca.crt")

@@ -13,22 +13,13 @@ import time
 
 import pytest
 
-import go_tools
+from own_registry import start_registry
 from servers import Registry
 from world import DEADLINE_S, binary, run
 
 FILES = 60
 FILE_BYTES = 50_000
 SETTLED_S = 3  # Files that were written a moment ago are not remembered.
-
-
-def start_registry(folder: pathlib.Path) -> Registry:
-    for name in ("logs", "run"):
-        (folder / name).mkdir(parents=True)
-    registry = Registry("registry", go_tools.ensure("registry")["registry"], folder)
-    registry.configure(users=None, tls=False, storage=None, settings=None)
-    registry.start()
-    return registry
 
 
 @pytest.fixture(scope="module")
