@@ -6,15 +6,14 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 
 import programs  # Finds what is below; see there.
 
 import go_tools
 from server_process import Server
+from servers import lack_of_socket
 
 DOCKERFILE = "FROM scratch\nCOPY . /srv\n"
-PROBE_DEADLINE_S = 2
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -34,13 +33,7 @@ class _Daemon(Server):
         return self.socket.exists()
 
     def probe(self) -> str:
-        try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(PROBE_DEADLINE_S)
-                connection.connect(str(self.socket))
-            return ""
-        except OSError as error:
-            return f"{self.socket}: {error}"
+        return lack_of_socket(self.socket)
 
 
 def lack() -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import pathlib
-import socket
 import ssl
 
 from server_process import Server
-from servers import PROBE_DEADLINE_S, lack_of
+from servers import PROBE_DEADLINE_S, lack_of, lack_of_socket
 
 STATE = pathlib.Path("/run/kiln-node")  # In the machine's memory; containers' layers lie there.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -48,13 +47,7 @@ class Containerd(Server):
         return self.socket.exists()
 
     def probe(self) -> str:
-        try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(PROBE_DEADLINE_S)
-                connection.connect(str(self.socket))
-            return ""
-        except OSError as error:
-            return f"{self.socket}: {error}"
+        return lack_of_socket(self.socket)
 
     def _network(self) -> dict:
         return {"cniVersion": "1.0.0", "name": "kiln", "plugins": [

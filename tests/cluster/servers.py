@@ -10,6 +10,7 @@ import json
 import pathlib
 import re
 import secrets
+import socket
 import ssl
 
 from server_process import Server, ServerError
@@ -218,3 +219,14 @@ def lack_of(connection: http.client.HTTPConnection, path: str, good: tuple[int, 
         return f"GET {path}: {error or type(error).__name__}"
     finally:
         connection.close()
+
+
+def lack_of_socket(path: pathlib.Path) -> str:
+    """Empty if somebody takes connections at this Unix socket, otherwise what happened instead."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PROBE_DEADLINE_S)
+            connection.connect(str(path))
+        return ""
+    except OSError as error:
+        return f"{path}: {error}"

@@ -12,7 +12,8 @@ for folder in ("cluster", "support"):
     sys.path.insert(0, str(ROOT / "tests" / folder))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from cluster import Cluster  # noqa: E402  (found through the lines above)
+import git_server  # noqa: E402  (found through the lines above)
+from cluster import Cluster  # noqa: E402
 from world import Controller, World, install, push_base  # noqa: E402
 
 
@@ -53,3 +54,13 @@ def patient(world, controller_kubeconfig, tmp_path):
     with Controller(controller_kubeconfig, tmp_path / "patient", retry=("10m", "10m")) as controller:
         world.controller = controller
         yield controller
+
+
+@pytest.fixture
+def git_host(tmp_path):
+    """A git server for each test: a worker of fcgiwrap whose client is cut off, as at the end of a
+    controller, ends with it."""
+    if (missing := git_server.missing_program()) is not None:
+        pytest.skip(f"there is no {missing}")
+    with git_server.GitServer(tmp_path / "git") as running:
+        yield running

@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-import git_server
 from notices import notify
 from oci_image import OCI, Content, Layer, digest_of, json_bytes, stored_gzip
 from registry_push import push
@@ -168,30 +167,27 @@ def test_a_platform_that_is_asked_for_and_goes_is_said_to_be_missing(world):
 
 
 def test_nothing_is_fetched_from_git_for_a_new_base_also_after_a_restart_without_a_cache(
-        cluster, base, controller_kubeconfig, tmp_path, request):
-    if (missing := git_server.missing_program()) is not None:
-        pytest.skip(f"there is no {missing}")
+        cluster, base, controller_kubeconfig, tmp_path, request, git_host):
     world = World(cluster, base, tmp_path, request.node.name)
-    with git_server.GitServer(tmp_path / "git") as server:
-        server.repository("team/site.git").commit({"index.html": "from git\n"})
-        entry = {"git": {"url": server.url("team/site.git")}, "path": HTML}
-        put_base(world, "1")
-        world.apply(image_build(world, content=[entry]))
-        with Controller(controller_kubeconfig, tmp_path) as controller:
-            world.controller = controller
-            first = world.wait_ready()
-        empty = tmp_path / "empty"
-        empty.mkdir()
+    git_host.repository("team/site.git").commit({"index.html": "from git\n"})
+    entry = {"git": {"url": git_host.url("team/site.git")}, "path": HTML}
+    put_base(world, "1")
+    world.apply(image_build(world, content=[entry]))
+    with Controller(controller_kubeconfig, tmp_path) as controller:
+        world.controller = controller
+        first = world.wait_ready()
+    empty = tmp_path / "empty"
+    empty.mkdir()
 
-        put_base(world, "2")
+    put_base(world, "2")
 
-        with Controller(controller_kubeconfig, empty) as controller:
-            world.controller = controller
-            digest = world.wait_ready(not_digest=first)
-            assert "reuse" in stages(world)
-            assert git_operations(controller) == {"ask"}
-            assert world.get()["status"]["content"][0]["files"] == 1
-            assert digest == fresh_digest(world, content=[entry])
+    with Controller(controller_kubeconfig, empty) as controller:
+        world.controller = controller
+        digest = world.wait_ready(not_digest=first)
+        assert "reuse" in stages(world)
+        assert git_operations(controller) == {"ask"}
+        assert world.get()["status"]["content"][0]["files"] == 1
+        assert digest == fresh_digest(world, content=[entry])
     world.close()
 
 

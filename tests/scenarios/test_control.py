@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-
-from world import run
 
 PAGE = {"index.html": "one\n"}
 
@@ -109,33 +106,6 @@ def test_a_shorter_history_is_short_at_once(world):
 
     world.wait_until("two images are left", lambda: len(history(world)) == 2)
     assert history(world)[0] == digest
-
-
-def test_a_hundred_edits_in_a_moment_are_a_few_builds_and_the_last_one_is_built(world):
-    world.apply(world.config_map("site-content", PAGE), world.image_build())
-    world.wait_ready()
-    kubectl = str(world.cluster.tools["kubectl"])
-    before = world.controller.log().count("image pushed")
-    proxy = subprocess.Popen([kubectl, "--kubeconfig", str(world.cluster.kubeconfig), "proxy",
-                              "--port=0"], stdout=subprocess.PIPE, text=True)
-    try:
-        address = proxy.stdout.readline().split()[-1]
-        url = f"http://{address}/api/v1/namespaces/{world.namespace}/configmaps/site-content"
-        # One process for all: a connection that is kept is what makes it a burst.
-        commands = [f'next\nurl = "{url}"\nrequest = "PATCH"\n'
-                    'header = "Content-Type: application/merge-patch+json"\n'
-                    'output = "/dev/null"\nfail\n'
-                    f'data = "{{\\"data\\": {{\\"index.html\\": \\"edit {i}\\\\n\\"}}}}"\n'
-                    for i in range(1, 101)]
-        run("curl", "-sS", "-K", "-", input="".join(commands).removeprefix("next\n"))
-    finally:
-        proxy.terminate()
-        proxy.wait(timeout=10)
-
-    world.wait_until("the last edit is in the image", lambda: world.file_in_image(
-        "/usr/share/nginx/html/index.html") == "edit 100\n")
-    builds = world.controller.log().count("image pushed") - before
-    assert 1 <= builds <= 10, builds
 
 
 def test_a_suspended_one_builds_nothing_and_goes_on_with_what_is_there_then(world):

@@ -15,26 +15,16 @@ PAGE = {"public/index.html": "hello\n", "public/css/site.css": "a {}\n", "src/no
 
 
 @pytest.fixture
-def server(tmp_path):
-    """A server for each test: a worker of fcgiwrap whose client is cut off, as at the end of a
-    controller, ends with it."""
-    if (missing := git_server.missing_program()) is not None:
-        pytest.skip(f"there is no {missing}")
-    with git_server.GitServer(tmp_path / "git") as running:
-        yield running
-
-
-@pytest.fixture
-def repository(server, world):
+def repository(git_host, world):
     """A repository of the test's own, with a first commit."""
-    made = server.repository(f"{world.namespace}.git")
+    made = git_host.repository(f"{world.namespace}.git")
     made.commit(PAGE)
     return made
 
 
-def git_build(world, server, place: str = "git", *, interval: str = "1s", git: dict | None = None,
+def git_build(world, git_host, place: str = "git", *, interval: str = "1s", git: dict | None = None,
               **spec) -> dict:
-    entry = {"url": server.url(f"{world.namespace}.git", place), "subPath": "public", **(git or {})}
+    entry = {"url": git_host.url(f"{world.namespace}.git", place), "subPath": "public", **(git or {})}
     return world.image_build(content=[{"git": entry, "path": PLACE}], interval=interval, **spec)
 
 
@@ -48,9 +38,9 @@ def revision(world) -> str:
     return world.get()["status"]["content"][0]["revision"]
 
 
-def test_a_branch_is_built_and_a_push_is_followed_within_the_interval(world, server, repository):
+def test_a_branch_is_built_and_a_push_is_followed_within_the_interval(world, git_host, repository):
     first_commit = repository.git("rev-parse", "main")
-    world.apply(git_build(world, server))
+    world.apply(git_build(world, git_host))
 
     first = world.wait_ready()
 
@@ -71,23 +61,23 @@ def test_a_branch_is_built_and_a_push_is_followed_within_the_interval(world, ser
     assert first_commit in reason["from"] and commit in reason["to"]
 
 
-def test_polls_that_find_nothing_new_write_nothing(world, server, repository):
-    world.apply(git_build(world, server))
+def test_polls_that_find_nothing_new_write_nothing(world, git_host, repository):
+    world.apply(git_build(world, git_host))
     world.wait_ready()
     name = f"{world.namespace}.git"
-    world.wait_until("a poll", lambda: server.times_asked(name) >= 2)
+    world.wait_until("a poll", lambda: git_host.times_asked(name) >= 2)
     version = world.get()["metadata"]["resourceVersion"]
-    asked = server.times_asked(name)
+    asked = git_host.times_asked(name)
 
-    world.wait_until("three more polls", lambda: server.times_asked(name) >= asked + 3)
+    world.wait_until("three more polls", lambda: git_host.times_asked(name) >= asked + 3)
 
     assert world.get()["metadata"]["resourceVersion"] == version
     _, metrics = world.controller.ask("metrics", "/metrics")
     assert 'kiln_git_operations_total{operation="ask",result="succeeded"}' in metrics
 
 
-def test_a_commit_outside_sub_path_builds_nothing_but_is_noted(world, server, repository):
-    world.apply(git_build(world, server))
+def test_a_commit_outside_sub_path_builds_nothing_but_is_noted(world, git_host, repository):
+    world.apply(git_build(world, git_host))
     digest = world.wait_ready()
     commit = repository.commit({**PAGE, "src/notes.txt": "other\n"})
 
@@ -98,13 +88,13 @@ def test_a_commit_outside_sub_path_builds_nothing_but_is_noted(world, server, re
     assert len(status["history"]) == 1
 
 
-def test_a_wrong_password_is_told_without_it_and_heals_with_the_right_one(world, server,
+def test_a_wrong_password_is_told_without_it_and_heals_with_the_right_one(world, git_host,
                                                                           repository):
     world.apply(password(world, "no-such-key-9"),
-                git_build(world, server, "private", git={"secretRef": {"name": "git"}}))
+                git_build(world, git_host, "private", git={"secretRef": {"name": "git"}}))
 
     condition = world.wait_reason("AuthenticationFailed")
-    assert server.url(f"{world.namespace}.git", "private") in condition["message"]
+    assert git_host.url(f"{world.namespace}.git", "private") in condition["message"]
     assert "does not take the credentials of secretRef" in condition["message"]
 
     world.apply(password(world, git_server.PASSWORD))
@@ -114,8 +104,8 @@ def test_a_wrong_password_is_told_without_it_and_heals_with_the_right_one(world,
     assert git_server.PASSWORD not in everything
 
 
-def test_a_private_repository_without_credentials_asks_for_some(world, server, repository):
-    world.apply(git_build(world, server, "private"))
+def test_a_private_repository_without_credentials_asks_for_some(world, git_host, repository):
+    world.apply(git_build(world, git_host, "private"))
     condition = world.wait_reason("AuthenticationFailed")
     assert "wants some and there are none" in condition["message"]
 
@@ -130,9 +120,9 @@ def test_a_missing_host_key_is_named(world):
     assert "spec.content[0].git.secretRef: Secret/git: known_hosts is missing" in condition["message"]
 
 
-def test_a_deleted_branch_is_told_keeps_the_image_and_heals(world, server, repository):
+def test_a_deleted_branch_is_told_keeps_the_image_and_heals(world, git_host, repository):
     repository.commit(PAGE, "next")
-    world.apply(git_build(world, server, git={"ref": {"branch": "next"}}))
+    world.apply(git_build(world, git_host, git={"ref": {"branch": "next"}}))
     digest = world.wait_ready()
 
     repository.delete_branch("next")
@@ -144,8 +134,8 @@ def test_a_deleted_branch_is_told_keeps_the_image_and_heals(world, server, repos
     world.wait_ready(not_digest=digest)
 
 
-def test_a_force_pushed_branch_is_followed(world, server, repository):
-    world.apply(git_build(world, server))
+def test_a_force_pushed_branch_is_followed(world, git_host, repository):
+    world.apply(git_build(world, git_host))
     first = world.wait_ready()
 
     before = repository.git("rev-parse", "main")
@@ -161,14 +151,14 @@ def test_a_force_pushed_branch_is_followed(world, server, repository):
     world.wait_until("an Event tells of the branch", warned)
 
 
-def test_a_push_of_several_commits_is_no_force_push(world, server, repository):
-    world.apply(git_build(world, server))
+def test_a_push_of_several_commits_is_no_force_push(world, git_host, repository):
+    world.apply(git_build(world, git_host))
     first = world.wait_ready()
 
-    server.stop()
+    git_host.stop()
     for number in range(3):
         repository.commit({**PAGE, "public/index.html": f"{number}\n"})
-    server.resume()
+    git_host.resume()
 
     world.wait_ready(not_digest=first)
     world.wait_until("the build is told", lambda: any(
@@ -177,10 +167,10 @@ def test_a_push_of_several_commits_is_no_force_push(world, server, repository):
     assert not any("rewritten" in event["note"] for event in world.events())
 
 
-def test_the_command_with_nothing_new_asks_for_refs_and_does_nothing_else(world, server, repository,
+def test_the_command_with_nothing_new_asks_for_refs_and_does_nothing_else(world, git_host, repository,
                                                                         tmp_path):
     manifest = tmp_path / "site.json"
-    manifest.write_text(json.dumps(git_build(world, server)))
+    manifest.write_text(json.dumps(git_build(world, git_host)))
     log = tmp_path / "git" / "access"
 
     def build(*more: str) -> tuple[str, str, list[str]]:
@@ -210,9 +200,9 @@ def test_the_command_with_nothing_new_asks_for_refs_and_does_nothing_else(world,
     assert world.file_in_image(f"{PLACE}/index.html") == "edited\n"
 
 
-def test_the_command_tells_of_a_force_push_too(world, server, repository, tmp_path):
+def test_the_command_tells_of_a_force_push_too(world, git_host, repository, tmp_path):
     manifest = tmp_path / "site.json"
-    manifest.write_text(json.dumps(git_build(world, server)))
+    manifest.write_text(json.dumps(git_build(world, git_host)))
 
     def build() -> str:
         return run(binary("kiln"), "--cache-dir", str(tmp_path / "kiln"), "build", "-f",
@@ -224,9 +214,9 @@ def test_the_command_tells_of_a_force_push_too(world, server, repository, tmp_pa
     assert "rewritten" not in build()
 
 
-def test_a_moved_tag_is_followed_with_a_warning(world, server, repository):
+def test_a_moved_tag_is_followed_with_a_warning(world, git_host, repository):
     repository.tag("v1")
-    world.apply(git_build(world, server, git={"ref": {"tag": "v1"}}))
+    world.apply(git_build(world, git_host, git={"ref": {"tag": "v1"}}))
     first = world.wait_ready()
 
     repository.tag("v1", repository.commit({"public/index.html": "other\n"}))
@@ -238,11 +228,11 @@ def test_a_moved_tag_is_followed_with_a_warning(world, server, repository):
     world.wait_until("an Event tells of the tag", warned)
 
 
-def test_tags_and_times_come_from_the_commit(world, server, repository):
+def test_tags_and_times_come_from_the_commit(world, git_host, repository):
     commit = repository.git("rev-parse", "main")
     output = {"image": f"{world.registry}/{world.namespace}/site:latest",
               "tags": ["${git.branch}-${git.shortCommit}"], "timestamps": "SourceRevision"}
-    world.apply(git_build(world, server, output=output))
+    world.apply(git_build(world, git_host, output=output))
     digest = world.wait_ready()
 
     named = f"{world.registry}/{world.namespace}/site:main-{commit[:7]}"
@@ -258,9 +248,9 @@ def test_the_metadata_service_is_out_of_reach_for_git_too(world):
     assert "169.254.169.254" in condition["message"]
 
 
-def test_the_command_and_the_controller_give_one_digest(world, server, repository, tmp_path):
+def test_the_command_and_the_controller_give_one_digest(world, git_host, repository, tmp_path):
     objects = [password(world, git_server.PASSWORD),
-               git_build(world, server, "private", git={"secretRef": {"name": "git"},
+               git_build(world, git_host, "private", git={"secretRef": {"name": "git"},
                                                         "exclude": ["**/*.css"]})]
     world.apply(*objects)
     digest = world.wait_ready()
@@ -274,11 +264,11 @@ def test_the_command_and_the_controller_give_one_digest(world, server, repositor
     assert git_server.PASSWORD not in done.stdout + done.stderr
 
 
-def test_the_command_names_what_is_wrong(world, server, repository, tmp_path):
+def test_the_command_names_what_is_wrong(world, git_host, repository, tmp_path):
     manifest = tmp_path / "site.json"
 
     def refusal(git: dict) -> str:
-        manifest.write_text(json.dumps(git_build(world, server, git=git)))
+        manifest.write_text(json.dumps(git_build(world, git_host, git=git)))
         done = run(binary("kiln"), "--no-cache", "build", "-f", str(manifest), "--dry-run",
                    check=False)
         assert done.returncode == 1
@@ -290,19 +280,19 @@ def test_the_command_names_what_is_wrong(world, server, repository, tmp_path):
     assert "in none of the files" in refusal({"secretRef": {"name": "git"}})
 
 
-def test_a_local_folder_stands_in_for_the_repository(world, server, repository, tmp_path):
+def test_a_local_folder_stands_in_for_the_repository(world, git_host, repository, tmp_path):
     (tmp_path / "public").mkdir()
     (tmp_path / "public" / "index.html").write_text("try\n")
     output = {"image": f"{world.registry}/{world.namespace}/site:latest",
               "tags": ["${git.shortCommit}"]}
     manifest = tmp_path / "site.json"
-    manifest.write_text(json.dumps(git_build(world, server, output=output)))
+    manifest.write_text(json.dumps(git_build(world, git_host, output=output)))
     name = f"{world.namespace}.git"
     target = f"{world.registry}/{world.namespace}/site:try"
 
     run(binary("kiln"), "build", "-f", str(manifest), "--local-content",
         f"{PLACE}={tmp_path}/public", "-t", target)
 
-    assert server.times_asked(name) == 0
+    assert git_host.times_asked(name) == 0
     assert run(binary("kiln"), "cat", target, f"{PLACE}/index.html",
                "--platform", "linux/amd64").stdout == "try\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import git_server
 import pytest
 import tinyproxy
 from world import Controller
@@ -15,26 +14,19 @@ GIT, DIRECT = f"git.{DOMAIN}", f"direct.{DOMAIN}"
 
 
 @pytest.fixture
-def server(tmp_path):
-    for missing in (git_server.missing_program(), tinyproxy.missing_program()):
-        if missing is not None:
-            pytest.skip(f"there is no {missing}")
-    with git_server.GitServer(tmp_path / "git") as running:
-        yield running
-
-
-@pytest.fixture
-def repository(server, world):
+def repository(git_host, world):
     """A repository of the test's own, with a first commit."""
-    made = server.repository(f"{world.namespace}.git")
+    made = git_host.repository(f"{world.namespace}.git")
     made.commit({"index.html": "hello\n"})
     return made
 
 
 @pytest.fixture
-def proxy(tmp_path, server):
+def proxy(tmp_path, git_host):
     """It is not started: a test says when."""
-    with tinyproxy.TinyProxy(tmp_path / "proxy", DOMAIN, f"{server.ip}:{server.port}") as made:
+    if (missing := tinyproxy.missing_program()) is not None:
+        pytest.skip(f"there is no {missing}")
+    with tinyproxy.TinyProxy(tmp_path / "proxy", DOMAIN, f"{git_host.ip}:{git_host.port}") as made:
         yield made
 
 
@@ -104,7 +96,7 @@ def test_one_that_is_down_is_tried_again_until_it_is_there(world, repository, pr
     assert tinyproxy.PASSWORD not in everything_said(world)
 
 
-def test_one_that_does_not_know_us_is_named_without_the_password(world, server, repository, proxy,
+def test_one_that_does_not_know_us_is_named_without_the_password(world, git_host, repository, proxy,
                                                                 behind):
     proxy.start()
     behind(proxy.url("no-such-word"))
@@ -114,10 +106,10 @@ def test_one_that_does_not_know_us_is_named_without_the_password(world, server, 
 
     assert "or the proxy does not take its own" in message
     assert "no-such-word" not in everything_said(world)
-    assert server.times_asked(repository.path.name) == 0
+    assert git_host.times_asked(repository.path.name) == 0
 
 
-def test_who_is_in_no_proxy_is_not_asked_for_through_it(world, server, repository, proxy, behind):
+def test_who_is_in_no_proxy_is_not_asked_for_through_it(world, git_host, repository, proxy, behind):
     proxy.start()
     behind(proxy.url())
     world.apply(git_build(world, GIT, "through"), git_build(world, DIRECT, "direct"))

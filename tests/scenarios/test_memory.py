@@ -11,7 +11,6 @@ import pathlib
 import re
 import subprocess
 
-import git_server
 import pytest
 
 from measured import GROWTH_MIB, idle_mib, measure
@@ -75,27 +74,24 @@ def of_process_mib(pid: int, field: str) -> float:
     return int(re.search(rf"^{field}:\s+(\d+) kB", status, re.M)[1]) / 1024
 
 
-def test_builds_of_many_files_from_git_leave_no_memory_behind(world, tmp_path):
-    if (missing := git_server.missing_program()) is not None:
-        pytest.skip(f"there is no {missing}")
+def test_builds_of_many_files_from_git_leave_no_memory_behind(world, git_host):
     pid = world.controller.pid
     files = {f"docs/{number // 100:03}/page-number-{number}.html": f"page {number}\n"
              for number in range(FILES)}
     before = of_process_mib(pid, "RssAnon")
     peaks = []
-    with git_server.GitServer(tmp_path / "git") as server:
-        repository = server.repository("docs.git")
-        digest = ""
-        for version in range(4):
-            repository.commit({**files, "version": f"{version}\n"})
-            pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")  # VmHWM begins anew.
-            if version == 0:
-                world.apply(world.image_build(interval="1s", content=[
-                    {"git": {"url": server.url("docs.git")}, "path": "/srv"}]))
-            digest = world.wait_ready(not_digest=digest)
-            world.wait_until("what the build took is given back", lambda: of_process_mib(
-                pid, "RssAnon") <= before + KEPT_MIB)
-            peaks.append(of_process_mib(pid, "VmHWM"))
+    repository = git_host.repository("docs.git")
+    digest = ""
+    for version in range(4):
+        repository.commit({**files, "version": f"{version}\n"})
+        pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")  # VmHWM begins anew.
+        if version == 0:
+            world.apply(world.image_build(interval="1s", content=[
+                {"git": {"url": git_host.url("docs.git")}, "path": "/srv"}]))
+        digest = world.wait_ready(not_digest=digest)
+        world.wait_until("what the build took is given back", lambda: of_process_mib(
+            pid, "RssAnon") <= before + KEPT_MIB)
+        peaks.append(of_process_mib(pid, "VmHWM"))
 
     print("highest, build by build: " + ", ".join(f"{peak:.0f} MiB" for peak in peaks))
     assert peaks[0] >= before + 2 * KEPT_MIB  # Else nothing was measured.

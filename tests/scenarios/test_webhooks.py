@@ -14,7 +14,6 @@ import time
 import pytest
 
 import base_image
-import git_server
 from world import ROOT, Controller, World, run
 
 TOKEN = secrets.token_hex(16)
@@ -116,27 +115,24 @@ def test_a_webhook_of_a_script_starts_a_look_at_the_base_once(place):
     assert results == {"accepted": 1, "replayed": 1, "unmatched": 1, "ping": 1}
 
 
-def test_a_push_to_a_git_repository_is_built_at_once_and_asks_the_server_once(place, tmp_path):
-    if (missing := git_server.missing_program()) is not None:
-        pytest.skip(f"there is no {missing}")
-    with git_server.GitServer(tmp_path / "git") as server:
-        repository = server.repository("team/site.git")
-        repository.commit({"index.html": "old\n"})
-        entry = {"git": {"url": server.url("team/site.git")}, "path": "/usr/share/nginx/html"}
-        place.apply(*(place.image_build(name, content=[entry], interval="1h")
-                      for name in ("site", "twin")))
-        before = {name: place.wait_ready(name) for name in ("site", "twin")}
-        asked = server.times_asked("team/site.git")
+def test_a_push_to_a_git_repository_is_built_at_once_and_asks_the_server_once(place, git_host):
+    repository = git_host.repository("team/site.git")
+    repository.commit({"index.html": "old\n"})
+    entry = {"git": {"url": git_host.url("team/site.git")}, "path": "/usr/share/nginx/html"}
+    place.apply(*(place.image_build(name, content=[entry], interval="1h")
+                  for name in ("site", "twin")))
+    before = {name: place.wait_ready(name) for name in ("site", "twin")}
+    asked = git_host.times_asked("team/site.git")
 
-        commit = repository.commit({"index.html": "new\n"})
-        told = {"repository": server.url("team/site"), "ref": "refs/heads/main"}
-        assert send_generic(place, told) == (202, "ImageBuilds that are looked at now: 2\n")
+    commit = repository.commit({"index.html": "new\n"})
+    told = {"repository": git_host.url("team/site"), "ref": "refs/heads/main"}
+    assert send_generic(place, told) == (202, "ImageBuilds that are looked at now: 2\n")
 
-        for name, digest in before.items():
-            place.wait_ready(name, not_digest=digest)
-            assert commit in place.get(name)["status"]["content"][0]["revision"]
-        # One listing for both, and what fetching the commit takes.
-        assert server.times_asked("team/site.git") <= asked + 3
+    for name, digest in before.items():
+        place.wait_ready(name, not_digest=digest)
+        assert commit in place.get(name)["status"]["content"][0]["revision"]
+    # One listing for both, and what fetching the commit takes.
+    assert git_host.times_asked("team/site.git") <= asked + 3
 
 
 def send_github_push(world: World, url: str, ref: str) -> tuple[int, str]:
@@ -154,38 +150,35 @@ def keys_queued(world: World) -> float:
                       if line.startswith("workqueue_adds_total{")))
 
 
-def test_a_push_to_git_starts_those_that_follow_its_ref_and_no_others(place, tmp_path):
-    if (missing := git_server.missing_program()) is not None:
-        pytest.skip(f"there is no {missing}")
-    with git_server.GitServer(tmp_path / "git") as server:
-        site, other = (server.repository(f"team/{name}.git") for name in ("site", "other"))
-        for repository in (site, other):
-            repository.commit({"index.html": "first\n"})
-            repository.commit({"index.html": "first\n"}, branch="next")
-            repository.tag("v1.0.0")
-        url = server.url("team/site.git")
-        follow = {"main": (url, {"branch": "main"}), "next": (url, {"branch": "next"}),
-                  "versions": (url, {"semver": "1.x"}),
-                  "bystander": (server.url("team/other.git"), {"branch": "main"})}
-        place.apply(*(place.image_build(name, interval=NEVER, content=[
-            {"git": {"url": address, "ref": ref}, "path": "/usr/share/nginx/html"}])
-            for name, (address, ref) in follow.items()))
-        before = {name: place.wait_ready(name) for name in follow}
-        queued = keys_queued(place)
+def test_a_push_to_git_starts_those_that_follow_its_ref_and_no_others(place, git_host):
+    site, other = (git_host.repository(f"team/{name}.git") for name in ("site", "other"))
+    for repository in (site, other):
+        repository.commit({"index.html": "first\n"})
+        repository.commit({"index.html": "first\n"}, branch="next")
+        repository.tag("v1.0.0")
+    url = git_host.url("team/site.git")
+    follow = {"main": (url, {"branch": "main"}), "next": (url, {"branch": "next"}),
+              "versions": (url, {"semver": "1.x"}),
+              "bystander": (git_host.url("team/other.git"), {"branch": "main"})}
+    place.apply(*(place.image_build(name, interval=NEVER, content=[
+        {"git": {"url": address, "ref": ref}, "path": "/usr/share/nginx/html"}])
+        for name, (address, ref) in follow.items()))
+    before = {name: place.wait_ready(name) for name in follow}
+    queued = keys_queued(place)
 
-        site.commit({"index.html": "second\n"})
-        site.commit({"index.html": "third\n"}, branch="next")
-        assert send_github_push(place, url, "refs/heads/main") == (
-            202, "ImageBuilds that are looked at now: 1\n")
-        place.wait_ready("main", not_digest=before["main"])
-        assert keys_queued(place) == queued + 1
+    site.commit({"index.html": "second\n"})
+    site.commit({"index.html": "third\n"}, branch="next")
+    assert send_github_push(place, url, "refs/heads/main") == (
+        202, "ImageBuilds that are looked at now: 1\n")
+    place.wait_ready("main", not_digest=before["main"])
+    assert keys_queued(place) == queued + 1
 
-        site.tag("v1.1.0")
-        assert send_github_push(place, url, "refs/tags/v1.1.0")[0] == 202
-        place.wait_ready("versions", not_digest=before["versions"])
-        assert keys_queued(place) == queued + 2
-        for untouched in ("next", "bystander"):
-            assert place.get(untouched)["status"]["digest"] == before[untouched]
+    site.tag("v1.1.0")
+    assert send_github_push(place, url, "refs/tags/v1.1.0")[0] == 202
+    place.wait_ready("versions", not_digest=before["versions"])
+    assert keys_queued(place) == queued + 2
+    for untouched in ("next", "bystander"):
+        assert place.get(untouched)["status"]["digest"] == before[untouched]
 
 
 def test_the_scripts_of_the_page_are_taken(place):
