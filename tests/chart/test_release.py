@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
+import re
 import subprocess
 import tarfile
 
@@ -49,6 +50,18 @@ def test_an_overlay_changes_the_image(manifest, cluster, tmp_path):
     assert container(objects)["image"] == f"{IMAGE}:7"
     assert the(objects, "Deployment")["spec"]["replicas"] == 3
     assert len(objects) == len(render("--set", "namespace.create=true"))
+
+
+def test_the_overlay_of_the_page_pulls_the_image_with_a_secret(cluster, tmp_path):
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    run(str(ROOT / "tools" / "manifest.sh"), str(tmp_path / "build" / "manifest"))
+    page = (ROOT / "docs" / "install.md").read_text()
+    written = re.search(r"^```yaml\n# overlay/kustomization.yaml\n(.*?)^```$", page, re.M | re.S)[1]
+    (overlay / "kustomization.yaml").write_text(written)
+    pod = the(list(yaml.safe_load_all(cluster.kubectl("kustomize", str(overlay)))), "Deployment")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == f"{IMAGE}:{version()}"
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
 
 
 def make_dist(folder: pathlib.Path, programs: pathlib.Path) -> dict[str, str]:

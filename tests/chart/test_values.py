@@ -37,6 +37,10 @@ WRONG = [
     ("image.repository=https://r.example.com/kiln", "at '/image/repository': 'https://r.example.com/kiln' does not match"),
     ("image.repository=r.example.com/kiln:1", "at '/image/repository': 'r.example.com/kiln:1' does not match"),
     ("image.digest=sha256:abc", "at '/image/digest': 'sha256:abc' does not match pattern"),
+    ("image.pullSecrets=registry", "at '/image/pullSecrets': got string, want array"),
+    ("image.pullSecrets={My Secret}", "at '/image/pullSecrets/0': 'My Secret' does not match pattern"),
+    ("image.pullSecrets[0].name=My", "at '/image/pullSecrets/0/name': 'My' does not match pattern"),
+    ("image.pullSecrets[0].secret=registry", "at '/image/pullSecrets/0': additional properties 'secret' not allowed"),
     ("image.repository=", "image.repository is needed: push the image (make image IMAGE=…) and say where it is"),
     ("leaderElection.enabled=false", "replicas is more than 1, so leaderElection.enabled must be true"),
     ("hooks.ingress.enabled=true", "hooks.ingress.enabled needs hooks.enabled"),
@@ -50,6 +54,14 @@ def test_a_wrong_value_is_refused_in_words(setting, said):
     done = template("--set", setting)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("setting", ["image.pullSecrets={registry,other}",
+                                     "image.pullSecrets[0].name=registry,image.pullSecrets[1].name=other",
+                                     "image.pullSecrets[0].name=registry,image.pullSecrets[1]=other"])
+def test_pull_secrets_are_names_or_what_a_pod_has(setting):
+    pod = the(render("--set", setting), "Deployment")["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "registry"}, {"name": "other"}]
 
 
 def test_each_value_has_a_line_about_it():
