@@ -41,7 +41,10 @@ class Shell:
 
     def check(self, path: pathlib.Path) -> None:
         """Runs the page's commands. Errors: AssertionError if one fails, or prints what the page does not say."""
-        blocks = pages.examples(path)
+        self.check_blocks(path, pages.examples(path))
+
+    def check_blocks(self, path: pathlib.Path, blocks: list[pages.Block]) -> None:
+        """The same for blocks of the page in an order that is the caller's."""
         for block, printed in zip(blocks, self.run([block.commands() for block in blocks]), strict=True):
             if block.expected is not None:
                 assert re.fullmatch(pages.as_pattern(block.expected), pages.one_spaced(printed)), (

@@ -5,6 +5,7 @@ There is no node, so pods do not run: the controller is a process beside them.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -17,7 +18,8 @@ import go_tools
 import pages
 from cluster import Cluster
 from git_server import free_port
-from page_shell import Shell
+from own_registry import start_registry
+from page_shell import PLACEHOLDER, Shell
 from world import ROOT, Controller, binary, install, run
 
 NAMESPACE = "web"
@@ -107,9 +109,17 @@ def test_installing_updating_and_uninstalling_work(tmp_path):
         Reader(cluster).shell(tmp_path).check(pages.INSTALL)
 
 
+PORTS = (8080, 9292, 9440, 8417)
+
+
+def free_ports() -> dict[str, str]:
+    """The ports that pages name, as others that are free."""
+    return {f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in PORTS}
+
+
 @pytest.mark.parametrize("page", [pages.TUTORIAL, pages.CLUSTER], ids=["tutorial", "cluster"])
 def test_a_page_that_begins_with_a_cluster_works_and_leaves_none(page, tmp_path):
-    ports = {f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in (8080, 9292, 9440, 8417)}
+    ports = free_ports()
     ports["git 8417"] = "git " + ports["127.0.0.1:8417"].rpartition(":")[2]
     cache = tmp_path / "cache"  # The reader's own cluster, if there is one, is let be.
     cache.mkdir()
@@ -121,3 +131,69 @@ def test_a_page_that_begins_with_a_cluster_works_and_leaves_none(page, tmp_path)
         down = subprocess.run([ROOT / "tests" / "cluster" / "cluster.py", "down", "--dir", cache / "cluster"],
                               capture_output=True, text=True, timeout=WAIT_S)
     assert "there is no cluster" in down.stderr, "the page leaves its cluster behind"
+
+
+class OwnCluster:
+    """The tutorial's blocks for a cluster of the reader's own, among those that stay as they are."""
+
+    # No node, so no image and no pods; without Kubernetes' controllers a namespace does not go.
+    NOT_HERE = ("make build", "make image", "rollout status", "port-forward", "PORT_FORWARD", "delete namespace")
+    TEST = "test_the_tutorial_works_in_a_cluster_of_ones_own"
+
+    def __init__(self) -> None:
+        lines = pages.TUTORIAL.read_text().splitlines()
+        self._blocks: dict[str, list[pages.Block]] = {"own": []}
+        for block in pages.blocks(pages.TUTORIAL):
+            heading = next(line for line in reversed(lines[:block.line]) if line.startswith("## "))
+            step = "own" if self.TEST in block.tests else heading[3:].partition(".")[0]
+            printed = block.expected and block.expected.replace("127.0.0.1:…/", "registry.example.com/you/")
+            self._blocks.setdefault(step, []).append(dataclasses.replace(block, expected=printed))
+
+    def of_step(self, step: int) -> list[pages.Block]:
+        return self._blocks[str(step)]
+
+    def own(self) -> list[pages.Block]:
+        """Without what takes a node."""
+        return [dataclasses.replace(block, script="".join(
+            line for line in block.script.splitlines(keepends=True) if not any(words in line for words in self.NOT_HERE)))
+            for block in self._blocks["own"]]
+
+
+def script(text: str) -> pages.Block:
+    """What the test does in the reader's shell besides."""
+    return pages.Block(0, "sh", text, None, "", [], "", "")
+
+
+def a_repository(folder: pathlib.Path, served: str) -> pages.Block:
+    """An empty one on a git server, which takes pushes, too."""
+    return script(f"""git init --quiet --bare --initial-branch main {folder}/site.git
+        git config --global url.{folder}/.pushInsteadOf http://{served}/
+        tests/demo/serve_git.py {folder} {served.rpartition(":")[2]} 2>/dev/null &
+        curl --silent --output /dev/null --retry 60 --retry-delay 1 --retry-connrefused http://{served}/
+        """)
+
+
+def test_the_tutorial_works_in_a_cluster_of_ones_own(tmp_path):
+    page = OwnCluster()
+    install_it, give_account, use_repository, clean_up = page.own()
+    _, start_controller = page.of_step(2)
+    ports = free_ports()
+    registry = start_registry(tmp_path / "registry", users={"ann": "secret"})
+    try:
+        with Cluster() as cluster:
+            git = free_port()
+            words = {**ports, PLACEHOLDER: registry.address, "https://git.example.com/you": f"http://127.0.0.1:{git}"}
+            folder = tmp_path / "reader"
+            folder.mkdir()
+            (tmp_path / "git").mkdir()
+            Reader(cluster).shell(folder, words).check_blocks(pages.TUTORIAL, [
+                script('export KUBECONFIG="$HOME/.kube/config"'), install_it,
+                # What the cluster's own controllers and the pods would do.
+                script("kubectl -n web create serviceaccount default"), start_controller, give_account,
+                *page.of_step(3), *page.of_step(4),
+                a_repository(tmp_path / "git", f"127.0.0.1:{git}"), use_repository, *page.of_step(5)[1:],
+                *page.of_step(6), *page.of_step(8), clean_up])
+            left = cluster.kubectl("get", "all,secrets,clusterroles", "--all-namespaces", "--selector", "app.kubernetes.io/name=kiln")
+        assert "kiln" not in left
+    finally:
+        registry.kill()
