@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 .PHONY: help
 help: ## This list
 	@echo "Kiln builds container images from content, in a cluster and without one. Targets:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 	@echo "Missing Debian packages are installed first (as root), or named. JOBS=n limits compilers."
 
 # Configures a preset once; afterwards ninja does so itself where something changed.
