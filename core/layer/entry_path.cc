@@ -33,6 +33,17 @@ Result<void> check_parts(std::string_view clean, std::string_view whole) {
   return {};
 }
 
+/// Why a path without a slash at its start is refused. What to write is named where it would do.
+Error not_absolute(std::string_view path) {
+  auto clean = path;
+  if (clean.ends_with('/')) clean.remove_suffix(1);
+  if (clean.empty() || clean.ends_with('/') || !check_parts(clean, path))
+    return bad_path(path,
+                    "must be absolute; write it from \"/\" on, without \".\", \"..\" and \"//\"");
+  return bad_path(path,
+                  "must be absolute; write " + quoted_name("/" + std::string(path), kShownBytes));
+}
+
 Result<void> check_characters(std::string_view path) {
   if (path.size() > kMaxPathBytes) return bad_path(path, "is longer than 4095 bytes; shorten it");
   if (std::any_of(path.begin(), path.end(), is_control))
@@ -45,9 +56,7 @@ Result<void> check_characters(std::string_view path) {
 Result<std::string> clean_absolute_path(std::string_view path) {
   KILN_TRY(check_characters(path));
   if (path.empty()) return bad_path(path, "is empty; write \"/\" for the root");
-  if (!path.starts_with('/'))
-    return bad_path(path,
-                    "must be absolute; write " + quoted_name("/" + std::string(path), kShownBytes));
+  if (!path.starts_with('/')) return not_absolute(path);
   auto clean = path.substr(1);
   if (clean.ends_with('/')) {
     clean.remove_suffix(1);

@@ -53,6 +53,14 @@ INSTANTIATE_TEST_SUITE_P(
     testing::ValuesIn(std::vector<BadPath>{
         {"Empty", "", "path \"\" is empty; write \"/\" for the root"},
         {"Relative", "usr/x", "path \"usr/x\" must be absolute; write \"/usr/x\""},
+        {"RelativeAndAbove", "../x",
+         "path \"../x\" must be absolute; write it from \"/\" on, without \".\", \"..\" and "
+         "\"//\""},
+        {"RelativeAndHere", "./x",
+         "path \"./x\" must be absolute; write it from \"/\" on, without \".\", \"..\" and \"//\""},
+        {"RelativeWithTwoSlashesAtTheEnd", "x//",
+         "path \"x//\" must be absolute; write it from \"/\" on, without \".\", \"..\" and \"//\""},
+        {"RelativeDirectory", "x/", "path \"x/\" must be absolute; write \"/x/\""},
         {"DotDot", "/usr/../etc",
          "path \"/usr/../etc\" has a \"..\" part; write the path it leads to"},
         {"DotDotAlone", "/..", "path \"/..\" has a \"..\" part; write the path it leads to"},
