@@ -24,6 +24,12 @@ from world import ROOT, Controller, binary, install, run
 
 NAMESPACE = "web"
 WAIT_S = 120
+PORTS = (8080, 9292, 9440, 8417)
+
+
+def free_ports() -> dict[str, str]:
+    """The ports that pages name, as others that are free."""
+    return {f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in PORTS}
 
 
 def checkout(folder: pathlib.Path, words: dict[str, str]) -> pathlib.Path:
@@ -101,20 +107,12 @@ def test_commands_of_a_page_about_a_site_work(page, site, reader, tmp_path):
 
 def test_the_readme_works(reader, tmp_path):
     # In a namespace of its own: the others have `web`.
-    reader.shell(tmp_path, {"web": "of-the-readme"}).check(pages.README)
+    reader.shell(tmp_path, {"web": "of-the-readme", **free_ports()}).check(pages.README)
 
 
 def test_installing_updating_and_uninstalling_work(tmp_path):
     with Cluster() as cluster:
         Reader(cluster).shell(tmp_path).check(pages.INSTALL)
-
-
-PORTS = (8080, 9292, 9440, 8417)
-
-
-def free_ports() -> dict[str, str]:
-    """The ports that pages name, as others that are free."""
-    return {f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in PORTS}
 
 
 @pytest.mark.parametrize("page", [pages.TUTORIAL, pages.CLUSTER], ids=["tutorial", "cluster"])
