@@ -80,7 +80,9 @@ def test_a_library_that_no_package_has_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["make_image.py", "--bin", str(pathlib.Path(binary("kiln")).parent),
                                       "--work", str(tmp_path / "work")])
     assert make_image.main() == 1
-    assert f"git needs libpcre2-8.so.0: no package of {recipe} has" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert f"git needs libpcre2-8.so.0: no package of {recipe} has" in said.err
+    assert said.err.startswith("image: the packages of Debian, ") and said.out == ""
 
 
 def test_it_is_one_that_other_programs_take(image):

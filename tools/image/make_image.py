@@ -190,7 +190,13 @@ def assemble(args: argparse.Namespace) -> tuple[list[Package], pathlib.Path, pat
     return packages, root.folder, controller
 
 
+def say(what: str) -> None:
+    """How far it is: it takes a minute. What it prints for programs stays alone."""
+    print(f"image: {what}", file=sys.stderr, flush=True)
+
+
 def build(args: argparse.Namespace) -> int:
+    say("the packages of Debian, from its archive where they are not in the cache, and what is needed of them")
     packages, root, controller = assemble(args)
     listing = args.work / f"packages-{args.arch}.txt"
     listing.write_text("".join(f"{each.name} {each.version} {each.sha256}\n" for each in packages))
@@ -202,6 +208,7 @@ def build(args: argparse.Namespace) -> int:
                "--local-content", f"/usr/local/bin={controller}"]
     for destination in args.tag or [f"oci-archive:{args.work}/kiln-controller-{args.arch}.tar"]:
         command += ["--tag", destination]
+    say(f"{len(packages)} packages; building it with kiln")
     return subprocess.run(command, input=manifest, text=True, timeout=BUILD_DEADLINE_S).returncode
 
 
