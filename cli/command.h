@@ -1,5 +1,7 @@
 #pragma once
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "cli/engine.h"
 #include "core/base/error.h"
@@ -22,6 +24,7 @@ using Action = std::function<Task<Result<int>>(Engine)>;
 /// What the command line chose; a subcommand's callback sets it, main runs it.
 struct Chosen {
   Action action{};
+  std::optional<std::string> text{};  ///< Set: printed instead, and nothing else is done.
 };
 
 // Each adds its subcommands with flags and help. `chosen` outlives the parsing.
@@ -37,5 +40,7 @@ void add_inspect(CLI::App& app, Chosen& chosen);  ///< inspect, manifest, config
 void add_validate(CLI::App& app, Chosen& chosen);
 void add_login(CLI::App& app, Chosen& chosen);  ///< login, logout
 void add_completion(CLI::App& app, Chosen& chosen);
+void add_help(CLI::App& app, Chosen& chosen);
+void add_version(CLI::App& app, Chosen& chosen, const std::string& version);  ///< and --version
 
 }  // namespace kiln::cli

@@ -3,7 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "core/base/nearest.h"
 
 namespace kiln::cli {
 namespace {
@@ -117,7 +120,9 @@ class HelpFormatter final : public CLI::Formatter {
   }
 
   std::string flags_of_every_command(const CLI::App& app) const {
-    const auto wanted = [&app](const CLI::Option* option) { return option != app.get_help_ptr(); };
+    const auto wanted = [&app](const CLI::Option* option) {
+      return option != app.get_help_ptr() && !option->get_group().empty();
+    };
     return make_group("Flags of every command", false, app.get_options(wanted));
   }
 };
@@ -127,25 +132,70 @@ std::string name_of(const std::string& flag) {
   return flag.starts_with("--") ? flag.substr(0, flag.find('=')) : flag.substr(0, 2);
 }
 
+/// What other programs call what is named otherwise here, for those who come from them.
+constexpr std::pair<const char*, const char*> kNamedElsewhere[] = {
+    {"files", "ls"},     {"list", "ls"},         {"pull", "copy"},     {"push", "copy"},
+    {"cp", "copy"},      {"rm", "delete"},       {"remove", "delete"}, {"squash", "flatten"},
+    {"show", "inspect"}, {"describe", "inspect"}};
+
+std::string no_such_command(const CLI::App& app, const std::string& word) {
+  const auto text = "there is no command " + word;
+  for (const auto& [theirs, ours] : kNamedElsewhere)
+    if (word == theirs) return text + "; did you mean " + ours + "?";
+  std::vector<std::string> names;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  return text + did_you_mean(word, names);
+}
+
+/// `flag` as it was written, of a command or of all.
+std::string no_such_flag(const CLI::App& app, const CLI::App* command, const std::string& flag) {
+  const auto name = name_of(flag);
+  std::vector<std::string> names;
+  for (const auto* one : {command, &app}) {
+    if (one == nullptr) continue;
+    for (const auto* option : one->get_options())
+      for (const auto& known : option->get_lnames()) names.push_back(known);
+  }
+  return "there is no flag " + name +
+         (name.starts_with("--") ? did_you_mean(name.substr(2), names, "--") : "");
+}
+
 /// An argument that nobody knows is the reason, not what is missing because of it.
 std::string failure(const CLI::App* app, const CLI::Error& error) {
   const auto commands = app->get_subcommands();
-  const auto command = commands.empty() ? std::string() : " " + commands.front()->get_name();
+  auto command = commands.empty() ? std::string() : " " + commands.front()->get_name();
   std::string text = error.what();
   auto unknown = app->remaining(true);
   std::erase(unknown, "--");
   if (!unknown.empty() && unknown.front().starts_with("-"))
-    text = "there is no flag " + name_of(unknown.front());
+    text = no_such_flag(*app, commands.empty() ? nullptr : commands.front(), unknown.front());
   else if (!unknown.empty() && command.empty())
-    text = "there is no command " + unknown.front();
+    text = no_such_command(*app, unknown.front());
+  else if (!unknown.empty() && command == " build")
+    text = "too many arguments; manifests are named by -f: write -f " + unknown.front();
   else if (!unknown.empty())
     text = "too many arguments";
   else if (command.empty() && error.get_name() == "RequiredError")
     text = "name a command";
+  else if (command == " help")
+    command.clear();  // Its own help is no help.
   return "error: " + text + "\nSee \"kiln" + command + " --help\".\n";
 }
 
 }  // namespace
+
+std::string help_of(const CLI::App& app) {
+  return app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
+}
+
+std::string help_of(const CLI::App& app, const std::string& command) {
+  for (const auto* one : app.get_subcommands([](const CLI::App*) { return true; }))
+    if (one->get_name() == command)
+      return one->get_formatter()->make_help(one, app.get_name() + " " + command,
+                                             CLI::AppFormatMode::Normal);
+  throw CLI::ValidationError(no_such_command(app, command));
+}
 
 void set_up_help(CLI::App& app) {
   const auto formatter = std::make_shared<HelpFormatter>();

@@ -1,4 +1,5 @@
 #pragma once
+#include <string>
 
 namespace CLI {
 class App;
@@ -13,5 +14,10 @@ inline constexpr const char* kOwnFlags = "Options";
 /// the flags of every command, examples last. What stands before "Examples:" in a footer follows
 /// the description. Subcommands that are added afterwards take it over.
 void set_up_help(CLI::App& app);
+
+/// What `kiln --help` prints, also where another command was parsed.
+std::string help_of(const CLI::App& app);
+/// What `kiln COMMAND --help` prints. Errors: CLI::ParseError where there is no such command.
+std::string help_of(const CLI::App& app, const std::string& command);
 
 }  // namespace kiln::cli

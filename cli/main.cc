@@ -172,10 +172,13 @@ int run(int argc, char** argv) {
   Chosen chosen;
   for (const auto add :
        {&add_build, &add_append, &add_mutate, &add_rebase, &add_flatten, &add_copy, &add_files,
-        &add_diff, &add_inspect, &add_validate, &add_login, &add_completion})
+        &add_diff, &add_inspect, &add_validate, &add_login, &add_completion, &add_help})
     add(app, chosen);
-  auto* version = app.add_subcommand("version", "Print the version");
-
+  add_version(app, chosen, KILN_VERSION);
+  if (argc == 1) {  // As kubectl and crane do.
+    std::cout << help_of(app) << std::flush;
+    return kDone;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -186,8 +189,8 @@ int run(int argc, char** argv) {
   set_progress(global.progress == "plain"  ? Progress::kPlain
                : global.progress == "none" ? Progress::kNone
                                            : Progress::kAuto);
-  if (version->parsed()) {
-    std::cout << "kiln " << KILN_VERSION << std::endl;
+  if (chosen.text) {
+    std::cout << *chosen.text << std::flush;
     return kDone;
   }
   return run_command(global, chosen.action);

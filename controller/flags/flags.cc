@@ -1,10 +1,12 @@
 #include "controller/flags/flags.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
 #include "controller/hooks/token_watch.h"
 #include "controller/kube/namespace_list.h"
+#include "core/base/nearest.h"
 #include "core/base/time_text.h"
 
 namespace kiln::flags {
@@ -50,9 +52,30 @@ Result<void> read_durations(const Flags& flags, Settings& settings) {
   return terms.check();
 }
 
+/// As errors of the command `kiln` look. A value is not shown: it may be a secret.
+std::string failure(const CLI::App* app, const CLI::Error& error) {
+  std::string text = error.what();
+  const auto unknown = app->remaining();
+  const auto is_flag = [](const std::string& word) { return word.starts_with("-"); };
+  const auto flag = std::find_if(unknown.begin(), unknown.end(), is_flag);
+  if (flag != unknown.end()) {
+    const auto name = flag->substr(0, flag->find('='));
+    std::vector<std::string> known;
+    for (const auto* option : app->get_options())
+      for (const auto& one : option->get_lnames()) known.push_back(one);
+    text =
+        "there is no flag " + name +
+        did_you_mean(name.substr(std::min(name.find_first_not_of('-'), name.size())), known, "--");
+  } else if (!unknown.empty()) {
+    text = "there are no arguments, only flags";
+  }
+  return "error: " + text + "\nSee \"kiln-controller --help\".\n";
+}
+
 }  // namespace
 
 void add_flags(CLI::App& app, Flags& flags) {
+  app.failure_message(failure);
   app.option_defaults()->always_capture_default();
   app.set_version_flag("--version", std::string("kiln-controller ") + KILN_VERSION);
   app.add_option("--kubeconfig", flags.kubeconfig,

@@ -101,6 +101,17 @@ def test_examples_of_help_use_flags_that_there_are(command):
     assert not set(shown) - set(known)
 
 
+@pytest.mark.parametrize("command", ["", *sorted(pages.PAGES)])
+def test_help_is_printed_in_either_way(command):
+    words = command.split()
+    assert run(binary("kiln"), "help", *words).stdout == run(binary("kiln"), *words, "--help").stdout
+
+
+def test_kiln_alone_prints_its_help_and_a_flag_its_version():
+    assert run(binary("kiln")).stdout == run(binary("kiln"), "--help").stdout
+    assert run(binary("kiln"), "--version").stdout == run(binary("kiln"), "version").stdout
+
+
 def test_crane_users_find_every_command_of_crane():
     crane = str(go_tools.ensure("crane")["crane"])
     listed = run(crane, "--help").stdout.partition("Available Commands:\n")[2].partition("\n\n")[0]

@@ -7,6 +7,8 @@
 #include <sstream>
 #include <string>
 
+#include "cli/command.h"
+
 namespace kiln::cli {
 namespace {
 
@@ -30,6 +32,8 @@ class HelpTest : public ::testing::Test {
     copy->add_option("--hidden", format_, "Not to be seen")->group("");
     copy->option_defaults()->group("Registries");
     copy->add_flag("--insecure", insecure_, "Plain http");
+    add_help(app_, chosen_);
+    add_version(app_, chosen_, "1.2.3");
   }
 
   /// What parsing `words` makes the program print.
@@ -45,6 +49,7 @@ class HelpTest : public ::testing::Test {
   }
 
   CLI::App app_{"Build images", "kiln"};
+  Chosen chosen_{};
   std::string from_, format_;
   std::vector<std::string> tags_;
   bool insecure_ = false;
@@ -85,6 +90,25 @@ TEST_F(HelpTest, OfTheProgramListsTheCommandsFirst) {
   EXPECT_LT(text.find("Commands:"), text.find("Flags:"));
 }
 
+TEST_F(HelpTest, IsPrintedByACommandToo) {
+  const auto of_copy = printed({"copy", "--help"});
+  EXPECT_EQ(printed({"help", "copy"}), "");
+  EXPECT_EQ(chosen_.text, of_copy);
+}
+
+TEST_F(HelpTest, WithoutACommandIsThatOfTheProgram) {
+  const auto of_all = printed({"--help"});
+  EXPECT_EQ(printed({"help"}), "");
+  EXPECT_EQ(chosen_.text, of_all);
+}
+
+TEST_F(HelpTest, TheVersionIsACommandAndAFlagThatHelpDoesNotShow) {
+  EXPECT_EQ(printed({"--version"}), "kiln 1.2.3\n");
+  EXPECT_EQ(printed({"version"}), "");
+  EXPECT_EQ(chosen_.text, "kiln 1.2.3\n");
+  EXPECT_EQ(printed({"--help"}).find("--version"), std::string::npos);
+}
+
 struct Mistake {
   std::string name;
   std::vector<std::string> words;
@@ -102,22 +126,38 @@ TEST_P(WrongUsage, NamesTheWordThatIsWrong) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, WrongUsage,
-    ::testing::Values(Mistake{"NoCommand", {}, "error: name a command\nSee \"kiln --help\".\n"},
-                      Mistake{"UnknownCommand",
-                              {"cpy"},
-                              "error: there is no command cpy\nSee \"kiln --help\".\n"},
-                      Mistake{"UnknownFlagThoughAnArgumentIsMissingToo",
-                              {"copy", "--tags"},
-                              "error: there is no flag --tags\nSee \"kiln copy --help\".\n"},
-                      Mistake{"UnknownFlagWithoutTheValueThatMayBeASecret",
-                              {"copy", "--passwd=hunter2"},
-                              "error: there is no flag --passwd\nSee \"kiln copy --help\".\n"},
-                      Mistake{"TooManyArguments",
-                              {"copy", "-t", "b", "a", "c"},
-                              "error: too many arguments\nSee \"kiln copy --help\".\n"},
-                      Mistake{"MissingArgument",
-                              {"copy", "-t", "b"},
-                              "error: SRC is required\nSee \"kiln copy --help\".\n"}),
+    ::testing::Values(
+        Mistake{"NoCommand", {}, "error: name a command\nSee \"kiln --help\".\n"},
+        Mistake{"UnknownCommand",
+                {"cpy"},
+                "error: there is no command cpy; did you mean copy?\nSee \"kiln --help\".\n"},
+        Mistake{"CommandOfAnotherProgram",
+                {"push"},
+                "error: there is no command push; did you mean copy?\n"
+                "See \"kiln --help\".\n"},
+        Mistake{"NothingLikeIt",
+                {"frobnicate"},
+                "error: there is no command frobnicate\nSee \"kiln --help\".\n"},
+        Mistake{"UnknownFlagOfEveryCommand",
+                {"copy", "--job", "3"},
+                "error: there is no flag --job; did you mean --jobs?\n"
+                "See \"kiln copy --help\".\n"},
+        Mistake{"HelpOfAnUnknownCommand",
+                {"help", "copi"},
+                "error: there is no command copi; did you mean copy?\n"
+                "See \"kiln --help\".\n"},
+        Mistake{"UnknownFlagThoughAnArgumentIsMissingToo",
+                {"copy", "--tags"},
+                "error: there is no flag --tags; did you mean --tag?\nSee \"kiln copy --help\".\n"},
+        Mistake{"UnknownFlagWithoutTheValueThatMayBeASecret",
+                {"copy", "--passwd=hunter2"},
+                "error: there is no flag --passwd\nSee \"kiln copy --help\".\n"},
+        Mistake{"TooManyArguments",
+                {"copy", "-t", "b", "a", "c"},
+                "error: too many arguments\nSee \"kiln copy --help\".\n"},
+        Mistake{"MissingArgument",
+                {"copy", "-t", "b"},
+                "error: SRC is required\nSee \"kiln copy --help\".\n"}),
     [](const auto& test) { return test.param.name; });
 
 }  // namespace

@@ -62,6 +62,9 @@ TEST_P(WrongValue, IsToldBeforeAnyWorkBegins) {
 INSTANTIATE_TEST_SUITE_P(
     Values, WrongValue,
     ::testing::Values(
+        Row{"ManifestWithoutItsFlag", "build t5.yaml",
+            "too many arguments; manifests are named by -f: write -f t5.yaml\n"},
+        Row{"OneMoreManifest", "build -f t5.yaml t6.yaml", "too many arguments; manifests are "},
         Row{"Image", "ls Nope", "IMAGE: image reference \"Nope\": repository names are lower case"},
         Row{"Base", "append BAD --dry-run", "BASE: image reference \"BAD\""},
         Row{"Destination", "append a -t UP", "--tag: image reference \"UP\""},

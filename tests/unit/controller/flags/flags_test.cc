@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,30 @@ Flags parse(std::vector<std::string> words) {
   std::reverse(words.begin(), words.end());  // As CLI11 wants them.
   app.parse(words);
   return flags;
+}
+
+/// What is printed of a wrong command line.
+std::string complaint(std::vector<std::string> words) {
+  CLI::App app("test");
+  Flags flags;
+  add_flags(app, flags);
+  std::reverse(words.begin(), words.end());
+  std::ostringstream out;
+  try {
+    app.parse(words);
+  } catch (const CLI::ParseError& error) {
+    app.exit(error, out, out);
+  }
+  return out.str();
+}
+
+TEST(Flags, ThatThereAreNotAreNamedWithTheOneThatWasMeant) {
+  const std::string see = "\nSee \"kiln-controller --help\".\n";
+  EXPECT_EQ(complaint({"--kubecfg", "x"}),
+            "error: there is no flag --kubecfg; did you mean --kubeconfig?" + see);
+  EXPECT_EQ(complaint({"--wipe=secret"}), "error: there is no flag --wipe" + see);
+  EXPECT_EQ(complaint({"x"}), "error: there are no arguments, only flags" + see);
+  EXPECT_EQ(complaint({"--concurrent", "many"}).substr(0, 7), "error: ");
 }
 
 TEST(Flags, WithoutAnyOneReplicaWorksAlone) {
