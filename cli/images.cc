@@ -243,9 +243,9 @@ Task<Result<void>> Images::push(std::shared_ptr<const image::ImageSet> images,
     auto place = Place::parse(text);
     if (!place) co_return std::move(place).error().while_doing("-t " + text);
     auto one = co_await target(std::move(*place), images);
-    if (!one) co_return std::move(one).error().while_doing("-t " + text);
+    if (!one) co_return about("-t " + text, std::move(one).error());
     auto pushed = co_await push_to(std::move(*one), form);
-    if (!pushed) co_return std::move(pushed).error().while_doing("-t " + text);
+    if (!pushed) co_return about("-t " + text, std::move(pushed).error());
   }
   co_return Result<void>();
 }

@@ -50,9 +50,7 @@ class Loader {
       return Error(Errc::kInvalid, "the document is not an object with apiVersion and kind");
     const auto version = json_string(object, "apiVersion");
     const auto kind = json_string(object, "kind");
-    if (version.empty() || kind.empty())
-      return Error(Errc::kInvalid,
-                   "the object has no apiVersion and kind; write for example apiVersion: v1");
+    if (version.empty() || kind.empty()) return lacking(version, kind);
     if (kind == "List" && version == "v1") {
       for (const auto& item : json_at(object, "items")) KILN_TRY(add_object(item));
       return {};
@@ -63,6 +61,18 @@ class Loader {
       return add_data(object, kind, manifests_.config_maps);
     if (version == "v1" && kind == "Secret") return add_data(object, kind, manifests_.secrets);
     return {};
+  }
+
+  static Error lacking(const std::string& version, const std::string& kind) {
+    if (!kind.empty())
+      return {
+          Errc::kInvalid,
+          "the object of kind " + kind + " has no apiVersion" +
+              (kind == api::kKind ? "; write apiVersion: " + std::string(api::kApiVersion) : "")};
+    if (!version.empty())
+      return {Errc::kInvalid, "the object with apiVersion " + version + " has no kind"};
+    return {Errc::kInvalid,
+            "the object has no apiVersion and no kind; write for example apiVersion: v1"};
   }
 
   Result<void> add_build(const Json& object, const std::string& version) {

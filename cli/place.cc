@@ -1,6 +1,7 @@
 #include "cli/place.h"
 
 #include <array>
+#include <filesystem>
 
 namespace kiln::cli {
 namespace {
@@ -16,6 +17,25 @@ Result<std::string> docker_name(std::string_view text) {
     return Error(Errc::kInvalid, "a name with a tag is needed, not a digest: " + std::string(text));
   const bool tagged = text.ends_with(":" + reference->tag());
   return std::string(text) + (tagged ? "" : ":" + reference->tag());
+}
+
+/// What to write instead, where `text` reads as a registry's image, and a folder or file of that
+/// name is here.
+std::string hint_at_local(std::string_view text) {
+  const auto place = Place::parse(text);
+  if (!place || !place->is_registry()) return "";
+  std::error_code none;
+  for (const auto end : {text.size(), text.rfind(':')}) {
+    const std::string path(text.substr(0, end));
+    if (std::filesystem::is_directory(path, none))
+      return "; " + path +
+             " is a folder here: if you mean the image layout in it, write oci:" + path;
+    if (std::filesystem::is_regular_file(path, none))
+      return "; " + path +
+             " is a file here: if you mean the image in it, write oci-archive:" + path +
+             " or docker-archive:" + path;
+  }
+  return "";
 }
 
 }  // namespace
@@ -51,7 +71,13 @@ Result<Place> Place::parse(std::string_view text) {
     return place;
   }
   auto reference = oci::Reference::parse(text);
-  if (!reference) return std::move(reference).error();
+  if (!reference) {
+    auto error = std::move(reference).error();
+    if (text.starts_with('.') || text.starts_with('/') || text.starts_with('~'))
+      error.message += "; for a folder write oci:" + std::string(text) +
+                       ", for a file oci-archive:" + std::string(text);
+    return error;
+  }
   Place place(Kind::kRegistry, text);
   place.reference_ = std::move(*reference);
   return place;
@@ -113,6 +139,7 @@ std::string Place::name() const {
 }
 
 Error about(std::string_view text, Error error) {
+  error.message += hint_at_local(text.substr(text.starts_with("-t ") ? 3 : 0));
   const auto& message = error.message;
   const bool said = message.starts_with(text) && message.size() > text.size() &&
                     (message[text.size()] == ':' || message[text.size()] == ' ');

@@ -1,6 +1,10 @@
 #include "cli/place.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "tests/support/matchers.h"
 
@@ -73,14 +77,60 @@ TEST_P(PlaceRefuses, SayingWhatToWrite) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, PlaceRefuses,
-    ::testing::Values(Wrong{"NoFolder", "oci:", "write oci:DIR or oci:DIR:TAG"},
-                      Wrong{"NoFile", "oci-archive:", "write oci-archive:FILE"},
-                      Wrong{"NoDockerFile", "docker-archive::site", "needs a file"},
-                      Wrong{"NoDaemonName", "docker-daemon:", "write docker-daemon:NAME:TAG"},
-                      Wrong{"BadTag", "oci:out:a!b", "oci:…:TAG"},
-                      Wrong{"DaemonDigest", "docker-daemon:a@sha256:" + std::string(64, '1'),
-                            "not a digest"}),
+    ::testing::Values(
+        Wrong{"NoFolder", "oci:", "write oci:DIR or oci:DIR:TAG"},
+        Wrong{"NoFile", "oci-archive:", "write oci-archive:FILE"},
+        Wrong{"NoDockerFile", "docker-archive::site", "needs a file"},
+        Wrong{"NoDaemonName", "docker-daemon:", "write docker-daemon:NAME:TAG"},
+        Wrong{"Folder", "./out", "for a folder write oci:./out, for a file oci-archive:"},
+        Wrong{"AbsoluteFolder", "/srv/out", "for a folder write oci:/srv/out, for a"},
+        Wrong{"BadTag", "oci:out:a!b", "oci:…:TAG"},
+        Wrong{"DaemonDigest", "docker-daemon:a@sha256:" + std::string(64, '1'), "not a digest"}),
     [](const auto& test) { return test.param.name; });
+
+/// A folder of its own as the working directory, with a folder `out` and a file `a.tar` in it.
+class AboutAPlace : public ::testing::Test {
+ protected:
+  AboutAPlace() {
+    std::filesystem::create_directories(folder_ / "out");
+    std::ofstream(folder_ / "a.tar") << "x";
+    std::filesystem::current_path(folder_);
+  }
+  ~AboutAPlace() override {
+    std::filesystem::current_path(before_);
+    std::filesystem::remove_all(folder_);
+  }
+
+  static std::string said(const std::string& text) {
+    return about(text, Error(Errc::kUnavailable, "cannot find registry-1.docker.io")).message;
+  }
+
+ private:
+  std::filesystem::path before_ = std::filesystem::current_path();
+  std::filesystem::path folder_ =
+      std::filesystem::path(::testing::TempDir()) / ("kiln-place-" + std::to_string(::getpid()));
+};
+
+TEST_F(AboutAPlace, AFolderOfThatNameIsNamed) {
+  const std::string hint =
+      "cannot find registry-1.docker.io; out is a folder here: if you mean the image layout in it, "
+      "write oci:out";
+  EXPECT_EQ(said("out"), "out: " + hint);
+  EXPECT_EQ(said("out:1"), "out:1: " + hint);
+  EXPECT_EQ(said("-t out"), "-t out: " + hint);
+}
+
+TEST_F(AboutAPlace, AFileOfThatNameIsNamed) {
+  EXPECT_EQ(
+      said("a.tar"),
+      "a.tar: cannot find registry-1.docker.io; a.tar is a file here: if you mean the image in "
+      "it, write oci-archive:a.tar or docker-archive:a.tar");
+}
+
+TEST_F(AboutAPlace, NothingIsGuessedWhereNothingIs) {
+  EXPECT_EQ(said("nginx"), "nginx: cannot find registry-1.docker.io");
+  EXPECT_EQ(said("oci:out"), "oci:out: cannot find registry-1.docker.io");
+}
 
 }  // namespace
 }  // namespace kiln::cli
