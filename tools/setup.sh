@@ -16,13 +16,13 @@ chart=(python3)  # And Go, which builds helm once.
 demo=(python3 openssl)
 # nginx, fcgiwrap, tinyproxy and sshd serve git to tests/integration/git; nginx, docker-registry (2.8) and iproute2 are
 # for tests/faults; prometheus (and its promtool) is for tests/chart; valgrind
-# is for tests/instructions; time, pigz and zstd are for tests/bench. The last line is for tests/compare,
+# is for tests/instructions; time, pigz and zstd are for tests/bench; zsh and fish are asked for completions. The last line is for tests/compare,
 # 280 MB of disk. Tests start servers of their own, so no service is started after its installation.
 test=(python3 openssl libgtest-dev libgmock-dev python3-pytest python3-yaml
   python3-prometheus-client skopeo umoci jq
   qemu-user faketime nginx-light fcgiwrap tinyproxy-bin openssh-server openssh-client docker-registry iproute2 curl
   prometheus
-  valgrind time pigz zstd
+  valgrind time pigz zstd zsh fish
   docker.io buildah libarchive-tools)
 # What a Kubernetes node takes beside Go programs, a web server for its pods, and one for git.
 e2e=(python3 openssl python3-pytest python3-yaml runc containernetworking-plugins iptables iproute2 curl
