@@ -1,8 +1,9 @@
 #include "controller/imagebuild/hook_starter.h"
 
-#include <set>
+#include <map>
 
 #include "core/base/log.h"
+#include "core/base/redact.h"
 #include "core/source/git_url.h"
 
 namespace kiln::imagebuild {
@@ -10,16 +11,16 @@ namespace kiln::imagebuild {
 using runtime::Priority;
 
 std::size_t HookStarter::start_git(const hooks::GitPush& push) {
-  std::set<std::string> repositories;
+  std::map<std::string, std::string_view> repositories;  // With the way that was named first.
   for (const auto& url : push.urls)
     if (auto name = source::repository_name_of(url); !name.empty())
-      repositories.insert(std::move(name));
+      repositories.emplace(std::move(name), url);
   std::size_t started = 0;
-  for (const auto& repository : repositories) {
+  for (const auto& [repository, url] : repositories) {
     const auto count = view_.git_changed(repository, push.refs, Priority::kHigh);
     if (count > 0)
       log::info("a webhook tells of a git repository",
-                {{"repository", repository}, {"started", std::to_string(count)}});
+                {{"repository", redact_url(url)}, {"started", std::to_string(count)}});
     started += count;
   }
   return started;

@@ -1,10 +1,13 @@
 #include "controller/imagebuild/hook_starter.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "core/base/log.h"
 
 namespace kiln::imagebuild {
 namespace {
@@ -65,6 +68,19 @@ TEST_F(HookStarterTest, StartsThoseOnTheBaseBehindThoseWhoseUsersWait) {
 
   EXPECT_EQ(starter_.start(notice), 2U);
   EXPECT_EQ(keys_.added, (Names{"shop, others first", "site, others first"}));
+}
+
+TEST_F(HookStarterTest, LogsTheAddressAsItWasNamed) {
+  have_from_git("site", R"("url":"http://h.example:8417/t/site.git")");
+  const auto before = log::level();
+  log::set_level(log::Level::kInfo);
+  ::testing::internal::CaptureStderr();
+
+  starter_.start(push({"http://h.example:8417/t/site.git"}, {}));
+
+  const auto logged = ::testing::internal::GetCapturedStderr();
+  log::set_level(before);
+  EXPECT_THAT(logged, ::testing::HasSubstr("repository=http://h.example:8417/t/site.git"));
 }
 
 TEST_F(HookStarterTest, WaitsUntilTheRegistryShowsWhatItTells) {
