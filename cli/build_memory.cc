@@ -1,11 +1,11 @@
 #include "cli/build_memory.h"
 
-#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/oldest_files.h"
+#include "core/base/own_file.h"
 #include "core/base/sha256.h"
 
 namespace kiln::cli {
@@ -38,22 +38,12 @@ std::optional<std::string> BuildMemory::read(const std::string& name) const {
 
 void BuildMemory::write(const std::string& name, const std::string& text) const {
   if (folder_.empty()) return;
-  std::error_code failed;
-  fs::create_directories(folder_, failed);
-  (void)write_file_atomically(folder_ / name, text, 0600);
-  forget_oldest();
-}
-
-void BuildMemory::forget_oldest() const {
-  std::error_code failed;
-  std::vector<std::pair<fs::file_time_type, fs::path>> files;
-  for (auto at = fs::directory_iterator(folder_, failed); at != fs::directory_iterator();
-       at.increment(failed))
-    files.emplace_back(at->last_write_time(failed), at->path());
-  if (files.size() <= kMaxFiles) return;
-  std::sort(files.begin(), files.end());
-  files.resize(files.size() - kMaxFiles / 2);
-  for (const auto& [time, path] : files) fs::remove(path, failed);
+  // Cut ones are no JSON.
+  (void)write_own_file(folder_ / name, text);
+  FolderLimit limit;
+  limit.max_files = kMaxFiles;
+  limit.files_left = kMaxFiles / 2;
+  forget_oldest_files(folder_, limit);
 }
 
 std::optional<oci::Descriptor> BuildMemory::image(const std::string& input_key) const {

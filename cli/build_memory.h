@@ -30,7 +30,6 @@ class BuildMemory {
  private:
   std::optional<std::string> read(const std::string& name) const;
   void write(const std::string& name, const std::string& text) const;
-  void forget_oldest() const;
 
   std::filesystem::path folder_;
 };

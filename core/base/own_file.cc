@@ -1,9 +1,12 @@
 #include "core/base/own_file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <system_error>
 #include <utility>
 
 #include "core/base/file.h"
@@ -21,6 +24,19 @@ Result<std::string> read_own_file(const std::filesystem::path& path, std::uint64
   auto bytes = read_all(source, limit_bytes);
   if (bytes.has_error()) return std::move(bytes).error().while_doing("reading " + path.string());
   return bytes;
+}
+
+Result<void> write_own_file(const std::filesystem::path& path, std::string_view bytes) {
+  std::error_code failed;
+  std::filesystem::create_directories(path.parent_path(), failed);  // What is wrong shows below.
+  auto aside = path.string() + ".XXXXXX";
+  const UniqueFd fd(::mkostemp(aside.data(), O_CLOEXEC));  // 0600.
+  if (!fd.valid()) return errno_error(errno, "cannot create a file beside", path);
+  auto written = FdSink(fd.get()).write(bytes);
+  if (written && ::rename(aside.c_str(), path.c_str()) != 0)
+    written = errno_error(errno, "cannot put in place", path);
+  if (!written) ::unlink(aside.c_str());
+  return written;
 }
 
 }  // namespace kiln

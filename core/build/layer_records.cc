@@ -1,13 +1,11 @@
 #include "core/build/layer_records.h"
 
-#include <algorithm>
 #include <system_error>
 #include <utility>
-#include <vector>
 
-#include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
+#include "core/base/oldest_files.h"
 #include "core/base/own_file.h"
 #include "core/base/sha256.h"
 
@@ -50,21 +48,6 @@ std::optional<LayerRecord> parse(std::string_view text) {
   return LayerRecord(std::move(descriptor), std::move(*diff_id), uncompressed.get<std::uint64_t>());
 }
 
-/// Those that were used longest ago go.
-void forget_oldest(const fs::path& folder) {
-  std::error_code failed;
-  std::vector<std::pair<fs::file_time_type, fs::path>> files;
-  for (auto at = fs::directory_iterator(folder, failed); at != fs::directory_iterator();
-       at.increment(failed)) {
-    std::error_code gone;
-    files.emplace_back(at->last_write_time(gone), at->path());
-  }
-  if (files.size() <= kMaxInFolder) return;
-  std::sort(files.begin(), files.end());
-  files.resize(files.size() - kMaxInFolder);
-  for (const auto& [time, path] : files) fs::remove(path, failed);
-}
-
 }  // namespace
 
 fs::path LayerRecords::path_of(const std::string& key) const {
@@ -91,12 +74,12 @@ void LayerRecords::keep(const std::string& key, const LayerRecord& record) const
   if (!keeps_any()) return;
   const auto path = path_of(key);
   const auto text = text_of(record);
-  std::error_code failed;
-  fs::create_directories(path.parent_path(), failed);
-  const auto written =
-      write_file_atomically(path, text + "\n" + checksum(path.filename(), text), 0600);
+  const auto written = write_own_file(path, text + "\n" + checksum(path.filename(), text));
   if (!written) log::debug("cannot keep what a layer is", {{"error", written.error().message}});
-  forget_oldest(path.parent_path());
+  // Those that were used longest ago go.
+  FolderLimit limit;
+  limit.max_files = kMaxInFolder;
+  forget_oldest_files(path.parent_path(), limit);
 }
 
 void LayerRecords::forget_all() {

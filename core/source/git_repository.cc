@@ -4,6 +4,7 @@
 #include <charconv>
 #include <system_error>
 
+#include "core/base/oldest_files.h"
 #include "core/base/redact.h"
 #include "core/source/git_batch.h"
 #include "core/source/git_ref.h"
@@ -218,13 +219,9 @@ std::pair<std::size_t, std::uint64_t> GitRepository::packs() const {
 
 /// Refs are only for what later fetches say that they have.
 void GitRepository::forget_old_commits() const {
-  std::error_code ignored;
-  std::vector<std::pair<fs::file_time_type, fs::path>> refs;
-  for (auto at = fs::directory_iterator(path_ / kRefs, ignored); at != fs::directory_iterator();
-       at.increment(ignored))
-    refs.emplace_back(at->last_write_time(ignored), at->path());
-  std::sort(refs.rbegin(), refs.rend());
-  for (std::size_t i = kMaxCommits; i < refs.size(); ++i) fs::remove(refs[i].second, ignored);
+  FolderLimit limit;
+  limit.max_files = kMaxCommits;
+  forget_oldest_files(path_ / kRefs, limit);
 }
 
 Result<void> GitRepository::compact() const {

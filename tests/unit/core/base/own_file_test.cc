@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <iterator>
+
 #include "core/base/file.h"
 #include "tests/support/matchers.h"
 
@@ -44,6 +46,23 @@ TEST_F(OwnFile, IsRefusedWhereItIsAnotherUsers) {
 TEST_F(OwnFile, HasALimitAndMayBeMissing) {
   EXPECT_THAT(read_own_file(path_, 3), FailsWith(Errc::kInvalid, "reading " + path_.string()));
   EXPECT_THAT(read_own_file(folder_.path() / "none", 3), FailsWith(Errc::kNotFound, "none"));
+}
+
+TEST_F(OwnFile, IsWrittenSoThatItCanBeRead) {
+  const auto path = folder_.path() / "a" / "b" / "f";
+  for (const auto* bytes : {"first", "", "third"}) {
+    ASSERT_THAT(write_own_file(path, bytes), testing::IsOk());
+    EXPECT_EQ(*read_own_file(path, 100), bytes);
+    struct stat info {};
+    ASSERT_EQ(::stat(path.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777U, 0600U);
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path.parent_path()), {}), 1)
+      << "nothing is left beside it";
+}
+
+TEST_F(OwnFile, ThatCannotBeWrittenIsAnError) {
+  EXPECT_THAT(write_own_file(path_ / "below", "x"), FailsWith(Errc::kNotFound, "below"));
 }
 
 }  // namespace
