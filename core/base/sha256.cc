@@ -50,7 +50,7 @@ std::string sha256_hex(std::string_view bytes) {
   return to_hex(sha256(bytes));
 }
 
-Result<std::string> sha256_hex(ByteSource& source) {
+Result<Sha256Sum> sha256(ByteSource& source) {
   struct HashSink final : ByteSink {
     Result<void> write(std::string_view bytes) override {
       hash.update(bytes);
@@ -59,7 +59,13 @@ Result<std::string> sha256_hex(ByteSource& source) {
     Sha256 hash;
   } sink;
   KILN_TRY(copy_all(source, sink));
-  return sink.hash.finish_hex();
+  return sink.hash.finish();
+}
+
+Result<std::string> sha256_hex(ByteSource& source) {
+  const auto sum = sha256(source);
+  if (sum.has_error()) return sum.error();
+  return to_hex(*sum);
 }
 
 Sha256Sum hmac_sha256(std::string_view key, std::string_view bytes) {

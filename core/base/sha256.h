@@ -33,6 +33,7 @@ class Sha256 {
 Sha256Sum sha256(std::string_view bytes);
 std::string sha256_hex(std::string_view bytes);
 /// Of all that `source` yields. Errors: the source's own.
+[[nodiscard]] Result<Sha256Sum> sha256(ByteSource& source);
 [[nodiscard]] Result<std::string> sha256_hex(ByteSource& source);
 
 /// HMAC-SHA-256 (RFC 2104).

@@ -1,11 +1,10 @@
 #include "core/source/directory_source.h"
 
 #include <algorithm>
+#include <optional>
 #include <random>
-#include <string_view>
 #include <utility>
 
-#include "core/base/encoding.h"
 #include "core/base/gather.h"
 #include "core/base/sha256.h"
 #include "core/source/directory_walk.h"
@@ -14,58 +13,51 @@ namespace kiln::source {
 
 /// What was found, and how far the files are known.
 struct DirectorySource::Listing {
-  Walked walked{};
+  std::shared_ptr<DirectoryWalk> walk{};  ///< While it lasts. Shared by those who work on it.
+  DirectoryListing found{};
   std::vector<FileChecksum> known{};   ///< By earlier runs, of this root.
-  std::vector<std::size_t> unknown{};  ///< Which of the entries are to be read.
+  std::vector<std::size_t> unknown{};  ///< Which of the paths are to be read.
   WallTime settled_before{};
 };
 
 namespace {
 
+using layer::EntryKind;
+
 // What is hashed in one go on a thread of the pool.
 constexpr std::size_t kBatchFiles = 256;
 constexpr std::uint64_t kBatchBytes = 64 << 20;
-constexpr std::string_view kSha256 = "sha256:";
 
-Result<std::string> identity_of_file(const layer::FileContent& content) {
+Result<Sha256Sum> sum_of_file(const layer::FileContent& content) {
   auto source = content.open();
   if (source.has_error()) return std::move(source).error();
-  auto sum = sha256_hex(**source);
-  if (sum.has_error()) return std::move(sum).error();
-  return std::string(kSha256) + *sum;
-}
-
-/// The checksum in an identity of ours.
-Sha256Sum sum_in(const std::string& identity) {
-  const auto digit = [&](std::size_t i) {
-    const char c = identity[kSha256.size() + i];
-    return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10);
-  };
-  Sha256Sum sum{};
-  for (std::size_t i = 0; i < sum.size(); ++i)
-    sum[i] = static_cast<std::uint8_t>(digit(2 * i) << 4 | digit(2 * i + 1));
-  return sum;
+  return sha256(**source);
 }
 
 /// Identities that no other fetch has: they are not of the bytes, but one fetch gives the same
 /// bytes for each of them every time, or an error.
-void number_files(std::vector<layer::Entry>& entries) {
-  std::random_device random;
-  std::string fetch = "fetch:";
-  for (int word = 0; word < 4; ++word) fetch += std::to_string(random()) + ":";
-  std::size_t number = 0;
-  for (auto& entry : entries)
-    if (entry.kind == layer::EntryKind::kFile) entry.identity = fetch + std::to_string(number++);
-}
+class Numbers {
+ public:
+  Numbers() {
+    std::random_device random;
+    for (int word = 0; word < 4; ++word) fetch_ += std::to_string(random()) + ":";
+  }
+  std::string next() { return fetch_ + std::to_string(number_++); }
 
-/// Gives the files their identities whose versions are known, and says which are left.
-std::vector<std::size_t> recall(Walked& walked, const std::vector<FileChecksum>& known) {
+ private:
+  std::string fetch_ = "fetch:";
+  std::size_t number_ = 0;
+};
+
+/// Gives the files their sums whose versions are known, and says which are left.
+std::vector<std::size_t> recall(DirectoryListing& listing, const std::vector<FileChecksum>& known) {
   std::vector<std::size_t> unknown;
-  for (std::size_t i = 0; i < walked.entries.size(); ++i) {
-    auto& entry = walked.entries[i];
-    if (entry.kind != layer::EntryKind::kFile) continue;
-    if (const auto* sum = find_checksum(known, walked.versions[i]))
-      entry.identity = std::string(kSha256) + to_hex(*sum);
+  ChecksumFinder finder(known);
+  for (std::size_t i = 0; i < listing.paths.size(); ++i) {
+    auto& found = listing.paths[i];
+    if (found.kind != EntryKind::kFile) continue;
+    if (const auto* sum = finder.find(found.version))
+      found.sum = *sum;
     else
       unknown.push_back(i);
   }
@@ -73,18 +65,34 @@ std::vector<std::size_t> recall(Walked& walked, const std::vector<FileChecksum>&
 }
 
 /// Keeps what was found out, unless all of it was known.
-void remember(const Walked& walked, const std::vector<FileChecksum>& known,
+void remember(const DirectoryListing& listing, const std::vector<FileChecksum>& known,
               const std::vector<std::size_t>& read, WallTime settled_before,
               const std::filesystem::path& root, const FileChecksums& checksums) {
-  const auto is_settled = [&](std::size_t i) {
-    return is_older(walked.versions[i], settled_before);
+  const auto is_settled = [&](const FoundPath& found) {
+    return found.kind == EntryKind::kFile && is_older(found.version, settled_before);
   };
+  const bool new_ones = std::any_of(read.begin(), read.end(),
+                                    [&](std::size_t i) { return is_settled(listing.paths[i]); });
+  const auto count = static_cast<std::size_t>(
+      std::count_if(listing.paths.begin(), listing.paths.end(), is_settled));
+  if (!new_ones && count >= known.size() / 2) return;
   std::vector<FileChecksum> all;
-  for (std::size_t i = 0; i < walked.entries.size(); ++i)
-    if (walked.entries[i].kind == layer::EntryKind::kFile && is_settled(i))
-      all.push_back(FileChecksum{walked.versions[i], sum_in(walked.entries[i].identity)});
-  const bool new_ones = std::any_of(read.begin(), read.end(), is_settled);
-  if (new_ones || all.size() < known.size() / 2) checksums.write(root, std::move(all));
+  all.reserve(count);
+  for (const auto& found : listing.paths)
+    if (is_settled(found)) all.push_back(FileChecksum{found.version, *found.sum});
+  checksums.write(root, all);
+}
+
+/// `numbered`: the files' identities are not of their bytes.
+Result<void> give_entries(const DirectoryListing& listing, bool numbered, const TakeEntry& take) {
+  std::optional<Numbers> numbers;
+  if (numbered) numbers.emplace();
+  for (const auto& found : listing.paths) {
+    auto entry = listing.entry_of(found);
+    if (numbers && entry.kind == EntryKind::kFile) entry.identity = numbers->next();
+    KILN_TRY(take(std::move(entry)));
+  }
+  return {};
 }
 
 }  // namespace
@@ -98,42 +106,83 @@ std::string DirectorySource::description() const {
 }
 
 Task<Result<Content>> DirectorySource::fetch() {
-  auto walk = [root = root_, options = options_]() -> Result<Shared> {
-    auto listing = std::make_shared<Listing>();
-    // Before anything is looked at, so that all is read later.
-    if (options.checksums) listing->settled_before = options.checksums->settled_before();
-    auto walked = walk_directory(root, options);
-    if (walked.has_error()) return std::move(walked).error();
-    listing->walked = std::move(*walked);
-    if (!options.identities) {
-      number_files(listing->walked.entries);
-      return listing;
-    }
-    if (options.checksums) listing->known = options.checksums->read(root);
-    listing->unknown = recall(listing->walked, listing->known);
-    return listing;
-  };
-  auto listed = co_await pool_.run(std::move(walk));
+  auto listed = co_await list();
   if (listed.has_error()) co_return std::move(listed).error();
   const auto listing = std::move(*listed);
   auto identified = co_await identify_all(listing);
   if (identified.has_error()) co_return std::move(identified).error();
   auto build = [listing, root = root_, options = options_] {
-    return finish(*listing, root, options);
+    return finish(listing, root, options);
   };
   auto content = co_await pool_.run(std::move(build));
   if (content.has_error()) co_return std::move(content).error().while_doing(root_.string());
   co_return std::move(*content);
 }
 
-Result<Content> DirectorySource::finish(Listing& listing, const std::filesystem::path& root,
+/// By all threads of the pool; one of them first reads what earlier runs know.
+Task<Result<DirectorySource::Shared>> DirectorySource::list() {
+  const auto listing = std::make_shared<Listing>();
+  // Before anything is looked at, so that all is read later.
+  if (options_.checksums) listing->settled_before = options_.checksums->settled_before();
+  auto begin = [listing, root = root_, options = options_]() -> Result<bool> {
+    auto walk = DirectoryWalk::begin(root, options);
+    if (walk.has_error()) return std::move(walk).error();
+    listing->walk = std::move(*walk);
+    return true;
+  };
+  const auto begun = co_await pool_.run(std::move(begin));
+  if (begun.has_error()) co_return begun.error();
+
+  std::vector<Task<Result<bool>>> tasks;
+  if (options_.identities && options_.checksums) tasks.push_back(read_known(listing));
+  for (std::size_t i = 0; i < pool_.threads(); ++i) tasks.push_back(walk_along(listing));
+  const auto walked = co_await gather(std::move(tasks), pool_.threads());
+  if (walked.has_error()) co_return walked.error();
+
+  auto finish = [listing, identities = options_.identities]() -> Result<bool> {
+    auto found = listing->walk->finish();
+    if (found.has_error()) return std::move(found).error();
+    listing->walk.reset();
+    listing->found = std::move(*found);
+    if (identities) listing->unknown = recall(listing->found, listing->known);
+    return true;
+  };
+  const auto finished = co_await pool_.run(std::move(finish));
+  if (finished.has_error()) co_return finished.error();
+  co_return listing;
+}
+
+Task<Result<bool>> DirectorySource::read_known(Shared listing) {
+  auto work = [listing, root = root_, checksums = options_.checksums] {
+    listing->known = checksums->read(root);
+    return true;
+  };
+  co_return co_await pool_.run(std::move(work));
+}
+
+Task<Result<bool>> DirectorySource::walk_along(Shared listing) {
+  auto work = [listing] {
+    listing->walk->work();
+    return true;
+  };
+  co_return co_await pool_.run(std::move(work));
+}
+
+Result<Content> DirectorySource::finish(const Shared& listing, const std::filesystem::path& root,
                                         const DirectoryOptions& options) {
+  const auto& found = listing->found;
   if (options.identities && options.checksums)
-    remember(listing.walked, listing.known, listing.unknown, listing.settled_before, root,
+    remember(found, listing->known, listing->unknown, listing->settled_before, root,
              *options.checksums);
   Content content;
-  for (auto& entry : listing.walked.entries) KILN_TRY(content.tree.add(std::move(entry)));
-  if (options.identities) content.identity = identity_of(content.tree);
+  if (options.identities) content.identity = found.identity();
+  if (options.identities && options.tree_later)
+    content.entries = [listing](const TakeEntry& take) {
+      return give_entries(listing->found, false, take);
+    };
+  else
+    KILN_TRY(give_entries(found, !options.identities,
+                          [&](layer::Entry entry) { return content.tree.add(std::move(entry)); }));
   return content;
 }
 
@@ -144,7 +193,7 @@ Task<Result<std::size_t>> DirectorySource::identify_all(Shared listing) {
     std::uint64_t bytes = 0;
     auto end = first;
     while (end < unknown.size() && end - first < kBatchFiles && bytes < kBatchBytes)
-      bytes += listing->walked.entries[unknown[end++]].content.size_bytes();
+      bytes += listing->found.paths[unknown[end++]].version.size_bytes;
     batches.push_back(identify(listing, first, end));
     first = end;
   }
@@ -153,15 +202,15 @@ Task<Result<std::size_t>> DirectorySource::identify_all(Shared listing) {
   co_return unknown.size();
 }
 
-/// Batches touch different entries, so they need no lock.
+/// Batches touch different files, so they need no lock.
 Task<Result<std::size_t>> DirectorySource::identify(Shared listing, std::size_t first,
                                                     std::size_t end) {
   auto work = [listing, first, end]() -> Result<std::size_t> {
     for (std::size_t i = first; i < end; ++i) {
-      auto& entry = listing->walked.entries[listing->unknown[i]];
-      auto identity = identity_of_file(entry.content);
-      if (identity.has_error()) return std::move(identity).error();
-      entry.identity = std::move(*identity);
+      auto& file = listing->found.paths[listing->unknown[i]];
+      auto sum = sum_of_file(listing->found.content_of(file));
+      if (sum.has_error()) return std::move(sum).error();
+      file.sum = *sum;
     }
     return end - first;
   };

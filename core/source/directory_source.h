@@ -26,6 +26,9 @@ struct DirectoryOptions {
   /// With identities: where checksums are kept, so that only files are read that are new or were
   /// written to. Shared by sources. null = nowhere.
   std::shared_ptr<const FileChecksums> checksums{};
+  /// With identities: no tree is made, but the content gives its entries when it is asked to: for
+  /// those who often need no more than its identity.
+  bool tree_later = false;
   IgnoreRules ignore{};     ///< Besides the .kilnignore files of the tree, which win over it.
   std::string file_name{};  ///< What a root that is a file is called in the tree; "" = its name.
 };
@@ -60,7 +63,10 @@ class DirectorySource final : public Source {
  private:
   struct Listing;
   using Shared = std::shared_ptr<Listing>;
-  static Result<Content> finish(Listing& listing, const std::filesystem::path& root,
+  Task<Result<Shared>> list();
+  Task<Result<bool>> read_known(Shared listing);
+  Task<Result<bool>> walk_along(Shared listing);
+  static Result<Content> finish(const Shared& listing, const std::filesystem::path& root,
                                 const DirectoryOptions& options);
   Task<Result<std::size_t>> identify(Shared listing, std::size_t first, std::size_t end);
   Task<Result<std::size_t>> identify_all(Shared listing);

@@ -1,24 +1,40 @@
 #pragma once
 #include <filesystem>
-#include <vector>
+#include <memory>
 
 #include "core/base/error.h"
-#include "core/layer/entry.h"
+#include "core/source/directory_listing.h"
 #include "core/source/directory_source.h"
-#include "core/source/file_checksums.h"
 
 namespace kiln::source {
 
-struct Walked {
-  std::vector<layer::Entry> entries{};
-  std::vector<FileVersion> versions{};  ///< Of the entries, in the same order; empty but for files.
+/// Finds all that is below a root (or the root itself, a file), by as many threads as work() on it.
+/// Files are stamped, not read. A thread has at most three descriptors open at a time, however deep
+/// the tree, and its stack does not grow.
+class DirectoryWalk {
+ public:
+  /// Errors: see DirectorySource::fetch; so have those of finish(). Blocking.
+  [[nodiscard]] static Result<std::shared_ptr<DirectoryWalk>> begin(
+      const std::filesystem::path& root, const DirectoryOptions& options);
+  ~DirectoryWalk();
+
+  /// Lists directories until there are none left. Blocking; while others list what may have more of
+  /// them, it waits for those. Threads: any number at once.
+  void work();
+
+  /// What was found, hard links already told from their files. Of several errors the one of the
+  /// first directory by path, so that neither the number of threads nor chance decide. Once, when
+  /// every work() has ended, and there was one.
+  [[nodiscard]] Result<DirectoryListing> finish();
+
+ private:
+  class Impl;
+  explicit DirectoryWalk(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
-/// All entries below `root` (or `root` itself, a file), in no particular order, hard links already
-/// told from their files. Files are stamped, not read; their contents keep the folder open.
-/// Blocking. At most three descriptors are open at a time, however deep the tree, and the stack
-/// does not grow. Errors: see DirectorySource::fetch.
-[[nodiscard]] Result<Walked> walk_directory(const std::filesystem::path& root,
-                                            const DirectoryOptions& options);
+/// The whole walk on this thread.
+[[nodiscard]] Result<DirectoryListing> walk_directory(const std::filesystem::path& root,
+                                                      const DirectoryOptions& options);
 
 }  // namespace kiln::source

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <vector>
@@ -44,10 +45,10 @@ class FileChecksums {
                 std::uint64_t max_bytes = 512ULL << 20)
       : folder_(std::move(folder)), clock_(clock), max_bytes_(max_bytes) {}
 
-  /// What is known of the files of `root`, sorted by version.
+  /// What is known of the files of `root`, in the order in which it was written.
   std::vector<FileChecksum> read(const std::filesystem::path& root) const;
-  /// In the place of what was known of them.
-  void write(const std::filesystem::path& root, std::vector<FileChecksum> all) const;
+  /// In the place of what was known of them. Best in the order in which they will be asked for.
+  void write(const std::filesystem::path& root, const std::vector<FileChecksum>& all) const;
 
   /// Versions of before this moment may be kept for files that are read after it: a file that was
   /// changed a moment ago may be changed again without its times telling.
@@ -55,7 +56,6 @@ class FileChecksums {
 
  private:
   std::filesystem::path path_of(const std::filesystem::path& root) const;
-  void forget_oldest() const;
 
   std::filesystem::path folder_;
   const Clock& clock_;
@@ -64,7 +64,20 @@ class FileChecksums {
 
 /// Was this version there before `moment`?
 bool is_older(const FileVersion& version, WallTime moment);
-/// The checksum of this version, if it is among `known`, which are sorted.
-const Sha256Sum* find_checksum(const std::vector<FileChecksum>& known, const FileVersion& version);
+
+/// Finds checksums: at once where they are asked for in the order in which they stand.
+/// Threads: one object, one thread. Lifetime: `known` outlives this and does not change.
+class ChecksumFinder {
+ public:
+  explicit ChecksumFinder(const std::vector<FileChecksum>& known) : known_(known) {}
+
+  /// The checksum of this version, or nullptr.
+  const Sha256Sum* find(const FileVersion& version);
+
+ private:
+  const std::vector<FileChecksum>& known_;
+  std::size_t next_ = 0;               ///< The one behind what was found last.
+  std::vector<std::uint32_t> sorted_;  ///< By version; made when the order does not help.
+};
 
 }  // namespace kiln::source

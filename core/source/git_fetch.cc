@@ -42,7 +42,7 @@ layer::Entry entry_of(GitFile file) {
   if (file.kind == Kind::kSymlink) entry.mode = 0777;  // What Linux has for all of them.
   entry.link_target = std::move(file.link_target);
   // Not "sha256:": such an id is not that of the bytes alone.
-  entry.identity = (file.object.size() == 64 ? "git-sha256:" : "sha1:") + file.object;
+  entry.identity = identity_of_git_blob(file.object);
   if (file.lfs) entry.identity = "sha256:" + file.lfs->id;
   return entry;
 }

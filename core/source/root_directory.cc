@@ -62,6 +62,13 @@ FileStamp::FileStamp(const struct stat& info)
       seconds(info.st_mtim.tv_sec),
       nanoseconds(info.st_mtim.tv_nsec) {}
 
+FileStamp::FileStamp(const FileVersion& version)
+    : device(version.device),
+      inode(version.inode),
+      size_bytes(static_cast<off_t>(version.size_bytes)),
+      seconds(version.modified_s),
+      nanoseconds(version.modified_ns) {}
+
 Result<std::shared_ptr<const RootDirectory>> RootDirectory::open(
     const std::filesystem::path& path) {
   UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "core/base/file.h"
 #include "core/layer/entry.h"
+#include "core/source/file_checksums.h"
 
 namespace kiln::source {
 
@@ -24,6 +25,7 @@ struct FileStamp {
 
   FileStamp() = default;
   explicit FileStamp(const struct stat& info);
+  explicit FileStamp(const FileVersion& version);
   friend bool operator==(const FileStamp&, const FileStamp&) = default;
 };
 

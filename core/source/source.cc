@@ -1,6 +1,7 @@
 #include "core/source/source.h"
 
 #include "core/base/sha256.h"
+#include "core/source/tree_identity.h"
 
 namespace kiln::source {
 namespace {
@@ -12,35 +13,38 @@ void feed(std::string& text, std::string_view field) {
   text += field;
 }
 
-void feed(std::string& text, const layer::Entry& entry) {
-  feed(text, entry.path);
-  feed(text, std::to_string(static_cast<int>(entry.kind)));
-  feed(text, std::to_string(entry.mode) + " " + std::to_string(entry.uid) + " " +
-                 std::to_string(entry.gid));
-  feed(text, entry.link_target);
-  feed(text, entry.identity);
-  feed(text, entry.mtime ? std::to_string(*entry.mtime) : "");
-  // No path has a line break, so this field is not the next entry's.
-  if (!entry.xattrs.empty()) feed(text, "xattrs\n" + std::to_string(entry.xattrs.size()));
-  for (const auto& [name, value] : entry.xattrs) {
-    feed(text, name);
-    feed(text, value);
-  }
-}
+constexpr std::size_t kSha256Digits = 64;
+constexpr std::string_view kGitSha1 = "sha1:";
+constexpr std::string_view kGitSha256 = "git-sha256:";
 
 }  // namespace
 
+bool has_entries(const Content& content) {
+  return content.entries || !content.tree.empty();
+}
+
+Result<void> for_each_entry(const Content& content, const TakeEntry& take) {
+  if (content.entries) return content.entries(take);
+  for (const auto& [path, entry] : content.tree.entries()) KILN_TRY(take(entry));
+  return {};
+}
+
+bool is_of_bytes(std::string_view identity) {
+  return identity.starts_with(kSha256Identity) || identity.starts_with(kGitSha1) ||
+         identity.starts_with(kGitSha256);
+}
+
+std::string identity_of_git_blob(std::string_view object_id) {
+  const auto prefix = object_id.size() == kSha256Digits ? kGitSha256 : kGitSha1;
+  return std::string(prefix) + std::string(object_id);
+}
+
 std::string identity_of(const layer::FileTree& tree) {
-  Sha256 hash;
-  std::string text;  // Hashed entry by entry: a call for each field takes longer than the fields.
-  feed(text, "kiln tree 1");
-  for (const auto& [path, entry] : tree.entries()) {
-    feed(text, entry);
-    hash.update(text);
-    text.clear();
-  }
-  hash.update(text);
-  return "sha256:" + hash.finish_hex();
+  TreeIdentity identity;
+  for (const auto& [path, entry] : tree.entries())
+    identity.add(TreeIdentity::Facts{entry.path, entry.kind, entry.mode, entry.uid, entry.gid,
+                                     entry.link_target, entry.identity, entry.mtime, entry.xattrs});
+  return identity.finish();
 }
 
 std::string identity_of(const Content& content) {

@@ -1,8 +1,10 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,8 @@ struct KnownContent {
   std::string identity{};
 };
 
+using TakeEntry = std::function<Result<void>(layer::Entry entry)>;
+
 /// Content that was fetched: a tree relative to where it will be put, and what exactly it is.
 struct Content {
   layer::FileTree tree{};
@@ -41,6 +45,9 @@ struct Content {
   /// `tree` was not read, because it is known already (see KnownContent): `identity` and
   /// `revision` say which one it is. No image can be made of it.
   bool unread = false;
+  /// In the place of `tree`, where it may never be needed: gives its entries, by path. As often as
+  /// wanted. Blocking. Errors: those of `take`, which ends it.
+  std::function<Result<void>(const TakeEntry& take)> entries{};
 };
 
 /// Somewhere content comes from. Fetching has no effect on the source.
@@ -53,6 +60,16 @@ class Source {
   /// Cancellation: at any point.
   [[nodiscard]] virtual Task<Result<Content>> fetch() = 0;
 };
+
+/// Does content have anything in its tree, whether that was made or not?
+bool has_entries(const Content& content);
+/// All of them, by path. Errors: as Content::entries.
+[[nodiscard]] Result<void> for_each_entry(const Content& content, const TakeEntry& take);
+
+/// Does this identity of a file stand for its bytes, wherever and whenever it was read?
+bool is_of_bytes(std::string_view identity);
+/// Of a git blob, by its object id in hex.
+std::string identity_of_git_blob(std::string_view object_id);
 
 /// SHA-256 over all that a tree says: paths, kinds, modes, owners, targets and the files'
 /// identities, xattrs.

@@ -434,5 +434,32 @@ TEST_F(Directory, OfAThousandLevelsNeedsNoMoreDescriptors) {
   EXPECT_EQ(*bytes_of(*content, path + "bottom"), "here");
 }
 
+TEST_F(Directory, MakesItsTreeLaterWhenTold) {
+  folder_.write("a/f", "bytes", 0755);
+  folder_.write("g", "more");
+  folder_.make_hardlink("h", "g");
+  folder_.make_symlink("link", "a");
+  DirectoryOptions options;
+  options.identities = true;
+  const auto at_once = fetch(options);
+  ASSERT_THAT(at_once, IsOk());
+
+  options.tree_later = true;
+  const auto later = fetch(options);
+
+  ASSERT_THAT(later, IsOk());
+  EXPECT_TRUE(later->tree.empty());
+  EXPECT_TRUE(has_entries(*later));
+  EXPECT_EQ(later->identity, at_once->identity);
+  layer::FileTree tree;
+  const auto given =
+      for_each_entry(*later, [&](layer::Entry entry) { return tree.add(std::move(entry)); });
+  ASSERT_THAT(given, IsOk());
+  EXPECT_EQ(identity_of(tree), at_once->identity);
+  const auto* file = tree.find("a/f");
+  ASSERT_NE(file, nullptr);
+  EXPECT_EQ(*read_all(**file->content.open(), 100), "bytes");
+}
+
 }  // namespace
 }  // namespace kiln::source

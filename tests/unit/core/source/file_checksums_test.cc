@@ -82,13 +82,37 @@ TEST_F(Checksums, AreFoundByWhoeverOpensTheFolderNext) {
   checksums_->write("/site", {checksum_of(2), checksum_of(1), checksum_of(3)});
   const auto known = FileChecksums(cache(), later_).read("/site");
   ASSERT_EQ(known.size(), 3U);
+  ChecksumFinder finder(known);
   for (const std::uint64_t inode : {1U, 2U, 3U}) {
-    const auto* sum = find_checksum(known, checksum_of(inode).version);
+    const auto* sum = finder.find(checksum_of(inode).version);
     ASSERT_NE(sum, nullptr) << inode;
     EXPECT_EQ(*sum, sha256(std::to_string(inode)));
   }
-  EXPECT_EQ(find_checksum(known, checksum_of(4).version), nullptr);
+  EXPECT_EQ(finder.find(checksum_of(4).version), nullptr);
   EXPECT_TRUE(checksums_->read("/other").empty());
+}
+
+TEST_F(Checksums, AreFoundInWhateverOrderTheyAreAskedFor) {
+  std::vector<FileChecksum> known;
+  for (const std::uint64_t inode : {5U, 3U, 9U, 1U, 7U}) known.push_back(checksum_of(inode));
+  const std::vector<std::vector<std::uint64_t>> orders = {
+      {5, 3, 9, 1, 7},           // As they stand.
+      {7, 1, 9, 3, 5},           // The other way.
+      {5, 9, 7},                 // Some are gone.
+      {7},                       // Nearly all are.
+      {5, 4, 3, 8, 9, 2, 1, 7},  // There are new ones between.
+      {5, 5, 3, 3, 5}};          // Again.
+  for (const auto& order : orders) {
+    ChecksumFinder finder(known);
+    for (const auto inode : order) {
+      const auto* sum = finder.find(checksum_of(inode).version);
+      const bool is_known = inode % 2 == 1;
+      ASSERT_EQ(sum != nullptr, is_known) << inode;
+      if (is_known) {
+        EXPECT_EQ(*sum, sha256(std::to_string(inode)));
+      }
+    }
+  }
 }
 
 TEST_F(Checksums, ThatAreDamagedAreAsIfTheyHadNeverBeenThere) {
@@ -208,6 +232,17 @@ TEST_F(Checksums, OfFilesThatWereWrittenJustNowAreNotKept) {
   folder_.write("f", "bytes");
   EXPECT_EQ(identity_now("f"), identity_of_bytes("bytes"));
   EXPECT_TRUE(checksums_->read(folder_.path()).empty());
+}
+
+TEST_F(Checksums, HideNoEditOfTheSameSecond) {
+  const SystemClock now;
+  checksums_ = std::make_shared<const FileChecksums>(cache(), now);
+  folder_.write("old", "old");
+  for (const auto* bytes : {"one", "two", "six"}) {
+    folder_.write("f", bytes);
+    EXPECT_EQ(identity_now("f"), identity_of_bytes(bytes));
+    EXPECT_EQ(identity_now("old"), identity_of_bytes("old"));
+  }
 }
 
 TEST_F(Checksums, OfFilesThatAreGoneGoWhenTheyAreMany) {

@@ -1,0 +1,60 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/sha256.h"
+#include "core/layer/entry.h"
+#include "core/source/file_checksums.h"
+#include "core/source/root_directory.h"
+
+namespace kiln::source {
+
+/// What stands at one path below a root. Small, and with hardly any text of its own: a large folder
+/// has a million of them, and of most no more is wanted than whether they changed.
+struct FoundPath {
+  /// What few have.
+  struct Rare {
+    std::string link_target{};  ///< Of a symlink as it stands, of a hard link a path.
+    std::map<std::string, std::string> xattrs{};
+  };
+
+  std::string_view directory;  ///< "" = the root. Kept by the listing, and so is the name.
+  std::string_view name;
+  layer::EntryKind kind = layer::EntryKind::kFile;
+  std::uint32_t mode = 0;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::uint64_t links = 1;             ///< How many names the file has, seen or not.
+  FileVersion version{};               ///< Of a file.
+  std::optional<Sha256Sum> sum{};      ///< Of a file's bytes, once they are known.
+  std::unique_ptr<const Rare> rare{};  ///< Often null.
+
+  std::string path() const;
+};
+
+/// All that was found below a root, parents before children, by path (layer::sorted_before).
+struct DirectoryListing {
+  std::shared_ptr<const RootDirectory> root{};
+  std::vector<FoundPath> paths{};
+  /// The text that `paths` look at.
+  std::vector<std::unique_ptr<const std::string>> texts{};
+  /// Of a root that is a file: what it is called in its folder, whatever its name is here.
+  std::string file_name{};
+
+  /// The bytes of a file. It keeps the folder open, and not this.
+  layer::FileContent content_of(const FoundPath& found) const;
+  /// As a tree has it. The identity is that of the sum, "" without one.
+  layer::Entry entry_of(const FoundPath& found) const;
+  /// identity_of() the tree of all entries, without making it. Precondition: every file has a sum.
+  std::string identity() const;
+};
+
+/// Of several names of one file the first is the file, and the others become hard links to it.
+void tell_hard_links(DirectoryListing& listing);
+
+}  // namespace kiln::source
