@@ -210,6 +210,7 @@ class BuildRun {
     for (const auto& [entry, directory] : local) {
       source::DirectoryOptions read;
       read.identities = true;
+      read.tree_later = true;
       const auto& engine = images_.engine();
       if (!engine.cache_dir.empty())
         read.checksums = std::make_shared<source::FileChecksums>(

@@ -45,8 +45,7 @@ Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
   auto tree = std::make_shared<layer::FileTree>();
   for (std::size_t i = 0; i < content.size(); ++i) {
     const auto& wanted = request.content[i];
-    auto placed =
-        place_content(content[i].content.tree, wanted.path, wanted.ownership, below, *tree);
+    auto placed = place_content(content[i].content, wanted.path, wanted.ownership, below, *tree);
     if (!placed) return std::move(placed).error().while_doing(name_of_content(request, i));
     if (request.layers != LayerPolicy::kPerContent || tree->empty()) continue;
     KILN_TRY(below.apply(index_of(*tree)));
@@ -117,7 +116,7 @@ Result<std::vector<PlannedLayer>> plan_layers(const BuildRequest& request,
 
 bool touches_files(const BuildRequest& request, const std::vector<FetchedContent>& content) {
   const auto has_files = [](const FetchedContent& one) {
-    return !one.content.tree.empty() || !one.content.removed.empty() ||
+    return source::has_entries(one.content) || !one.content.removed.empty() ||
            !one.content.emptied.empty();
   };
   return !request.remove.empty() || std::any_of(content.begin(), content.end(), has_files);
@@ -154,6 +153,21 @@ Task<Result<layer::Layer>> LayerMaker::make_one(std::string key,
   co_return made;
 }
 
+/// By all threads of the pool: large trees are many entries to go through.
+Task<Result<std::vector<LayerMaker::Identified>>> LayerMaker::identify(Trees trees) {
+  std::vector<Task<Result<Identified>>> tasks;
+  for (auto& tree : trees) tasks.push_back(identify_one(std::move(tree)));
+  co_return co_await gather(std::move(tasks), pool_.threads());
+}
+
+Task<Result<LayerMaker::Identified>> LayerMaker::identify_one(
+    std::shared_ptr<const layer::FileTree> tree) {
+  auto work = [this, tree] {
+    return Identified{source::identity_of(*tree), to_be_recorded(*tree)};
+  };
+  co_return co_await pool_.run(std::move(work));
+}
+
 Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
     Trees trees, std::shared_ptr<const BuildRequest> request, Made& made) {  // NOLINT: see Lifetime
   layer::LayerOptions options;
@@ -165,15 +179,18 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
                    std::to_string(static_cast<int>(request->timestamps.kind)) + " " +
                    std::to_string(request->timestamps.fixed) +
                    (request->docker_media_types ? " docker" : "");
+  const auto identified = co_await identify(trees);
+  if (!identified) co_return identified.error();
   std::vector<std::string> keys;
   std::vector<std::string> missing;
   Trees to_make;
-  for (auto& tree : trees) {
-    keys.push_back(source::identity_of(*tree) + how);
+  for (std::size_t i = 0; i < trees.size(); ++i) {
+    auto& tree = trees[i];
+    keys.push_back((*identified)[i].identity + how);
     const auto& key = keys.back();
     if (made.contains(key) || std::find(missing.begin(), missing.end(), key) != missing.end())
       continue;
-    if (auto found = find(key, tree, options)) {
+    if (auto found = find(key, tree, (*identified)[i].recorded, options)) {
       made.emplace(key, std::move(*found));
       continue;
     }
@@ -196,9 +213,9 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
 
 std::optional<layer::Layer> LayerMaker::find(const std::string& key,
                                              const std::shared_ptr<const layer::FileTree>& tree,
-                                             const layer::LayerOptions& options) {
+                                             bool recorded, const layer::LayerOptions& options) {
   if (const auto found = kept_.find(key); found != kept_.end()) return found->second;
-  if (!to_be_recorded(*tree)) return std::nullopt;
+  if (!recorded) return std::nullopt;
   auto record = records_->find(key);
   if (!record) return std::nullopt;
   return unmade_.layer(std::move(*record), tree, options);
@@ -209,8 +226,7 @@ bool LayerMaker::to_be_recorded(const layer::FileTree& tree) const {
   if (!records_->keeps_any() || tree.content_bytes() < kMinRecorded) return false;
   const auto known = [](const auto& one) {
     const auto& [path, entry] = one;
-    return entry.kind != layer::EntryKind::kFile || entry.identity.starts_with("sha256:") ||
-           entry.identity.starts_with("sha1:") || entry.identity.starts_with("git-sha256:");
+    return entry.kind != layer::EntryKind::kFile || source::is_of_bytes(entry.identity);
   };
   return std::all_of(tree.entries().begin(), tree.entries().end(), known);
 }

@@ -44,11 +44,17 @@ class LayerMaker {
   UnmadeLayers& unmade() { return unmade_; }
 
  private:
+  struct Identified {
+    std::string identity;  ///< Of the tree.
+    bool recorded;         ///< See to_be_recorded().
+  };
+  Task<Result<std::vector<Identified>>> identify(Trees trees);
+  Task<Result<Identified>> identify_one(std::shared_ptr<const layer::FileTree> tree);
   Task<Result<layer::Layer>> make_one(std::string key, std::shared_ptr<const layer::FileTree> tree,
                                       layer::LayerOptions options);
   std::optional<layer::Layer> find(const std::string& key,
                                    const std::shared_ptr<const layer::FileTree>& tree,
-                                   const layer::LayerOptions& options);
+                                   bool recorded, const layer::LayerOptions& options);
   bool to_be_recorded(const layer::FileTree& tree) const;
   layer::Progress watch(const Trees& trees) const;
   void keep(const std::string& key, const layer::Layer& layer);

@@ -56,16 +56,15 @@ class Cutter {
   std::uint64_t in_layer_ = 0;
 };
 
-/// Adds `entry` and the directories above it.
-Result<void> add_with_parents(FileTree& part, const FileTree& directories, Entry entry) {
+/// Adds the directories above `path`.
+Result<void> add_parents(FileTree& part, const FileTree& directories, std::string_view path) {
   std::vector<const Entry*> missing;
-  for (std::string_view path = layer::parent_of(entry.path); !path.empty();
-       path = layer::parent_of(path)) {
+  for (path = layer::parent_of(path); !path.empty(); path = layer::parent_of(path)) {
     if (part.find(path) != nullptr) break;
     if (const auto* directory = directories.find(path)) missing.push_back(directory);
   }
   for (auto at = missing.rbegin(); at != missing.rend(); ++at) KILN_TRY(part.add(**at));
-  return part.add(std::move(entry));
+  return {};
 }
 
 std::uint64_t target_for(std::uint64_t total) {
@@ -96,21 +95,29 @@ Result<std::vector<std::shared_ptr<const FileTree>>> cut_into_layers(FileTree tr
   std::vector<std::shared_ptr<FileTree>> parts;
   FileTree directories;  // Those above an entry come before it.
   std::vector<Entry> links;
+  std::string parent;  // Of the last one, which has all directories above it in its part.
   while (!tree.empty()) {
-    auto entry = tree.take_first();
+    const auto& entry = tree.entries().begin()->second;
     if (entry.kind == EntryKind::kHardlink) {
-      links.push_back(std::move(entry));
+      links.push_back(tree.take_first());
       continue;
     }
     const auto number = cutter.layer_for(entry);
-    if (number == parts.size()) parts.push_back(std::make_shared<FileTree>());
+    const bool is_new = number == parts.size();
+    if (is_new) parts.push_back(std::make_shared<FileTree>());
     if (entry.kind == EntryKind::kDirectory) KILN_TRY(directories.add(entry));
-    if (const auto file = linked.find(entry.path); file != linked.end()) file->second = number;
-    KILN_TRY(add_with_parents(*parts[number], directories, std::move(entry)));
+    if (!linked.empty())
+      if (const auto file = linked.find(entry.path); file != linked.end()) file->second = number;
+    if (is_new || parent != layer::parent_of(entry.path)) {
+      KILN_TRY(add_parents(*parts[number], directories, entry.path));
+      parent = layer::parent_of(entry.path);
+    }
+    tree.move_first_to(*parts[number]);
   }
   for (auto& link : links) {
     auto& part = *parts[linked.at(link.link_target)];
-    KILN_TRY(add_with_parents(part, directories, std::move(link)));
+    KILN_TRY(add_parents(part, directories, link.path));
+    KILN_TRY(part.add(std::move(link)));
   }
   return std::vector<std::shared_ptr<const FileTree>>(parts.begin(), parts.end());
 }

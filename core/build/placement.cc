@@ -61,48 +61,50 @@ class Placer {
   Placer(std::string destination, const Ownership& ownership, const BaseTree& base, FileTree& into)
       : destination_(std::move(destination)), ownership_(ownership), base_(base), into_(into) {}
 
-  Result<void> place(const Entry& entry) {
-    const auto path = layer::join_path(destination_, entry.path);
-    if (entry.kind == EntryKind::kDirectory) return place_directory(path, entry);
-    const std::string parent(layer::parent_of(path));
+  Result<void> place(Entry entry) {
+    auto path = layer::join_path(destination_, entry.path);
+    if (entry.kind == EntryKind::kDirectory) return place_directory(path, std::move(entry));
+    const auto parent = layer::parent_of(path);
     // Most have the parent of the one before.
-    const bool same = has_last_ && parent == last_parent_;
-    auto directory = same ? Result<std::string>(last_directory_) : base_.resolve(parent, true);
-    if (!directory) return std::move(directory).error();
-    const auto target = layer::join_path(*directory, layer::name_of_path(path));
-    if (const auto* known = base_.find(target);
+    if (!has_last_ || parent != last_parent_) {
+      has_last_ = false;
+      auto directory = base_.resolve(parent, true);
+      if (!directory) return std::move(directory).error();
+      last_directory_ = std::move(*directory);
+      last_parent_ = parent;
+    }
+    if (last_directory_ != parent)
+      path = layer::join_path(last_directory_, layer::name_of_path(path));
+    if (const auto* known = base_.find(path);
         known != nullptr && known->kind == EntryKind::kDirectory)
-      return in_the_way(target, "a directory", "a file");
-    if (!same) KILN_TRY(add_directories(*directory, destination_, ownership_, base_, into_));
+      return in_the_way(path, "a directory", "a file");
+    if (!has_last_)
+      KILN_TRY(add_directories(last_directory_, destination_, ownership_, base_, into_));
     has_last_ = true;
-    last_parent_ = parent;
-    last_directory_ = *directory;
-    auto placed = entry;
-    placed.path = target;
+    entry.path = std::move(path);
     if (entry.kind == EntryKind::kHardlink) {
       auto file = base_.resolve(layer::join_path(destination_, entry.link_target), false);
       if (!file) return std::move(file).error();
-      placed.link_target = std::move(*file);
+      entry.link_target = std::move(*file);
     }
-    if (entry.kind == EntryKind::kFile) placed.mode = ownership_.file_mode.value_or(entry.mode);
-    placed.uid = ownership_.uid.value_or(entry.uid);
-    placed.gid = ownership_.gid.value_or(entry.gid);
-    return into_.add(std::move(placed));
+    if (entry.kind == EntryKind::kFile && ownership_.file_mode) entry.mode = *ownership_.file_mode;
+    entry.uid = ownership_.uid.value_or(entry.uid);
+    entry.gid = ownership_.gid.value_or(entry.gid);
+    return into_.add(std::move(entry));
   }
 
  private:
-  Result<void> place_directory(const std::string& path, const Entry& entry) {
+  Result<void> place_directory(const std::string& path, Entry entry) {
     auto target = base_.resolve(path, true);
     if (!target) return std::move(target).error();
     KILN_TRY(add_directories(layer::parent_of(*target), destination_, ownership_, base_, into_));
     if (const auto* known = base_.find(*target); known != nullptr || target->empty())
       return add_directories(*target, destination_, ownership_, base_, into_);
-    auto placed = entry;
-    placed.path = *target;
-    placed.mode = ownership_.dir_mode.value_or(entry.mode);
-    placed.uid = ownership_.uid.value_or(entry.uid);
-    placed.gid = ownership_.gid.value_or(entry.gid);
-    return into_.add(std::move(placed));
+    entry.path = std::move(*target);
+    entry.mode = ownership_.dir_mode.value_or(entry.mode);
+    entry.uid = ownership_.uid.value_or(entry.uid);
+    entry.gid = ownership_.gid.value_or(entry.gid);
+    return into_.add(std::move(entry));
   }
 
   std::string destination_;
@@ -146,15 +148,15 @@ Result<FileTree> place_whiteouts(const std::vector<std::string>& remove, const B
   return tree;
 }
 
-Result<void> place_content(const FileTree& content, const std::string& path,
+Result<void> place_content(const source::Content& content, const std::string& path,
                            const Ownership& ownership, const BaseTree& base, FileTree& into) {
   auto clean = layer::clean_absolute_path(path);
   if (!clean) return std::move(clean).error();
   auto destination = base.resolve(*clean, true);
   if (!destination) return std::move(destination).error();
   Placer placer(std::move(*destination), ownership, base, into);
-  for (const auto& [ignored, entry] : content.entries()) KILN_TRY(placer.place(entry));
-  return {};
+  return source::for_each_entry(content,
+                                [&](Entry entry) { return placer.place(std::move(entry)); });
 }
 
 layer::LayerIndex index_of(const FileTree& tree) {

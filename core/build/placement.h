@@ -17,12 +17,12 @@ namespace kiln::build {
                                                       const layer::BaseTree& base,
                                                       std::vector<std::string>& warnings);
 
-/// Puts content's tree at `path` of the image and adds it to `into`: resolved through the base's
+/// Puts content's entries at `path` of the image and adds it to `into`: resolved through the base's
 /// symlinks, directories of the base with the base's mode and owner, new ones by `ownership`.
 /// `base` is what lies below: the base after its removals (and earlier layers of this build).
 /// Errors: kInvalid where content would replace a directory of the base by a file, or go below a
 /// file.
-[[nodiscard]] Result<void> place_content(const layer::FileTree& content, const std::string& path,
+[[nodiscard]] Result<void> place_content(const source::Content& content, const std::string& path,
                                          const Ownership& ownership, const layer::BaseTree& base,
                                          layer::FileTree& into);
 

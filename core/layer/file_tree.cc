@@ -48,12 +48,38 @@ Error conflict(const Entry& entry, const std::string& other, std::string_view wh
                               " is " + std::string(what) + " in the same layer"};
 }
 
-Result<void> check_entry(const Entry& entry) {
-  auto clean = clean_relative_path(entry.path);
+/// Has `path` surely nothing that check_path() would refuse? Most have not, and are many.
+bool is_plain(std::string_view path) {
+  if (path.empty() || path.size() > kMaxPathBytes) return false;
+  std::size_t part = 0;
+  for (std::size_t i = 0; i <= path.size(); ++i) {
+    if (i < path.size() && path[i] != '/') {
+      if (static_cast<unsigned char>(path[i]) < 0x20 || path[i] == 0x7f) return false;
+      continue;
+    }
+    // Those that begin with a dot are looked at in full.
+    if (i == part || i - part > kMaxPartBytes || path[part] == '.') return false;
+    part = i + 1;
+  }
+  return true;
+}
+
+Result<void> check_path(const std::string& path) {
+  if (is_plain(path)) return {};
+  auto clean = clean_relative_path(path);
   if (clean.has_error()) return std::move(clean).error();
-  if (*clean != entry.path)
-    return Error(Errc::kInvalid, "path \"" + entry.path + "\" must not end with \"/\"");
-  KILN_TRY(refuse_whiteout_names(entry.path));
+  if (*clean != path) return Error(Errc::kInvalid, "path \"" + path + "\" must not end with \"/\"");
+  return refuse_whiteout_names(path);
+}
+
+/// Is `path` somewhere below `directory`?
+bool is_below(std::string_view path, std::string_view directory) {
+  return path.size() > directory.size() && path[directory.size()] == '/' &&
+         path.starts_with(directory);
+}
+
+Result<void> check_entry(const Entry& entry) {
+  KILN_TRY(check_path(entry.path));
   if (entry.kind == EntryKind::kSpecial)
     return Error(Errc::kInvalid, quoted_name("/" + entry.path) +
                                      " is a device node or FIFO; those cannot be put into a layer");
@@ -101,12 +127,12 @@ Result<void> FileTree::add(Entry entry) {
   const bool is_new = place == entries_.end() || place->first != entry.path;
   if (place != entries_.begin()) {
     const auto& before = std::prev(place)->second;
-    if (before.kind != EntryKind::kDirectory && entry.path.starts_with(before.path + "/"))
+    if (before.kind != EntryKind::kDirectory && is_below(entry.path, before.path))
       return conflict(entry, before.path, noun(before.kind));
   }
   if (entry.kind != EntryKind::kDirectory) {
     const auto next = is_new ? place : std::next(place);
-    if (next != entries_.end() && next->first.starts_with(entry.path + "/"))
+    if (next != entries_.end() && is_below(next->first, entry.path))
       return conflict(entry, next->first, "below it");
   }
 
@@ -123,6 +149,10 @@ Result<void> FileTree::add(Entry entry) {
 
 Entry FileTree::take_first() {
   return std::move(entries_.extract(entries_.begin()).mapped());
+}
+
+void FileTree::move_first_to(FileTree& other) {
+  other.entries_.insert(other.entries_.end(), entries_.extract(entries_.begin()));
 }
 
 const Entry* FileTree::find(std::string_view path) const {

@@ -32,6 +32,10 @@ class FileTree {
   /// Takes the first entry out, whatever is below it. Precondition: there is one.
   Entry take_first();
 
+  /// Takes the first entry to the end of `other`, whatever is below it. Precondition: there is one,
+  /// and it comes behind all that `other` has.
+  void move_first_to(FileTree& other);
+
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }
   const Entry* find(std::string_view path) const;

@@ -176,7 +176,7 @@ Result<Content> DirectorySource::finish(const Shared& listing, const std::filesy
              *options.checksums);
   Content content;
   if (options.identities) content.identity = found.identity();
-  if (options.identities && options.tree_later)
+  if (options.identities && options.tree_later && !found.paths.empty())
     content.entries = [listing](const TakeEntry& take) {
       return give_entries(listing->found, false, take);
     };

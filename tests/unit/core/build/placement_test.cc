@@ -30,10 +30,16 @@ Paths paths_of(const layer::FileTree& tree) {
   return paths;
 }
 
+source::Content content_of(std::vector<layer::Entry> entries) {
+  source::Content content;
+  content.tree = tree_of(std::move(entries));
+  return content;
+}
+
 layer::FileTree placed(std::vector<layer::Entry> content, const std::string& path,
                        Ownership ownership = {}) {
   layer::FileTree into;
-  EXPECT_THAT(place_content(tree_of(std::move(content)), path, ownership, base(), into), IsOk());
+  EXPECT_THAT(place_content(content_of(std::move(content)), path, ownership, base(), into), IsOk());
   return into;
 }
 
@@ -81,9 +87,25 @@ TEST(PlaceContent, GivesItsOwnershipToWhatItBringsAndToNothingAbove) {
 
 TEST(PlaceContent, LetsLaterContentWin) {
   layer::FileTree into;
-  ASSERT_THAT(place_content(tree_of({file("x", "old")}), "/srv", {}, base(), into), IsOk());
-  ASSERT_THAT(place_content(tree_of({file("x", "new!")}), "/srv", {}, base(), into), IsOk());
+  ASSERT_THAT(place_content(content_of({file("x", "old")}), "/srv", {}, base(), into), IsOk());
+  ASSERT_THAT(place_content(content_of({file("x", "new!")}), "/srv", {}, base(), into), IsOk());
   EXPECT_EQ(into.find("srv/x")->content.size_bytes(), 4u);
+}
+
+TEST(PlaceContent, TakesEntriesOfWhichNoTreeWasMade) {
+  source::Content content;
+  content.entries = [](const source::TakeEntry& take) -> Result<void> {
+    KILN_TRY(take(directory("a", 0700)));
+    KILN_TRY(take(file("a/f", "one")));
+    layer::Entry link("b", layer::EntryKind::kHardlink);
+    link.link_target = "a/f";
+    return take(std::move(link));
+  };
+  layer::FileTree into;
+  ASSERT_THAT(place_content(content, "/srv", {}, base(), into), IsOk());
+  EXPECT_EQ(paths_of(into), (Paths{"srv", "srv/a", "srv/a/f", "srv/b"}));
+  EXPECT_EQ(into.find("srv/a")->mode, 0700u);
+  EXPECT_EQ(into.find("srv/b")->link_target, "srv/a/f");
 }
 
 TEST(PlaceContent, MayPutAFileOverAFileOrSymlinkOfTheBase) {
@@ -92,19 +114,19 @@ TEST(PlaceContent, MayPutAFileOverAFileOrSymlinkOfTheBase) {
 
 TEST(PlaceContent, RefusesAFileWhereTheBaseHasADirectory) {
   layer::FileTree into;
-  EXPECT_THAT(place_content(tree_of({file("nginx", "")}), "/usr/share", {}, base(), into),
+  EXPECT_THAT(place_content(content_of({file("nginx", "")}), "/usr/share", {}, base(), into),
               FailsWith(Errc::kInvalid, "add /usr/share/nginx to remove"));
 }
 
 TEST(PlaceContent, RefusesToGoBelowAFileOfTheBase) {
   layer::FileTree into;
-  EXPECT_THAT(place_content(tree_of({file("x", "")}), "/usr/bin/sh", {}, base(), into),
+  EXPECT_THAT(place_content(content_of({file("x", "")}), "/usr/bin/sh", {}, base(), into),
               FailsWith(Errc::kInvalid, "usr/bin/sh"));
 }
 
 TEST(PlaceContent, RefusesAPathThatLeavesTheImage) {
   layer::FileTree into;
-  EXPECT_THAT(place_content(tree_of({file("x", "")}), "/srv/../../etc", {}, base(), into),
+  EXPECT_THAT(place_content(content_of({file("x", "")}), "/srv/../../etc", {}, base(), into),
               FailsWith(Errc::kInvalid, ".."));
 }
 

@@ -149,5 +149,19 @@ TEST(FileTree, DoesNotDependOnTheOrderOfAdding) {
             paths_of(tree_of(std::vector<Entry>(entries.rbegin(), entries.rend()))));
 }
 
+TEST(FileTree, GivesItsFirstEntryToAnotherTree) {
+  FileTree tree;
+  for (auto& entry : std::vector<Entry>{directory("a"), file("a/f", "x"), file("b")})
+    ASSERT_FALSE(tree.add(std::move(entry)).has_error());
+  FileTree other;
+  tree.move_first_to(other);
+  tree.move_first_to(other);
+  EXPECT_EQ(tree.size(), 1U);
+  EXPECT_EQ(other.size(), 2U);
+  ASSERT_NE(other.find("a/f"), nullptr);
+  EXPECT_EQ(other.find("a/f")->content.size_bytes(), 1U);
+  EXPECT_EQ(tree.entries().begin()->first, "b");
+}
+
 }  // namespace
 }  // namespace kiln::layer
