@@ -9,17 +9,40 @@
 #include "core/base/encoding.h"
 
 namespace kiln {
+namespace {
 
-struct Sha256::Context {
-  Context() : evp(EVP_MD_CTX_new()) {
-    if (evp == nullptr || EVP_DigestInit_ex(evp, EVP_sha256(), nullptr) != 1)
+/// Looked up once: OpenSSL takes locks for it, which costs more than hashing a small file.
+const EVP_MD* algorithm() {
+  static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return fetched != nullptr ? fetched : EVP_sha256();
+}
+
+class Hashing {
+ public:
+  Hashing() : context_(EVP_MD_CTX_new()) { begin(); }
+  ~Hashing() { EVP_MD_CTX_free(context_); }
+  Hashing(const Hashing&) = delete;
+  Hashing& operator=(const Hashing&) = delete;
+
+  /// Also once more, after finish().
+  void begin() {
+    if (context_ == nullptr || EVP_DigestInit_ex2(context_, algorithm(), nullptr) != 1)
       throw std::bad_alloc();
   }
-  ~Context() { EVP_MD_CTX_free(evp); }
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
-  EVP_MD_CTX* evp;
+  void update(std::string_view bytes) { EVP_DigestUpdate(context_, bytes.data(), bytes.size()); }
+  Sha256Sum finish() {
+    Sha256Sum sum{};
+    EVP_DigestFinal_ex(context_, sum.data(), nullptr);
+    return sum;
+  }
+
+ private:
+  EVP_MD_CTX* context_;
 };
+
+}  // namespace
+
+struct Sha256::Context : Hashing {};
 
 Sha256::Sha256() : context_(std::make_unique<Context>()) {}
 Sha256::~Sha256() = default;
@@ -27,13 +50,11 @@ Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::update(std::string_view bytes) {
-  EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size());
+  context_->update(bytes);
 }
 
 Sha256Sum Sha256::finish() {
-  Sha256Sum sum{};
-  EVP_DigestFinal_ex(context_->evp, sum.data(), nullptr);
-  return sum;
+  return context_->finish();
 }
 
 std::string Sha256::finish_hex() {
@@ -41,9 +62,11 @@ std::string Sha256::finish_hex() {
 }
 
 Sha256Sum sha256(std::string_view bytes) {
-  Sha256 hash;
-  hash.update(bytes);
-  return hash.finish();
+  // A new one takes longer than hashing a small file.
+  static thread_local Hashing hashing;
+  hashing.begin();
+  hashing.update(bytes);
+  return hashing.finish();
 }
 
 std::string sha256_hex(std::string_view bytes) {

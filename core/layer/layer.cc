@@ -41,6 +41,30 @@ class HashingSink final : public ByteSink {
   std::uint64_t size_bytes_ = 0;
 };
 
+/// Bytes in pieces: none of them moves when more are added.
+using Pieces = std::vector<std::string>;
+
+class PiecesSource final : public ByteSource {
+ public:
+  explicit PiecesSource(std::shared_ptr<const Pieces> pieces) : pieces_(std::move(pieces)) {}
+
+  Result<std::size_t> read(std::span<char> buffer) override {
+    while (next_ < pieces_->size() && at_ == (*pieces_)[next_].size()) {
+      ++next_;
+      at_ = 0;
+    }
+    if (next_ == pieces_->size()) return std::size_t{0};
+    const auto count = (*pieces_)[next_].copy(buffer.data(), buffer.size(), at_);
+    at_ += count;
+    return count;
+  }
+
+ private:
+  std::shared_ptr<const Pieces> pieces_;  // Shared by all who read the layer.
+  std::size_t next_ = 0;
+  std::size_t at_ = 0;
+};
+
 /// Keeps bytes in memory up to a limit, in a nameless file beyond it.
 class Spool final : public ByteSink {
  public:
@@ -50,8 +74,8 @@ class Spool final : public ByteSink {
   }
 
   Result<void> write(std::string_view bytes) override {
-    if (!file_ && memory_.size() + bytes.size() <= limit_) {
-      memory_.append(bytes);
+    if (!file_ && in_memory_ + bytes.size() <= limit_) {
+      keep(bytes);
       return {};
     }
     auto written = write_to_file(bytes);
@@ -68,20 +92,36 @@ class Spool final : public ByteSink {
         return std::unique_ptr<ByteSource>(std::make_unique<SharedFileSource>(fd));
       };
     }
-    memory_.shrink_to_fit();
-    auto bytes = std::make_shared<const std::string>(std::move(memory_));
-    return [bytes]() -> OpenSource {
-      return std::unique_ptr<ByteSource>(std::make_unique<MemorySource>(*bytes, bytes));
+    if (!memory_.empty()) memory_.back().shrink_to_fit();
+    auto pieces = std::make_shared<const Pieces>(std::move(memory_));
+    return [pieces]() -> OpenSource {
+      return std::unique_ptr<ByteSource>(std::make_unique<PiecesSource>(pieces));
     };
   }
 
  private:
+  static constexpr std::size_t kPieceBytes = 256 * 1024;
+
+  void keep(std::string_view bytes) {
+    in_memory_ += bytes.size();
+    while (!bytes.empty()) {
+      if (memory_.empty() || memory_.back().size() == kPieceBytes) {
+        memory_.emplace_back();
+        if (memory_.size() > 1) memory_.back().reserve(kPieceBytes);  // Many layers are small.
+      }
+      auto& piece = memory_.back();
+      const auto count = std::min(bytes.size(), kPieceBytes - piece.size());
+      piece.append(bytes.substr(0, count));
+      bytes.remove_prefix(count);
+    }
+  }
+
   Result<void> write_to_file(std::string_view bytes) {
     if (!file_) {
       auto fd = nameless_file(directory_);
       if (fd.has_error()) return std::move(fd).error();
       file_ = std::move(*fd);
-      KILN_TRY(FdSink(file_->get()).write(memory_));
+      for (const auto& piece : memory_) KILN_TRY(FdSink(file_->get()).write(piece));
       memory_ = {};
     }
     return FdSink(file_->get()).write(bytes);
@@ -89,7 +129,8 @@ class Spool final : public ByteSink {
 
   std::uint64_t limit_;
   std::string directory_;
-  std::string memory_;
+  Pieces memory_;
+  std::uint64_t in_memory_ = 0;
   std::optional<UniqueFd> file_;
 };
 

@@ -6,10 +6,10 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "core/base/redact.h"
 #include "core/base/sha256.h"
+#include "core/layer/sum_wanted.h"
 
 namespace kiln::layer {
 namespace {
@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kBlock = 512;
 constexpr std::uint64_t kReadOnceBytes = 1 << 20;  // Up to here a file is read only once.
 constexpr std::size_t kChunkBytes = 256 * 1024;
+constexpr std::size_t kHeaderRoom = 4096;             // Longer ones are written by themselves.
 constexpr std::uint32_t kMaxDeviceNumber = 07777777;  // 7 octal digits; PAX has no key for it.
 constexpr std::uint64_t kMaxXattrBytes = 900'000;     // Readers refuse PAX headers beyond 1 MiB.
 
@@ -30,24 +31,73 @@ Error too_short(const Entry& entry, std::uint64_t got) {
                               std::to_string(entry.content.size_bytes()) + " bytes"};
 }
 
-/// Hands exactly the announced bytes of `entry` to `take(std::string_view) -> Result<void>`.
-template <class Take>
-Result<void> for_each_chunk(const Entry& entry, Take take) {
-  const auto size = entry.content.size_bytes();
-  if (const auto* bytes = entry.content.in_memory(); bytes != nullptr) return take(*bytes);
-  auto source = entry.content.open();
-  if (source.has_error()) return content_error(std::move(source).error(), entry);
-  std::vector<char> chunk(static_cast<std::size_t>(std::min<std::uint64_t>(size, kChunkBytes)));
-  for (std::uint64_t done = 0; done < size;) {
-    const auto want = std::min<std::uint64_t>(chunk.size(), size - done);
-    auto count = (*source)->read(std::span(chunk.data(), static_cast<std::size_t>(want)));
-    if (count.has_error()) return content_error(std::move(count).error(), entry);
-    if (*count == 0) return too_short(entry, done);
-    KILN_TRY(take(std::string_view(chunk.data(), *count)));
-    done += *count;
-  }
-  return {};
+/// What this thread reads files into: kHeaderRoom, kReadOnceBytes and kBlock bytes. Kept, since a
+/// fresh piece of memory costs more than reading a small file into it.
+char* read_buffer() {
+  static thread_local const auto buffer =
+      std::make_unique_for_overwrite<char[]>(kHeaderRoom + kReadOnceBytes + kBlock);
+  return buffer.get();
 }
+
+/// An entry's file while it is read. In memory it has no source.
+class OpenFile {
+ public:
+  /// Lifetime: `entry` outlives it.
+  static Result<OpenFile> open(const Entry& entry) {
+    OpenFile file(entry);
+    if (entry.content.in_memory() != nullptr) return file;
+    auto source = entry.content.open();
+    if (source.has_error()) return content_error(std::move(source).error(), entry);
+    file.source_ = std::move(*source);
+    file.wanted_ = dynamic_cast<SumWanted*>(file.source_.get());
+    return file;
+  }
+
+  /// Hands exactly the announced bytes to `take(std::string_view) -> Result<void>`.
+  template <class Take>
+  Result<void> for_each_chunk(Take take) {
+    if (!source_) return take(*entry_->content.in_memory());
+    const auto size = entry_->content.size_bytes();
+    for (std::uint64_t done = 0; done < size;) {
+      const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(kChunkBytes, size - done));
+      const auto count = read_some(done, std::span(read_buffer(), want));
+      if (count.has_error()) return count.error();
+      KILN_TRY(take(std::string_view(read_buffer(), *count)));
+      done += *count;
+    }
+    return {};
+  }
+
+  /// All of it, of a file that is not in memory. `room`: as large as the file.
+  Result<void> read_whole(std::span<char> room) {
+    for (std::size_t done = 0; done < room.size();) {
+      const auto count = read_some(done, room.subspan(done));
+      if (count.has_error()) return count.error();
+      done += *count;
+    }
+    return {};
+  }
+
+  /// Does somebody want to know what it has?
+  bool wants_sum() const { return wanted_ != nullptr; }
+  Result<void> tell_sum(const Sha256Sum& sum) {
+    return wanted_ != nullptr ? wanted_->tell_sum(sum) : Result<void>();
+  }
+
+ private:
+  explicit OpenFile(const Entry& entry) : entry_(&entry) {}
+
+  Result<std::size_t> read_some(std::uint64_t done, std::span<char> room) {
+    auto count = source_->read(room);
+    if (count.has_error()) return content_error(std::move(count).error(), *entry_);
+    if (*count == 0) return too_short(*entry_, done);
+    return count;
+  }
+
+  const Entry* entry_;
+  std::unique_ptr<ByteSource> source_;
+  SumWanted* wanted_ = nullptr;
+};
 
 std::int64_t time_from(const Sha256Sum& sum) {
   const auto first = (std::uint32_t{sum[0]} << 24) | (std::uint32_t{sum[1]} << 16) |
@@ -56,12 +106,30 @@ std::int64_t time_from(const Sha256Sum& sum) {
 }
 
 Result<Sha256Sum> sum_of(const Entry& entry) {
+  auto file = OpenFile::open(entry);
+  if (file.has_error()) return std::move(file).error();
   Sha256 hash;
-  KILN_TRY(for_each_chunk(entry, [&](std::string_view bytes) -> Result<void> {
+  KILN_TRY(file->for_each_chunk([&](std::string_view bytes) -> Result<void> {
     hash.update(bytes);
     return {};
   }));
-  return hash.finish();
+  const auto sum = hash.finish();
+  KILN_TRY(file->tell_sum(sum));
+  return sum;
+}
+
+/// The bytes of `entry`, and their sum to whoever wants it.
+Result<void> write_bytes(const Entry& entry, ByteSink& out) {
+  auto file = OpenFile::open(entry);
+  if (file.has_error()) return std::move(file).error();
+  if (!file->wants_sum())
+    return file->for_each_chunk([&](std::string_view bytes) { return out.write(bytes); });
+  Sha256 hash;
+  KILN_TRY(file->for_each_chunk([&](std::string_view bytes) {
+    hash.update(bytes);
+    return out.write(bytes);
+  }));
+  return file->tell_sum(hash.finish());
 }
 
 /// True when the time of `entry` is made from its bytes.
@@ -120,36 +188,48 @@ Result<void> TarWriter::add_file(const Entry& entry) {
   const auto size = entry.content.size_bytes();
   if (!time_needs_content(entry, timestamps_)) {
     KILN_TRY(out_.write(tar_header(entry, time_without_content(entry, timestamps_), size)));
-    KILN_TRY(for_each_chunk(entry, [&](std::string_view bytes) { return out_.write(bytes); }));
+    KILN_TRY(write_bytes(entry, out_));
   } else if (entry.content.in_memory() != nullptr) {
     const auto& bytes = *entry.content.in_memory();
     KILN_TRY(out_.write(tar_header(entry, time_from(sha256(bytes)), size)));
     KILN_TRY(out_.write(bytes));
   } else if (size <= kReadOnceBytes) {
-    KILN_TRY(add_small_file(entry));
+    return add_small_file(entry);
   } else {
     KILN_TRY(add_large_file(entry));
   }
   return write_padding(size);
 }
 
+/// Header, bytes and padding in one piece.
 Result<void> TarWriter::add_small_file(const Entry& entry) {
-  std::string bytes;
-  bytes.reserve(static_cast<std::size_t>(entry.content.size_bytes()));
-  KILN_TRY(for_each_chunk(entry, [&](std::string_view chunk) -> Result<void> {
-    bytes.append(chunk);
-    return {};
-  }));
-  KILN_TRY(out_.write(tar_header(entry, time_from(sha256(bytes)), bytes.size())));
-  return out_.write(bytes);
+  auto file = OpenFile::open(entry);
+  if (file.has_error()) return std::move(file).error();
+  const auto size = static_cast<std::size_t>(entry.content.size_bytes());
+  char* const bytes = read_buffer() + kHeaderRoom;
+  KILN_TRY(file->read_whole(std::span(bytes, size)));
+  const auto sum = sha256(std::string_view(bytes, size));
+  KILN_TRY(file->tell_sum(sum));
+  const auto header = tar_header(entry, time_from(sum), size);
+  const auto padding = (kBlock - size % kBlock) % kBlock;
+  std::fill_n(bytes + size, padding, '\0');
+  if (header.size() > kHeaderRoom) {
+    KILN_TRY(out_.write(header));
+    return out_.write(std::string_view(bytes, size + padding));
+  }
+  char* const begin = bytes - header.size();
+  std::copy(header.begin(), header.end(), begin);
+  return out_.write(std::string_view(begin, header.size() + size + padding));
 }
 
 Result<void> TarWriter::add_large_file(const Entry& entry) {
   const auto first = sum_of(entry);
   if (first.has_error()) return first.error();
   KILN_TRY(out_.write(tar_header(entry, time_from(*first), entry.content.size_bytes())));
+  auto file = OpenFile::open(entry);
+  if (file.has_error()) return std::move(file).error();
   Sha256 hash;
-  KILN_TRY(for_each_chunk(entry, [&](std::string_view bytes) {
+  KILN_TRY(file->for_each_chunk([&](std::string_view bytes) {
     hash.update(bytes);
     return out_.write(bytes);
   }));
