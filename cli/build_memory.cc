@@ -64,6 +64,14 @@ void BuildMemory::remember_image(const std::string& input_key, const oci::Descri
                                          {"size", image.size_bytes}}));
 }
 
+bool BuildMemory::has_built(const std::string& subject) const {
+  return read("built-" + sha256_hex(subject)).has_value();
+}
+
+void BuildMemory::remember_built(const std::string& subject) const {
+  write("built-" + sha256_hex(subject), subject + "\n");
+}
+
 std::optional<source::KnownContent> BuildMemory::content(const source::GitRequest& request) const {
   const auto text = read(name_of_request(request));
   if (!text) return std::nullopt;

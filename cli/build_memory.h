@@ -22,6 +22,10 @@ class BuildMemory {
   std::optional<oci::Descriptor> image(const std::string& input_key) const;
   void remember_image(const std::string& input_key, const oci::Descriptor& image) const;
 
+  /// Was this built before? It may have been forgotten.
+  bool has_built(const std::string& subject) const;
+  void remember_built(const std::string& subject) const;
+
   /// What the same request had before, by the same credentials.
   std::optional<source::KnownContent> content(const source::GitRequest& request) const;
   void remember_content(const source::GitRequest& request,

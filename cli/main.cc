@@ -16,6 +16,7 @@
 #include "cli/terminal.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/memory.h"
 #include "core/http/beast/client.h"
 #include "core/http/beast/resolver.h"
 #include "core/registry/http_client.h"
@@ -86,6 +87,7 @@ layer::Progress watch_layers(std::uint64_t total_bytes) {
 /// Wires the engine, runs one command to its end and answers the exit code. SIGINT and SIGTERM
 /// cancel it.
 int run_command(const GlobalOptions& options, const Action& action) {
+  keep_memory_together();
   boost::asio::io_context io(1);
   const SystemClock clock;
   const auto threads =

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/base/gather.h"
+#include "core/base/memory.h"
 #include "core/build/layer_cut.h"
 #include "core/build/placement.h"
 #include "core/layer/encoder_version.h"
@@ -14,7 +15,9 @@ namespace {
 
 constexpr std::uint64_t kMaxKeptBytes = 4 * 1024 * 1024;
 constexpr std::uint64_t kMaxKeptLayer = 512 * 1024;
-constexpr std::uint64_t kMinRecorded = 256 * 1024;  // What is smaller is made as quickly.
+constexpr std::uint64_t kMemoryOfTaken = 8 * 1024 * 1024;  // Of each of the few that wait.
+constexpr std::size_t kTakenBeside = 2;                    // Layers that go, beside those made.
+constexpr std::uint64_t kMinRecorded = 256 * 1024;         // What is smaller is made as quickly.
 
 /// One layer to be: its files, and the line it gets in the image's history.
 struct PlannedLayer {
@@ -140,57 +143,71 @@ Error missing_platform(const BuildRequest& request, const ResolvedImage& base) {
 
 }  // namespace
 
-Task<Result<layer::Layer>> LayerMaker::make_one(std::string key,
+Task<Result<layer::Layer>> LayerMaker::make_one(std::string key, std::string how,
                                                 std::shared_ptr<const layer::FileTree> tree,
-                                                layer::LayerOptions options) {
-  auto work = [tree, options, key, records = to_be_recorded(*tree) ? records_ : nullptr] {
+                                                layer::LayerOptions options,
+                                                std::shared_ptr<const Ways> ways) {
+  auto work = [tree, options, key, how, ways,
+               records = to_be_recorded(*tree, ways->late) ? records_ : nullptr] {
     auto layer = layer::make_layer(*tree, options);
-    if (layer && records) records->keep(key, LayerRecord(*layer));
+    if (!layer || !records) return layer;
+    // Now that all files are known.
+    const auto known = ways->late.empty() ? key : source::identity_of(*tree, ways->late) + how;
+    records->keep(known, LayerRecord(*layer));
     return layer;
   };
   auto made = co_await pool_.run(std::move(work));
-  if (made) keep(key, *made);
-  co_return made;
+  if (!made) co_return std::move(made).error().while_doing("making a layer");
+  keep(key, *made);
+  if (!ways->taker) co_return made;
+  KILN_CO_TRY(co_await ways->taker(*made));
+  if (made->blob.descriptor().size_bytes <= kMaxKeptLayer) co_return made;
+  // Its bytes go: who wants them, which is seldom, waits for them to be made again.
+  co_return unmade_.layer(LayerRecord(*made), std::move(tree), std::move(options));
 }
 
-/// By all threads of the pool: large trees are many entries to go through.
-Task<Result<std::vector<LayerMaker::Identified>>> LayerMaker::identify(Trees trees) {
-  std::vector<Task<Result<Identified>>> tasks;
+layer::LayerOptions LayerMaker::options_for(const BuildRequest& request, const Ways& ways) const {
+  layer::LayerOptions options;
+  options.compression = request.compression;
+  options.timestamps = request.timestamps;
+  options.docker_media_types = request.docker_media_types;
+  options.spool_dir = spool_dir_;
+  if (ways.taker) options.memory_limit_bytes = kMemoryOfTaken;
+  return options;
+}
+
+/// What the trees are, by all threads of the pool.
+Task<Result<std::vector<std::string>>> LayerMaker::identify(Trees trees) {
+  std::vector<Task<Result<std::string>>> tasks;
   for (auto& tree : trees) tasks.push_back(identify_one(std::move(tree)));
   co_return co_await gather(std::move(tasks), pool_.threads());
 }
 
-Task<Result<LayerMaker::Identified>> LayerMaker::identify_one(
-    std::shared_ptr<const layer::FileTree> tree) {
-  auto work = [this, tree] {
-    return Identified{source::identity_of(*tree), to_be_recorded(*tree)};
-  };
+Task<Result<std::string>> LayerMaker::identify_one(std::shared_ptr<const layer::FileTree> tree) {
+  auto work = [tree] { return source::identity_of(*tree); };
   co_return co_await pool_.run(std::move(work));
 }
 
 Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
-    Trees trees, std::shared_ptr<const BuildRequest> request, Made& made) {  // NOLINT: see Lifetime
-  layer::LayerOptions options;
-  options.compression = request->compression;
-  options.timestamps = request->timestamps;
-  options.docker_media_types = request->docker_media_types;
-  options.spool_dir = spool_dir_;
+    Trees trees, std::shared_ptr<const BuildRequest> request, std::shared_ptr<const Ways> ways,
+    Made& made) {  // NOLINT: see Lifetime
+  auto options = options_for(*request, *ways);
   const auto how = " " + layer::encoder_version(request->compression) + " " +
                    std::to_string(static_cast<int>(request->timestamps.kind)) + " " +
                    std::to_string(request->timestamps.fixed) +
                    (request->docker_media_types ? " docker" : "");
-  const auto identified = co_await identify(trees);
-  if (!identified) co_return identified.error();
-  std::vector<std::string> keys;
+  auto identities = co_await identify(trees);
+  if (!identities) co_return std::move(identities).error();
+  auto keys = std::move(*identities);
   std::vector<std::string> missing;
   Trees to_make;
   for (std::size_t i = 0; i < trees.size(); ++i) {
     auto& tree = trees[i];
-    keys.push_back((*identified)[i].identity + how);
-    const auto& key = keys.back();
+    auto& key = keys[i];
+    key += how;
     if (made.contains(key) || std::find(missing.begin(), missing.end(), key) != missing.end())
       continue;
-    if (auto found = find(key, tree, (*identified)[i].recorded, options)) {
+    if (auto found = find(key, tree, options)) {
       made.emplace(key, std::move(*found));
       continue;
     }
@@ -200,9 +217,10 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
   options.progress = watch(to_make);
   std::vector<Task<Result<layer::Layer>>> tasks;
   for (std::size_t i = 0; i < missing.size(); ++i)
-    tasks.push_back(make_one(missing[i], std::move(to_make[i]), options));
+    tasks.push_back(make_one(missing[i], how, std::move(to_make[i]), options, ways));
   options.progress = {};  // The tasks have it.
-  auto layers = co_await gather(std::move(tasks), pool_.threads());
+  auto layers =
+      co_await gather(std::move(tasks), pool_.threads() + (ways->taker ? kTakenBeside : 0));
   if (!layers) co_return std::move(layers).error();
   for (std::size_t i = 0; i < missing.size(); ++i)
     made.emplace(std::move(missing[i]), std::move((*layers)[i]));
@@ -213,20 +231,23 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
 
 std::optional<layer::Layer> LayerMaker::find(const std::string& key,
                                              const std::shared_ptr<const layer::FileTree>& tree,
-                                             bool recorded, const layer::LayerOptions& options) {
+                                             const layer::LayerOptions& options) {
   if (const auto found = kept_.find(key); found != kept_.end()) return found->second;
-  if (!recorded) return std::nullopt;
+  if (!to_be_recorded(*tree, {})) return std::nullopt;
   auto record = records_->find(key);
   if (!record) return std::nullopt;
   return unmade_.layer(std::move(*record), tree, options);
 }
 
-/// Only of files that are known by their bytes: other identities hold for one build.
-bool LayerMaker::to_be_recorded(const layer::FileTree& tree) const {
+/// Only of files that are known by their bytes, or will be: other identities hold for one build.
+bool LayerMaker::to_be_recorded(const layer::FileTree& tree,
+                                const source::LateIdentities& late) const {
   if (!records_->keeps_any() || tree.content_bytes() < kMinRecorded) return false;
-  const auto known = [](const auto& one) {
-    const auto& [path, entry] = one;
-    return entry.kind != layer::EntryKind::kFile || source::is_of_bytes(entry.identity);
+  const auto known = [&](const auto& one) {
+    const auto& entry = one.second;
+    const auto gave = [&](const auto& giver) { return giver->gave(entry.identity); };
+    return entry.kind != layer::EntryKind::kFile || source::is_of_bytes(entry.identity) ||
+           std::any_of(late.begin(), late.end(), gave);
   };
   return std::all_of(tree.entries().begin(), tree.entries().end(), known);
 }
@@ -315,6 +336,13 @@ class Assembly {
   std::set<std::size_t> counts_;
 };
 
+source::LateIdentities late_ones(const std::vector<FetchedContent>& content) {
+  source::LateIdentities late;
+  for (const auto& one : content)
+    if (one.content.late) late.push_back(one.content.late);
+  return late;
+}
+
 /// What a tar deletes depends on what the base has there.
 bool deletes(const std::vector<FetchedContent>& content) {
   return std::any_of(content.begin(), content.end(), [](const FetchedContent& one) {
@@ -327,10 +355,13 @@ bool deletes(const std::vector<FetchedContent>& content) {
 Task<Result<Assembled>> assemble(BaseTrees& trees, LayerMaker& maker,
                                  std::shared_ptr<const BuildRequest> request,
                                  std::shared_ptr<const ResolvedImage> base,
-                                 std::shared_ptr<const std::vector<FetchedContent>> content) {
+                                 std::shared_ptr<const std::vector<FetchedContent>> content,
+                                 LayerTaker taker) {
   if (!base->missing_platforms.empty()) co_return missing_platform(*request, *base);
   Assembly assembly(*request, *base);
   LayerMaker::Made made;  // Platforms share what is equal.
+  LayerMaker::Ways of_all{late_ones(*content), std::move(taker)};
+  const auto ways = std::make_shared<const LayerMaker::Ways>(std::move(of_all));  // By all tasks.
   for (const auto& platform : base->platforms) {
     layer::BaseTree below;
     std::string facts_digest;
@@ -354,8 +385,10 @@ Task<Result<Assembled>> assemble(BaseTrees& trees, LayerMaker& maker,
       of_layers.push_back(one.tree);
       lines.push_back(one.created_by);
     }
-    auto layers = co_await maker.make(std::move(of_layers), request, made);
-    if (!layers) co_return std::move(layers).error().while_doing("making a layer");
+    planned->clear();
+    give_memory_back();  // Planning takes more than what is left of it.
+    auto layers = co_await maker.make(std::move(of_layers), request, ways, made);
+    if (!layers) co_return std::move(layers).error();
     assembly.add_facts(facts_digest);
     assembly.add(platform, *layers, lines);
   }

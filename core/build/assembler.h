@@ -11,6 +11,7 @@
 #include "core/build/builder.h"
 #include "core/build/layer_records.h"
 #include "core/build/unmade_layers.h"
+#include "core/source/late_identity.h"
 
 namespace kiln::build {
 
@@ -36,26 +37,32 @@ class LayerMaker {
   using Trees = std::vector<std::shared_ptr<const layer::FileTree>>;
   using Made = std::map<std::string, layer::Layer>;  ///< By what makes layers equal.
 
+  /// What one build knows late, and who takes its layers (null = nobody).
+  struct Ways {
+    source::LateIdentities late{};
+    LayerTaker taker{};
+  };
+
   /// A layer for each tree, in order. `made`: those of this build so far, which are not made again.
-  /// Lifetime: `made` outlives the task.
+  /// Errors: also those of the taker. Lifetime: `made` outlives the task.
   [[nodiscard]] Task<Result<std::vector<layer::Layer>>> make(
-      Trees trees, std::shared_ptr<const BuildRequest> request, Made& made);
+      Trees trees, std::shared_ptr<const BuildRequest> request, std::shared_ptr<const Ways> ways,
+      Made& made);
 
   UnmadeLayers& unmade() { return unmade_; }
 
  private:
-  struct Identified {
-    std::string identity;  ///< Of the tree.
-    bool recorded;         ///< See to_be_recorded().
-  };
-  Task<Result<std::vector<Identified>>> identify(Trees trees);
-  Task<Result<Identified>> identify_one(std::shared_ptr<const layer::FileTree> tree);
-  Task<Result<layer::Layer>> make_one(std::string key, std::shared_ptr<const layer::FileTree> tree,
-                                      layer::LayerOptions options);
+  Task<Result<std::vector<std::string>>> identify(Trees trees);
+  Task<Result<std::string>> identify_one(std::shared_ptr<const layer::FileTree> tree);
+  Task<Result<layer::Layer>> make_one(std::string key, std::string how,
+                                      std::shared_ptr<const layer::FileTree> tree,
+                                      layer::LayerOptions options,
+                                      std::shared_ptr<const Ways> ways);
+  layer::LayerOptions options_for(const BuildRequest& request, const Ways& ways) const;
   std::optional<layer::Layer> find(const std::string& key,
                                    const std::shared_ptr<const layer::FileTree>& tree,
-                                   bool recorded, const layer::LayerOptions& options);
-  bool to_be_recorded(const layer::FileTree& tree) const;
+                                   const layer::LayerOptions& options);
+  bool to_be_recorded(const layer::FileTree& tree, const source::LateIdentities& late) const;
   layer::Progress watch(const Trees& trees) const;
   void keep(const std::string& key, const layer::Layer& layer);
 
@@ -73,7 +80,7 @@ class LayerMaker {
 [[nodiscard]] Task<Result<Assembled>> assemble(
     BaseTrees& trees, LayerMaker& maker, std::shared_ptr<const BuildRequest> request,
     std::shared_ptr<const ResolvedImage> base,
-    std::shared_ptr<const std::vector<FetchedContent>> content);
+    std::shared_ptr<const std::vector<FetchedContent>> content, LayerTaker taker);
 
 /// Builder::reassemble, see there. Lifetime: `trees` outlives the task.
 [[nodiscard]] Task<Result<std::optional<Assembled>>> reassemble(

@@ -112,7 +112,7 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> Builder::layer_index(
 
 Task<Result<Assembled>> Builder::assemble(
     std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedImage> base,
-    std::shared_ptr<const std::vector<FetchedContent>> content) {
+    std::shared_ptr<const std::vector<FetchedContent>> content, LayerTaker taker) {
   for (const auto& one : *content)
     if (one.content.unread)
       co_return Error(Errc::kInternal, one.description + " was not read: a bug");
@@ -120,7 +120,7 @@ Task<Result<Assembled>> Builder::assemble(
   for (const auto& one : *content)
     warnings.insert(warnings.end(), one.content.warnings.begin(), one.content.warnings.end());
   auto assembled = co_await build::assemble(impl_->trees, impl_->maker, std::move(request),
-                                            std::move(base), std::move(content));
+                                            std::move(base), std::move(content), std::move(taker));
   if (assembled)
     assembled->warnings.insert(assembled->warnings.begin(), warnings.begin(), warnings.end());
   co_return assembled;

@@ -92,12 +92,9 @@ UnmadeLayers::~UnmadeLayers() = default;
 layer::Layer UnmadeLayers::layer(LayerRecord record, std::shared_ptr<const layer::FileTree> tree,
                                  layer::LayerOptions options) {
   std::uint64_t files = 0;
-  std::uint64_t content_bytes = 0;
-  for (const auto& [path, entry] : tree->entries()) {
-    if (entry.kind != layer::EntryKind::kFile) continue;
-    ++files;
-    content_bytes += entry.content.size_bytes();
-  }
+  for (const auto& [path, entry] : tree->entries())
+    if (entry.kind == layer::EntryKind::kFile) ++files;
+  const auto content_bytes = tree->content_bytes();
   const auto maker = std::make_shared<Maker>(record, std::move(tree), std::move(options), records_);
   {
     const std::scoped_lock lock(mutex_);

@@ -8,6 +8,7 @@
 #include "core/base/gather.h"
 #include "core/base/sha256.h"
 #include "core/source/directory_walk.h"
+#include "core/source/late_listing.h"
 
 namespace kiln::source {
 
@@ -109,6 +110,7 @@ Task<Result<Content>> DirectorySource::fetch() {
   auto listed = co_await list();
   if (listed.has_error()) co_return std::move(listed).error();
   const auto listing = std::move(*listed);
+  if (options_.late && !listing->unknown.empty()) co_return late_content(listing);
   auto identified = co_await identify_all(listing);
   if (identified.has_error()) co_return std::move(identified).error();
   auto build = [listing, root = root_, options = options_] {
@@ -176,13 +178,29 @@ Result<Content> DirectorySource::finish(const Shared& listing, const std::filesy
              *options.checksums);
   Content content;
   if (options.identities) content.identity = found.identity();
-  if (options.identities && options.tree_later && !found.paths.empty())
+  if (options.identities && options.tree_later)
     content.entries = [listing](const TakeEntry& take) {
       return give_entries(listing->found, false, take);
     };
   else
     KILN_TRY(give_entries(found, !options.identities,
                           [&](layer::Entry entry) { return content.tree.add(std::move(entry)); }));
+  return content;
+}
+
+/// What files are is kept when the last of them is known.
+Content DirectorySource::late_content(const Shared& listing) const {
+  auto finished = [listing, root = root_, checksums = options_.checksums] {
+    if (checksums)
+      remember(listing->found, listing->known, listing->unknown, listing->settled_before, root,
+               *checksums);
+  };
+  const auto late =
+      std::make_shared<LateListing>(std::shared_ptr<DirectoryListing>(listing, &listing->found),
+                                    listing->unknown, std::move(finished));
+  Content content;
+  content.late = late;
+  content.entries = [late](const TakeEntry& take) { return late->give_entries(take); };
   return content;
 }
 

@@ -29,6 +29,10 @@ struct DirectoryOptions {
   /// With identities: no tree is made, but the content gives its entries when it is asked to: for
   /// those who often need no more than its identity.
   bool tree_later = false;
+  /// With identities: files that `checksums` does not know are not read now but when they are
+  /// packed, see Content::late. Where there are such, no tree is made. Where all are known it says
+  /// nothing.
+  bool late = false;
   IgnoreRules ignore{};     ///< Besides the .kilnignore files of the tree, which win over it.
   std::string file_name{};  ///< What a root that is a file is called in the tree; "" = its name.
 };
@@ -68,6 +72,7 @@ class DirectorySource final : public Source {
   Task<Result<bool>> walk_along(Shared listing);
   static Result<Content> finish(const Shared& listing, const std::filesystem::path& root,
                                 const DirectoryOptions& options);
+  Content late_content(const Shared& listing) const;
   Task<Result<std::size_t>> identify(Shared listing, std::size_t first, std::size_t end);
   Task<Result<std::size_t>> identify_all(Shared listing);
 

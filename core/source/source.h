@@ -14,6 +14,8 @@
 
 namespace kiln::source {
 
+class LateIdentity;
+
 /// Which commit content is of, for tags and timestamps.
 struct CommitFacts {
   std::string commit{};   ///< Its object id.
@@ -48,6 +50,9 @@ struct Content {
   /// In the place of `tree`, where it may never be needed: gives its entries, by path. As often as
   /// wanted. Blocking. Errors: those of `take`, which ends it.
   std::function<Result<void>(const TakeEntry& take)> entries{};
+  /// Where files are listed and not read yet: `identity` is "", and its finish() tells it. Shared
+  /// with the files.
+  std::shared_ptr<LateIdentity> late{};
 };
 
 /// Somewhere content comes from. Fetching has no effect on the source.

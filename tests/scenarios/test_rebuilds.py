@@ -158,6 +158,22 @@ def test_files_that_are_not_known_to_be_the_same_are_read_again(site):
     assert run(binary("kiln"), "cat", site.target, "/srv/3.bin").stdout == "\0" * FILE_BYTES
 
 
+def test_files_that_are_known_in_part_and_read_late_make_the_same_image(site):
+    site.settle()
+    site.build()
+    shutil.rmtree(site.cache / "builds")  # As if it was never built: files are read when they are packed.
+    for number in range(0, FILES, 2):
+        (site.files / f"{number}.bin").write_bytes(bytes([number]) * FILE_BYTES)
+    site.settle()
+
+    late = site.build()
+
+    assert late == site.build(cache=False)
+    site.sent()
+    assert site.build() == late
+    assert site.sent() == []
+
+
 def test_what_another_user_may_have_written_is_not_believed(site):
     site.settle()
     first = site.build()

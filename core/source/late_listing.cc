@@ -1,0 +1,112 @@
+#include "core/source/late_listing.h"
+
+#include <atomic>
+#include <charconv>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "core/layer/sum_wanted.h"
+#include "core/source/tree_identity.h"
+
+namespace kiln::source {
+namespace {
+
+/// Another one each time. Short: with a file's number it fits into a string without memory of its
+/// own.
+std::string new_prefix() {
+  static std::atomic<std::uint64_t> count{0};
+  return "late:" + std::to_string(++count) + ":";
+}
+
+}  // namespace
+
+/// A file's bytes, and who is told their sum.
+class LateListing::Teller final : public ByteSource, public layer::SumWanted {
+ public:
+  Teller(std::unique_ptr<ByteSource> bytes, std::shared_ptr<LateListing> late, std::size_t number)
+      : bytes_(std::move(bytes)), late_(std::move(late)), number_(number) {}
+
+  Result<std::size_t> read(std::span<char> buffer) override { return bytes_->read(buffer); }
+  std::uint64_t skip(std::uint64_t bytes) override { return bytes_->skip(bytes); }
+  Result<void> tell_sum(const Sha256Sum& sum) override { return late_->learn(number_, sum); }
+
+ private:
+  std::unique_ptr<ByteSource> bytes_;
+  std::shared_ptr<LateListing> late_;  // Shared with all files of the folder.
+  std::size_t number_;
+};
+
+LateListing::LateListing(std::shared_ptr<DirectoryListing> listing, std::vector<std::size_t> unread,
+                         std::function<void()> finished)
+    : prefix_(new_prefix()),
+      listing_(std::move(listing)),
+      unread_(std::move(unread)),
+      finished_(std::move(finished)) {}
+
+/// The same identities every time, also when the files have become known.
+Result<void> LateListing::give_entries(const TakeEntry& take) {
+  auto next = unread_.begin();
+  for (std::size_t i = 0; i < listing_->paths.size(); ++i) {
+    const bool unread = next != unread_.end() && *next == i;
+    if (unread) ++next;
+    KILN_TRY(take(unread ? unread_entry(i) : listing_->entry_of(listing_->paths[i])));
+  }
+  return {};
+}
+
+layer::Entry LateListing::unread_entry(std::size_t number) {
+  const auto& found = listing_->paths[number];
+  layer::Entry entry(found.path(), found.kind);
+  entry.mode = found.mode;
+  entry.uid = found.uid;
+  entry.gid = found.gid;
+  entry.identity = prefix_ + std::to_string(number);
+  if (found.rare) entry.xattrs = found.rare->xattrs;
+  auto open = [late = shared_from_this(), number]() -> Result<std::unique_ptr<ByteSource>> {
+    auto bytes = late->listing_->content_of(late->listing_->paths[number]).open();
+    if (bytes.has_error()) return bytes;
+    return std::unique_ptr<ByteSource>(std::make_unique<Teller>(std::move(*bytes), late, number));
+  };
+  entry.content = layer::FileContent(found.version.size_bytes, std::move(open));
+  return entry;
+}
+
+std::string LateListing::find(std::string_view identity) const {
+  std::size_t number = 0;
+  identity.remove_prefix(prefix_.size());
+  std::from_chars(identity.data(), identity.data() + identity.size(), number);
+  const std::scoped_lock lock(mutex_);
+  const auto& sum = listing_->paths[number].sum;
+  return sum ? identity_of_sum(*sum) : "";
+}
+
+Result<void> LateListing::learn(std::size_t number, const Sha256Sum& sum) {
+  const std::scoped_lock lock(mutex_);
+  auto& known = listing_->paths[number].sum;
+  if (known && *known != sum)
+    return listing_->root->changed(listing_->paths[number].path(), "it was written to");
+  known = sum;
+  return {};
+}
+
+bool LateListing::knows(std::size_t number) const {
+  const std::scoped_lock lock(mutex_);
+  return listing_->paths[number].sum.has_value();
+}
+
+Result<std::string> LateListing::finish() {
+  for (const auto number : unread_) {
+    if (knows(number)) continue;
+    auto bytes = listing_->content_of(listing_->paths[number]).open();
+    if (bytes.has_error()) return std::move(bytes).error();
+    const auto sum = sha256(**bytes);
+    if (sum.has_error()) return sum.error();
+    KILN_TRY(learn(number, *sum));
+  }
+  const std::scoped_lock lock(mutex_);
+  if (finished_) finished_();
+  return listing_->identity();
+}
+
+}  // namespace kiln::source

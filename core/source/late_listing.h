@@ -1,0 +1,43 @@
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/source/directory_listing.h"
+#include "core/source/late_identity.h"
+#include "core/source/source.h"
+
+namespace kiln::source {
+
+/// A listed folder of whose files some have not been read. Its entries keep it.
+class LateListing final : public LateIdentity, public std::enable_shared_from_this<LateListing> {
+ public:
+  /// `unread`: which of the paths. `finished`: called when the sums of all of them are known.
+  LateListing(std::shared_ptr<DirectoryListing> listing, std::vector<std::size_t> unread,
+              std::function<void()> finished);
+
+  /// As Content::entries.
+  Result<void> give_entries(const TakeEntry& take);
+
+  bool gave(std::string_view identity) const override { return identity.starts_with(prefix_); }
+  std::string find(std::string_view identity) const override;
+  Result<std::string> finish() override;
+
+ private:
+  class Teller;
+  layer::Entry unread_entry(std::size_t number);
+  Result<void> learn(std::size_t number, const Sha256Sum& sum);
+  bool knows(std::size_t number) const;
+
+  std::string prefix_;
+  std::shared_ptr<DirectoryListing> listing_;  // Shared with the fetch that made it.
+  std::vector<std::size_t> unread_;            ///< In order.
+  std::function<void()> finished_;
+  mutable std::mutex mutex_;  ///< Guards the sums of the unread.
+};
+
+}  // namespace kiln::source
