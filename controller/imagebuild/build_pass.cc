@@ -106,27 +106,34 @@ Task<Result<Next>> BuildPass::check_spec() {
 }
 
 /// The ConfigMaps are read at the same time: whether there are credentials says nothing of them.
+/// Where nobody but an edit asks for this pass they may come out of the API server's memory, as new
+/// as the edit: one that comes later starts a pass of its own.
 Task<Result<Next>> BuildPass::read_credentials() {
   std::set<std::string> names;
   for (const auto& content : build_->spec.content)
     if (content.config_map) names.insert(content.config_map->name);
-  std::vector<std::string> ahead(names.begin(), names.end());
+  std::vector<ClusterContent::Known> ahead;
+  for (const auto& name : names) {
+    const kube::ObjectKey key(seen_->meta.namespace_, name);
+    ahead.emplace_back(name, is_poll() ? ports_.view.version_of("ConfigMap", key) : "");
+  }
   std::vector<Task<Result<Next>>> both;
-  both.push_back(read_accesses());
   if (!ahead.empty()) both.push_back(read_ahead(std::move(ahead)));
+  both.push_back(read_accesses());
   auto read = co_await gather(std::move(both), 2);
   if (!read) co_return std::move(read).error();
   co_return Next::kContinue;
 }
 
-Task<Result<Next>> BuildPass::read_ahead(std::vector<std::string> config_maps) {
+Task<Result<Next>> BuildPass::read_ahead(std::vector<ClusterContent::Known> config_maps) {
   auto read = co_await content_.read_ahead(std::move(config_maps));
   if (!read) co_return std::move(read).error();
   co_return Next::kContinue;
 }
 
 Task<Result<Next>> BuildPass::read_accesses() {
-  auto keychains = co_await read_keychains(ports_.kube, ports_.view, build_);
+  const auto accounts = is_poll() ? Accounts::kAsRemembered : Accounts::kAsTheyAre;
+  auto keychains = co_await read_keychains(ports_.kube, ports_.view, build_, accounts);
   if (!keychains) co_return std::move(keychains).error();
   auto accesses = co_await plan::read_accesses(build_, content_, std::move(*keychains));
   if (!accesses) co_return std::move(accesses).error();
@@ -295,10 +302,15 @@ Task<Result<Next>> BuildPass::make_layers() {
   auto assembled = co_await ports_.builder.assemble(plan_->request, base_, fetched_);
   if (!assembled) co_return std::move(assembled).error();
   for (const auto& warning : assembled->warnings) warnings_.push_back(warning);
-  assembled_ = std::make_shared<const build::Assembled>(std::move(*assembled));
-  images_ = std::shared_ptr<const image::ImageSet>(assembled_, &assembled_->images);
+  take(std::move(*assembled));
   note_stage("layers", since);
   co_return Next::kContinue;
+}
+
+void BuildPass::take(build::Assembled assembled) {
+  assembled_ = std::make_shared<const build::Assembled>(std::move(assembled));
+  images_ = std::shared_ptr<const image::ImageSet>(assembled_, &assembled_->images);
+  top_ = images_->top();
 }
 
 Task<Result<void>> BuildPass::write_status() {

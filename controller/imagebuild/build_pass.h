@@ -110,7 +110,7 @@ class BuildPass {
   using Timer = boost::asio::steady_timer;
 
   Task<Result<Next>> read_accesses();
-  Task<Result<Next>> read_ahead(std::vector<std::string> config_maps);
+  Task<Result<Next>> read_ahead(std::vector<ClusterContent::Known> config_maps);
   Task<Result<Next>> look_meanwhile();
   Task<Result<Next>> make_layers_before(std::shared_ptr<Timer> late);
   Task<Result<Next>> write_status_after(std::shared_ptr<Timer> late);
@@ -132,6 +132,7 @@ class BuildPass {
   Task<Result<Next>> compare();
   std::shared_ptr<const build::EarlierLayers> earlier_layers() const;
   Task<Result<bool>> reuse_layers();
+  void take(build::Assembled assembled);
   Task<Result<Next>> make_layers();
   Task<Result<Next>> build_anew();
   Task<Result<build::PushReport>> send_content();
@@ -197,7 +198,8 @@ class BuildPass {
   std::shared_ptr<const build::Assembled> assembled_;
   bool reuses_layers_ = false;
   std::shared_ptr<const image::ImageSet> images_;
-  Result<void> recorded_;  ///< How record_pending() ended.
+  std::optional<oci::RawManifest> top_;  ///< What the tags are to point at: that of `images_`.
+  Result<void> recorded_;                ///< How record_pending() ended.
   bool trusts_records_ = true;
   std::map<oci::Digest, build::Presence> records_;
   std::unique_ptr<store::Destination> destination_;  ///< Refers to `records_`.

@@ -74,8 +74,7 @@ Task<Result<bool>> BuildPass::reuse_layers() {
     if (!*there) co_return false;
   }
   for (const auto& warning : (*assembled)->warnings) warnings_.push_back(warning);
-  assembled_ = std::make_shared<const build::Assembled>(std::move(**assembled));
-  images_ = std::shared_ptr<const image::ImageSet>(assembled_, &assembled_->images);
+  take(std::move(**assembled));
   reuses_layers_ = true;
   note_stage("reuse", since);
   co_return true;
@@ -84,7 +83,7 @@ Task<Result<bool>> BuildPass::reuse_layers() {
 /// The registry had the layers a moment ago, or said so. What they were made of is needed after
 /// all.
 Task<Result<Next>> BuildPass::build_anew() {
-  const auto promised = images_->top().digest;
+  const auto promised = top_->digest;
   reuses_layers_ = false;
   if (has_unread_content()) {
     step_ = Step::kFetch;
@@ -96,7 +95,7 @@ Task<Result<Next>> BuildPass::build_anew() {
   std::erase_if(stages_, [](const auto& stage) { return stage.name == "reuse"; });
   auto made = co_await make_layers();
   if (!made) co_return std::move(made).error();
-  if (images_->top().digest != promised)
+  if (top_->digest != promised)
     co_return Error(Errc::kUnavailable, "the content was changed during the build");
   step_ = Step::kPush;
   co_return Next::kContinue;

@@ -52,7 +52,7 @@ std::map<oci::Digest, build::Presence> BuildPass::records_of_blobs() const {
     for (const auto& layer : status_.layers)
       if (auto digest = oci::Digest::parse(layer.digest))
         records.emplace(*std::move(digest), stands ? Presence::kThere : Presence::kUnknown);
-  const bool fresh = !may_have_been_pushed(images_->top().digest.str()) &&
+  const bool fresh = !may_have_been_pushed(top_->digest.str()) &&
                      (has_last || std::all_of(held_.begin(), held_.end(),
                                               [](const auto& held) { return held.empty(); }));
   const auto expect_new = [&](const oci::Descriptor& blob) {
@@ -129,7 +129,7 @@ Task<Result<Next>> BuildPass::push_and_record() {
 
 /// How it ends is told by `recorded_`: it stops no push.
 Task<Result<Next>> BuildPass::record_pending() {
-  recorded_ = co_await write_pending(images_->top().digest.str());
+  recorded_ = co_await write_pending(top_->digest.str());
   co_return Next::kContinue;
 }
 
@@ -145,7 +145,7 @@ Task<Result<void>> BuildPass::write_pending(std::string digest) {
 
 Task<Result<Next>> BuildPass::publish() {
   const auto since = ports_.clock.steady_now();
-  auto published = co_await put_tags(images_->top());
+  auto published = co_await put_tags(*top_);
   if (!published && published.error().code == Errc::kConflict) {
     // The registry lost blobs it said it had (garbage collection): send them again, once.
     ask_for_all_blobs();
@@ -155,7 +155,7 @@ Task<Result<Next>> BuildPass::publish() {
     }
     auto again = co_await push_content();
     if (!again) co_return std::move(again).error();
-    published = co_await put_tags(images_->top());
+    published = co_await put_tags(*top_);
   }
   if (!published || *published == Next::kStop) co_return published;
   note_stage("publish", since);

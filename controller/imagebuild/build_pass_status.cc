@@ -51,7 +51,7 @@ void BuildPass::describe_base_and_content() {
 }
 
 void BuildPass::finish_status() {
-  const auto digest = images_->top().digest.str();
+  const auto digest = top_->digest.str();
   if (status_.digest.empty() && report_.uploaded_bytes == 0) reasons_ = {api::Reason("Adopted")};
   describe_base_and_content();
   status_.layers.clear();

@@ -50,9 +50,13 @@ std::vector<std::string> pull_secret_names(const kube::Object& account) {
 }
 
 Task<Result<SharedKeychain>> account_keychain(kube::Client& client, ClusterView& view,
-                                              std::string space, std::string account) {
+                                              std::string space, std::string account,
+                                              Accounts accounts) {
   const kube::ObjectKey key(space, account);
-  auto object = co_await client.get(kube::kServiceAccounts, key);
+  auto reading = accounts == Accounts::kAsRemembered
+                     ? client.get_remembered(kube::kServiceAccounts, key, "0")
+                     : client.get(kube::kServiceAccounts, key);
+  auto object = co_await std::move(reading);
   if (!object && object.error().code == Errc::kNotFound) {
     view.account_names(key, {});
     co_return SharedKeychain();
@@ -73,17 +77,22 @@ Task<Result<SharedKeychain>> account_keychain(kube::Client& client, ClusterView&
 
 }  // namespace
 
-Task<Result<int>> ClusterContent::keep(std::string config_map) {
+Task<Result<int>> ClusterContent::keep(std::string config_map, std::string version) {
   const kube::ObjectKey key(namespace_, config_map);
-  auto object = co_await client_.get(kube::kConfigMaps, key);
+  auto reading = version.empty() ? client_.get(kube::kConfigMaps, key)
+                                 : client_.get_remembered(kube::kConfigMaps, key, version);
+  auto object = co_await std::move(reading);
+  if (!object && object.error().code == Errc::kGone)  // A server that is behind the one that told.
+    object = co_await client_.get(kube::kConfigMaps, key);
   config_maps_.insert_or_assign(std::move(config_map), std::move(object));
   co_return 0;
 }
 
-Task<Result<void>> ClusterContent::read_ahead(std::vector<std::string> config_maps) {
+Task<Result<void>> ClusterContent::read_ahead(std::vector<Known> config_maps) {
   constexpr std::size_t kAtOnce = 4;
   std::vector<Task<Result<int>>> reads;
-  for (auto& name : config_maps) reads.push_back(keep(std::move(name)));
+  for (auto& [name, version] : config_maps)
+    reads.push_back(keep(std::move(name), std::move(version)));
   auto read = co_await gather(std::move(reads), kAtOnce);
   if (!read) co_return std::move(read).error();
   co_return Result<void>();
@@ -91,7 +100,7 @@ Task<Result<void>> ClusterContent::read_ahead(std::vector<std::string> config_ma
 
 Task<Result<plan::NamedData>> ClusterContent::config_map(std::string name) {
   asked_for_secret_ = false;
-  if (!config_maps_.contains(name)) KILN_CO_TRY(co_await keep(name));
+  if (!config_maps_.contains(name)) KILN_CO_TRY(co_await keep(name, ""));
   const auto& object = config_maps_.at(name);
   if (!object && object.error().code == Errc::kNotFound)
     co_return Error(Errc::kNotFound, "ConfigMap/" + name +
@@ -117,12 +126,14 @@ namespace {
 Task<Result<SharedKeychain>> keychain_for(kube::Client& client, ClusterView& view,
                                           std::shared_ptr<const api::ImageBuild> build,
                                           api::RegistryRef wanted, std::string field,
-                                          std::shared_ptr<std::optional<SharedKeychain>> account) {
+                                          std::shared_ptr<std::optional<SharedKeychain>> account,
+                                          Accounts accounts) {
   const auto space = build->metadata.namespace_;
   if (!wanted.secret.empty())
     co_return co_await read_secret(client, space, wanted.secret, field + ".secretRef");
   if (!*account) {
-    auto read = co_await account_keychain(client, view, space, build->spec.service_account);
+    auto read =
+        co_await account_keychain(client, view, space, build->spec.service_account, accounts);
     if (!read) co_return std::move(read).error();
     account->emplace(std::move(*read));
   }
@@ -132,13 +143,14 @@ Task<Result<SharedKeychain>> keychain_for(kube::Client& client, ClusterView& vie
 }  // namespace
 
 Task<Result<plan::Keychains>> read_keychains(kube::Client& client, ClusterView& view,
-                                             std::shared_ptr<const api::ImageBuild> build) {
+                                             std::shared_ptr<const api::ImageBuild> build,
+                                             Accounts accounts) {
   const auto account = std::make_shared<std::optional<SharedKeychain>>();
   auto base = co_await keychain_for(client, view, build, build->spec.base.registry,
-                                    std::string("spec.base"), account);
+                                    std::string("spec.base"), account, accounts);
   if (!base) co_return std::move(base).error();
   auto output = co_await keychain_for(client, view, build, build->spec.output.registry,
-                                      std::string("spec.output"), account);
+                                      std::string("spec.output"), account, accounts);
   if (!output) co_return std::move(output).error();
   plan::Keychains keychains;
   keychains.base = std::move(*base);
@@ -147,7 +159,7 @@ Task<Result<plan::Keychains>> read_keychains(kube::Client& client, ClusterView& 
     const auto& image = build->spec.content[i].image;
     if (!image) continue;
     auto keychain = co_await keychain_for(client, view, build, image->registry,
-                                          plan::content_field(i) + ".image", account);
+                                          plan::content_field(i) + ".image", account, accounts);
     if (!keychain) co_return std::move(keychain).error();
     keychains.content.insert_or_assign(i, std::move(*keychain));
   }
@@ -159,7 +171,7 @@ Task<Result<registry::Access>> read_output_access(kube::Client& client, ClusterV
                                                   plan::ContentProvider& provider) {
   const auto account = std::make_shared<std::optional<SharedKeychain>>();
   auto keychain = co_await keychain_for(client, view, build, build->spec.output.registry,
-                                        std::string("spec.output"), account);
+                                        std::string("spec.output"), account, Accounts::kAsTheyAre);
   if (!keychain) co_return std::move(keychain).error();
   co_return co_await plan::read_output_access(build, provider, std::move(*keychain));
 }

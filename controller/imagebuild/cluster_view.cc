@@ -9,6 +9,7 @@
 #include "controller/imagebuild/typical_text.h"
 #include "controller/plan/git_content.h"
 #include "controller/plan/plan.h"
+#include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/source/git_url.h"
 
@@ -234,17 +235,32 @@ void ClusterView::wrote(const kube::Object& object) {
   if (edited) queue_.add(object.key(), Priority::kHigh);
 }
 
-void ClusterView::wrote(const kube::Object& object, const api::ImageBuild& build,
+void ClusterView::wrote(const kube::Object& written, const api::ImageBuild& build,
                         const api::Status& status) {
-  if (!is_news(object)) return;
-  const auto& before = store_.find(object.key())->meta;
-  if (before.generation != build.metadata.generation ||
-      object.meta().generation != before.generation || wants_reconcile(before, object.meta()))
-    return wrote(object);
-  auto kept = packed(object);
+  if (!is_news(written)) return;
+  const auto before = store_.find(written.key());
+  if (before->meta.generation != build.metadata.generation ||
+      before->meta.generation != written.meta().generation)
+    return;
+  auto object = parse_json(packer_.unpack(before->packed));
+  const auto answer = parse_json(written.json());
+  auto written_status = parse_json(api::status_json(status));
+  if (!object || !answer || !written_status) return;  // Cannot be: they were read before.
+  (*object)["metadata"] = json_at(*answer, "metadata");
+  (*object)["status"] = std::move(*written_status);
+  KeptImageBuild kept(packer_.pack(dump_json(*object)), written.meta());
   describe(kept, build, status);
-  store_.replace(object.key(), std::move(kept));
-  if (on_change_) on_change_(object.key());
+  const bool edited = wants_reconcile(before->meta, written.meta());
+  store_.replace(written.key(), std::move(kept));
+  if (on_change_) on_change_(written.key());
+  if (edited) queue_.add(written.key(), Priority::kHigh);
+}
+
+std::string ClusterView::version_of(const std::string& kind, const kube::ObjectKey& key) const {
+  const auto of_kind = versions_.find(kind);
+  if (of_kind == versions_.end()) return "";
+  const auto found = of_kind->second.find(key);
+  return found == of_kind->second.end() ? "" : found->second;
 }
 
 void ClusterView::wake_others(const KeptImageBuild& gone) {

@@ -70,10 +70,13 @@ class ClusterView final : public runtime::WatchHandler {
 
   /// Read anew each time. Null when there is none.
   std::shared_ptr<const Seen> find(const kube::ObjectKey& key) const;
+  /// Of content that is in use, the resourceVersion that the watch of `kind` told last; "" = none.
+  std::string version_of(const std::string& kind, const kube::ObjectKey& key) const;
   /// What the reconciler has just written: kept at once, so that it never works on an older state.
   void wrote(const kube::Object& object);
-  /// The same of a status: where the spec is still that of `build` the object need not be read.
-  void wrote(const kube::Object& object, const api::ImageBuild& build, const api::Status& status);
+  /// The same of a status, of which the server has answered `written`, the metadata. Nothing where
+  /// the spec is no longer that of `build`: the watch brings that, and this with it.
+  void wrote(const kube::Object& written, const api::ImageBuild& build, const api::Status& status);
   ReadyCounts count_ready() const;
   std::size_t unreadable() const { return unreadable_; }  ///< How often one could not be read.
   /// An older one of the namespace's other ImageBuilds that moves one of the tags that every build
@@ -134,6 +137,7 @@ class ClusterView final : public runtime::WatchHandler {
   void on_secret_use(std::function<void()> callback) { on_secret_use_ = std::move(callback); }
 
  private:
+  friend class ContentWatch;
   void put(const kube::Object& object);
   KeptImageBuild packed(const kube::Object& object) const;
   bool is_news(const kube::Object& written) const;
@@ -148,6 +152,7 @@ class ClusterView final : public runtime::WatchHandler {
   TextPacker packer_;
   runtime::Store<KeptImageBuild> store_;
   std::map<kube::ObjectKey, std::vector<std::string>> accounts_;  ///< The Secrets of each.
+  std::map<std::string, std::map<kube::ObjectKey, std::string>> versions_;  ///< By kind.
   std::function<void()> on_secret_use_;
   std::function<void(const std::string&)> on_git_news_;
   ImageNews on_image_news_;
@@ -155,11 +160,12 @@ class ClusterView final : public runtime::WatchHandler {
   std::size_t unreadable_ = 0;
 };
 
-/// Watches ConfigMaps or Secrets as metadata and keeps the resourceVersion of those in use.
-/// Lifetime: `view` outlives it.
+/// Watches ConfigMaps or Secrets as metadata and tells the view the resourceVersion of those in
+/// use. Lifetime: `view` outlives it.
 class ContentWatch final : public runtime::WatchHandler {
  public:
-  ContentWatch(std::string kind, ClusterView& view) : kind_(std::move(kind)), view_(view) {}
+  ContentWatch(std::string kind, ClusterView& view)
+      : kind_(std::move(kind)), view_(view), versions_(view.versions_[kind_]) {}
 
   void applied(const kube::Object& object, runtime::Origin origin) override;
   void deleted(const kube::ObjectKey& key) override;
@@ -168,7 +174,7 @@ class ContentWatch final : public runtime::WatchHandler {
  private:
   std::string kind_;
   ClusterView& view_;
-  std::map<kube::ObjectKey, std::string> versions_;
+  std::map<kube::ObjectKey, std::string>& versions_;  ///< The view's.
 };
 
 }  // namespace kiln::imagebuild

@@ -99,7 +99,7 @@ Task<ReconcileResult> Deletion::wait(Error failure, milliseconds left) {
     auto unchanged = kube::Precondition::unchanged(seen_->meta);
     const auto written =
         co_await ports_.kube.merge_patch_status(kImageBuilds, key, patch, std::move(unchanged));
-    if (written) ports_.view.wrote(*written);
+    if (written) ports_.view.wrote(*written, *seen_->build, status);
   }
   log::warning("cannot delete the tags yet",
                {{"imageBuild", seen_->build->metadata.key()}, {"error", failure.message}});

@@ -82,6 +82,11 @@ class Client {
   virtual ~Client() = default;
 
   [[nodiscard]] virtual Task<Result<Object>> get(ResourceType type, ObjectKey key) = 0;
+  /// Like get, but what the server remembers will do, which saves it a question to etcd: a state
+  /// that is not older than `resource_version`; "0" = however old. Errors: kGone too, where the
+  /// server does not come to that version.
+  [[nodiscard]] virtual Task<Result<Object>> get_remembered(ResourceType type, ObjectKey key,
+                                                            std::string resource_version) = 0;
   /// Like get, but only `metadata` travels.
   [[nodiscard]] virtual Task<Result<Object>> get_metadata(ResourceType type, ObjectKey key) = 0;
   /// One page. A resourceVersion ahead of the server's: kGone, as one that is too old.
@@ -98,7 +103,8 @@ class Client {
                                                          std::string patch,
                                                          Precondition precondition) = 0;
   /// The same on /status: `patch` is {"status": …}; everything else in it is ignored by the server.
-  /// Answers the object as lists and watches bring it, see Object::parse_for_keeping().
+  /// Only `metadata` travels back: the rest of the object is what it was and what was sent, and is
+  /// the larger part of the server's work.
   [[nodiscard]] virtual Task<Result<Object>> merge_patch_status(ResourceType type, ObjectKey key,
                                                                 std::string patch,
                                                                 Precondition precondition) = 0;

@@ -75,6 +75,11 @@ class HttpClient final : public Client {
   Task<Result<Object>> get(ResourceType type, ObjectKey key) override {
     co_return co_await object_call(build_.get(type, key, false), true, doing("reading", type, key));
   }
+  Task<Result<Object>> get_remembered(ResourceType type, ObjectKey key,
+                                      std::string resource_version) override {
+    co_return co_await object_call(build_.get_remembered(type, key, resource_version), true,
+                                   doing("reading", type, key));
+  }
   Task<Result<Object>> get_metadata(ResourceType type, ObjectKey key) override {
     co_return co_await object_call(build_.get(type, key, true), true, doing("reading", type, key));
   }

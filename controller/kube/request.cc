@@ -82,6 +82,13 @@ http::Request RequestBuilder::get(const ResourceType& type, const ObjectKey& key
   return request;
 }
 
+http::Request RequestBuilder::get_remembered(const ResourceType& type, const ObjectKey& key,
+                                             std::string_view resource_version) const {
+  http::Request request("GET", object(type, key).with_query("resourceVersion", resource_version));
+  request.headers.set("Accept", kJson);
+  return request;
+}
+
 http::Request RequestBuilder::list(const ResourceType& type, const ListOptions& options) const {
   auto url = with_selection(collection(type, options.selection.namespace_), options.selection);
   if (options.limit > 0) url = url.with_query("limit", std::to_string(options.limit));
@@ -124,8 +131,10 @@ Result<http::Request> RequestBuilder::merge_patch(const ResourceType& type, cons
   auto json = parse_json(patch);
   if (!json) return std::move(json).error().while_doing("reading the patch");
   KILN_TRY(demand(*json, precondition, "a merge patch"));
-  return with_json("PATCH", object(type, key, subresource), dump_json(*json),
-                   "application/merge-patch+json");
+  auto request = with_json("PATCH", object(type, key, subresource), dump_json(*json),
+                           "application/merge-patch+json");
+  if (!subresource.empty()) request.headers.set("Accept", kMetadata);
+  return request;
 }
 
 // JSON is YAML. The server checks that the name in the body is that of the URL.

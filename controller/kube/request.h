@@ -20,11 +20,15 @@ class RequestBuilder {
   explicit RequestBuilder(http::Url server) : server_(std::move(server)) {}
 
   http::Request get(const ResourceType& type, const ObjectKey& key, bool metadata_only) const;
+  /// `resource_version`: what the server remembers will do, if it is not older; see Client.
+  http::Request get_remembered(const ResourceType& type, const ObjectKey& key,
+                               std::string_view resource_version) const;
   http::Request list(const ResourceType& type, const ListOptions& options) const;
   http::Request watch(const ResourceType& type, const WatchOptions& options) const;
   http::Request create(const ResourceType& type, std::string_view namespace_,
                        std::string json) const;
-  /// `subresource`: "" or "status". Errors: kInvalid (`patch` is not a JSON object).
+  /// `subresource`: "" or "status", of which only `metadata` is answered. Errors: kInvalid (`patch`
+  /// is not a JSON object).
   [[nodiscard]] Result<http::Request> merge_patch(const ResourceType& type, const ObjectKey& key,
                                                   std::string_view subresource,
                                                   std::string_view patch,

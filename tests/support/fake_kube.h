@@ -23,11 +23,11 @@ namespace kiln::fakes {
 
 /// One call of the client, as a test wants to see it.
 struct KubeCall {
-  std::string
-      verb;  ///< get, get_metadata, list, watch, create, patch, patch_status, apply, update, remove
+  std::string verb;  ///< get, get_remembered, get_metadata, list, watch, create, patch,
+                     ///< patch_status, apply, update, remove
   std::string type;  ///< "configmaps", "imagebuilds.kiln.build"
   kube::ObjectKey key;
-  std::string body;  ///< The object or patch that was sent.
+  std::string body;  ///< The object or patch that was sent; of get_remembered, the version.
   std::string line() const { return verb + " " + type + " " + key.str(); }
 };
 
@@ -121,6 +121,14 @@ class FakeKube final : public kube::Client {
     if (found == nullptr) co_return not_found(type, key);
     co_return as_object(*found);
   }
+  /// Remembers nothing: always answers the state of now.
+  Task<Result<kube::Object>> get_remembered(kube::ResourceType type, kube::ObjectKey key,
+                                            std::string resource_version) override {
+    KILN_CO_TRY(begin("get_remembered", type, key, resource_version));
+    const auto* found = find_json(type, key);
+    if (found == nullptr) co_return not_found(type, key);
+    co_return as_object(*found);
+  }
   Task<Result<kube::Object>> get_metadata(kube::ResourceType type, kube::ObjectKey key) override {
     KILN_CO_TRY(begin("get_metadata", type, key));
     const auto* found = find_json(type, key);
@@ -163,7 +171,9 @@ class FakeKube final : public kube::Client {
                                                 std::string patch,
                                                 kube::Precondition precondition) override {
     KILN_CO_TRY(begin("patch_status", type, key, patch));
-    co_return apply_patch(type, key, patch, precondition, true);
+    auto patched = apply_patch(type, key, patch, precondition, true);
+    if (!patched) co_return patched;
+    co_return as_object(metadata_of(*find_json(type, key)));
   }
   Task<Result<kube::Object>> apply(kube::ResourceType type, kube::ObjectKey key, std::string json,
                                    std::string manager, kube::Precondition precondition) override {

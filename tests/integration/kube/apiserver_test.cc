@@ -57,10 +57,24 @@ TEST_F(ApiServer, ReadsWritesAndDeletes) {
 TEST_F(ApiServer, PatchesTheStatusSubresource) {
   const auto space = run(client_->get(kNamespaces, ObjectKey("", namespace_)));
   ASSERT_THAT(space, IsOk());
-  EXPECT_THAT(
+  const auto written =
       run(client_->merge_patch_status(kNamespaces, space->key(), R"({"status":{"phase":"Active"}})",
-                                      Precondition::unchanged(space->meta()))),
-      IsOk());
+                                      Precondition::unchanged(space->meta())));
+  ASSERT_THAT(written, IsOk());
+  EXPECT_EQ(written->meta().uid, space->meta().uid);
+  EXPECT_EQ(written->json().find("\"status\""), std::string::npos) << "only metadata travels back";
+}
+
+TEST_F(ApiServer, AnswersOutOfItsMemoryWhatIsNotOlderThanWhatIsKnown) {
+  const auto made = run(client_->create(kConfigMaps, namespace_, object("known", "x")));
+  ASSERT_THAT(made, IsOk());
+  for (const auto& version : {made->meta().resource_version, std::string("0")}) {
+    const auto read = run(client_->get_remembered(kConfigMaps, key("known"), version));
+    ASSERT_THAT(read, IsOk()) << version;
+    EXPECT_EQ(read->meta().uid, made->meta().uid) << version;
+  }
+  EXPECT_THAT(run(client_->get_remembered(kConfigMaps, key("known"), "9000000000000000000")),
+              FailsWith(Errc::kGone, "Too large resource version"));
 }
 
 TEST_F(ApiServer, RefusesWhatIsTooLargeForGood) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/base/json.h"
+
 namespace kiln::imagebuild {
 namespace {
 
@@ -44,6 +46,13 @@ kube::Object build(const Shape& shape) {
       R"(},"spec":{"base":{"image":"scratch"},"content":[{"configMap":{"name":"pages"},"path":"/srv"}],)"
       R"("output":{"image":")" +
       shape.output + R"(","tags":[)" + shape.tags + "]}}}");
+}
+
+/// What the server answers when its status is written.
+kube::Object metadata(const Shape& shape) {
+  const auto whole = parse_json(build(shape).json());
+  return *kube::Object::parse(
+      dump_json({{"kind", "PartialObjectMetadata"}, {"metadata", json_at(*whole, "metadata")}}));
 }
 
 kube::Object config_map(const std::string& name, int version) {
@@ -120,24 +129,54 @@ TEST_F(View, KnowsOfAStatusItWroteWhatItSaysAndWhoUsesWhatAsBefore) {
                                  "");
   keys_.take();
 
-  view_.wrote(build({.version = 5}), *seen->build, status);
+  view_.wrote(metadata({.version = 5}), *seen->build, status);
 
   EXPECT_EQ(view_.count_ready().ready, 1u);
-  EXPECT_EQ(view_.find({"web", "site"})->meta.resource_version, "5");
+  const auto now = view_.find({"web", "site"});
+  EXPECT_EQ(now->meta.resource_version, "5");
+  EXPECT_EQ(now->build->status, status);
+  EXPECT_EQ(now->build->spec.output.image, seen->build->spec.output.image);
   pages_.applied(config_map("pages", 8), Origin::kChange);
   EXPECT_EQ(keys_.take(), Names{"site"});
 }
 
-TEST_F(View, ReadsAnObjectAnewThatWasEditedBeforeItsStatusWasWritten) {
+TEST_F(View, LeavesToTheWatchWhatWasEditedBeforeItsStatusWasWritten) {
   view_.applied(build({}), Origin::kChange);
   const auto seen = view_.find({"web", "site"});
   keys_.take();
 
-  view_.wrote(build({.version = 5, .generation = 2, .output = "r.io/team/other:1"}), *seen->build,
-              api::Status());
+  view_.wrote(metadata({.version = 5, .generation = 2}), *seen->build, api::Status());
+  EXPECT_EQ(view_.find({"web", "site"})->meta.generation, 1);
+  view_.applied(build({.version = 5, .generation = 2, .output = "r.io/team/other:1"}),
+                Origin::kChange);
 
   EXPECT_EQ(view_.find({"web", "site"})->build->spec.output.image, "r.io/team/other:1");
   EXPECT_EQ(keys_.take(), Names{"site"});
+}
+
+TEST_F(View, StartsWhatSomebodyAskedForBeforeItsStatusWasWritten) {
+  view_.applied(build({}), Origin::kChange);
+  const auto seen = view_.find({"web", "site"});
+  keys_.take();
+
+  view_.wrote(metadata({.version = 5,
+                        .extra = R"(,"annotations":{"reconcile.kiln.build/requestedAt":"now"})"}),
+              *seen->build, api::Status());
+
+  EXPECT_EQ(view_.find({"web", "site"})->meta.annotation("reconcile.kiln.build/requestedAt"),
+            "now");
+  EXPECT_EQ(keys_.take(), Names{"site"});
+}
+
+TEST_F(View, KnowsTheVersionOfContentThatIsInUse) {
+  view_.applied(build({}), Origin::kChange);
+  pages_.applied(config_map("pages", 8), Origin::kChange);
+  pages_.applied(config_map("other", 9), Origin::kChange);
+
+  EXPECT_EQ(view_.version_of("ConfigMap", {"web", "pages"}), "8");
+  EXPECT_EQ(view_.version_of("ConfigMap", {"web", "other"}), "");
+  pages_.deleted({"web", "pages"});
+  EXPECT_EQ(view_.version_of("ConfigMap", {"web", "pages"}), "");
 }
 
 TEST_F(View, StartsWhatUsesAChangedConfigMapAndNothingElse) {

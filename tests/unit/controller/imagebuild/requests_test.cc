@@ -26,11 +26,26 @@ class Requests : public Reconcile {
     registry_.forget_calls();
     kube_.forget_calls();
   }
+  /// The watch of ConfigMaps tells of the content.
+  void pages_changed() {
+    pages_.applied(*kube::Object::parse(dump_json(*kube_.find_json(kube::kConfigMaps, kPages))),
+                   runtime::Origin::kChange);
+  }
+  /// Somebody wants it looked at now.
+  void request() {
+    auto object = *kube_.find_json(kImageBuilds, key_);
+    object["metadata"]["annotations"]["reconcile.kiln.build/requestedAt"] = "now";
+    kube_.put(kImageBuilds, dump_json(object));
+    look();
+  }
   void edit(const std::string& text) {
     put_pages(text);
     reconcile();
     look();
   }
+
+  const kube::ObjectKey kPages{"web", "pages"};
+  ContentWatch pages_{"ConfigMap", view_};
 };
 
 // On the wire: one, two for each blob that is sent, and two.
@@ -75,8 +90,53 @@ TEST_F(Requests, ToTheApiServerForAnEditAreTwoReadsAndTwoWrites) {
 
   edit("two");
 
-  EXPECT_EQ(kube_.calls_of("get").size(), 2u);  // The ServiceAccount and the ConfigMap.
+  const auto calls = kube_.lines();
+  EXPECT_EQ(std::count_if(calls.begin(), calls.end(),
+                          [](const auto& line) { return line.starts_with("get"); }),
+            2);  // The ServiceAccount and the ConfigMap.
   EXPECT_EQ(kube_.calls_of("patch_status").size(), 2u);
+}
+
+TEST_F(Requests, ForAnEditAreAnsweredOutOfTheApiServersMemory) {
+  begin();
+  put_pages("two");
+  pages_changed();
+  const auto edited = kube_.resource_version();
+
+  reconcile();
+
+  const auto calls = kube_.calls_of("get_remembered");
+  ASSERT_EQ(calls.size(), 2u);
+  EXPECT_EQ(calls[0].line(), "get_remembered configmaps web/pages");
+  EXPECT_EQ(calls[0].body, edited) << "it must be as new as the edit";
+  EXPECT_EQ(calls[1].body, "0");
+  EXPECT_TRUE(kube_.calls_of("get").empty());
+}
+
+TEST_F(Requests, ThatSomebodyWaitsForAreAnsweredWithTheStateOfNow) {
+  begin();
+  pages_changed();
+  request();
+
+  reconcile();
+
+  EXPECT_EQ(kube_.calls_of("get").size(), 2u);
+  EXPECT_TRUE(kube_.calls_of("get_remembered").empty());
+}
+
+// Another API server, or one whose database came out of a backup.
+TEST_F(Requests, AreMadeOnceMoreWhereTheApiServerIsBehind) {
+  begin();
+  put_pages("two");
+  pages_changed();
+  kube_.fail_next("get_remembered", Error(Errc::kGone, "Too large resource version"));
+
+  reconcile();
+  look();
+
+  EXPECT_EQ(kube_.calls_of("get").size(), 1u);
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_EQ(reasons(), Names{"ContentChanged"});
 }
 
 TEST_F(Requests, ToTheApiServerForAFirstImageAreTwoWrites) {

@@ -52,6 +52,12 @@ TEST(RequestBuilder, AsksForMetadataOnly) {
             "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
 }
 
+TEST(RequestBuilder, AsksForWhatTheServerRemembersIfItIsNotOlder) {
+  const auto request = builder().get_remembered(kConfigMaps, ObjectKey("web", "site"), "17");
+  EXPECT_EQ(request.url.target(), "/api/v1/namespaces/web/configmaps/site?resourceVersion=17");
+  EXPECT_EQ(request.headers.get("Accept"), "application/json");
+}
+
 TEST(RequestBuilder, ListsAllNamespacesFromTheCache) {
   ListOptions options;
   options.resource_version = "0";
@@ -145,6 +151,8 @@ TEST(RequestBuilder, PatchesTheStatusUnderAPrecondition) {
   EXPECT_EQ(request->url.path(),
             "/apis/kiln.build/v1alpha1/namespaces/web/imagebuilds/site/status");
   EXPECT_EQ(request->headers.get("Content-Type"), "application/merge-patch+json");
+  EXPECT_EQ(request->headers.get("Accept"),
+            "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
   EXPECT_EQ(body_text(*request),
             R"({"metadata":{"resourceVersion":"17"},"status":{"digest":"d"}})");
 }
