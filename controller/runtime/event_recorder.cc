@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <memory>
 #include <utility>
 
 #include "controller/kube/micro_time.h"
@@ -28,13 +29,21 @@ std::string cut(std::string_view text, std::size_t limit_bytes) {
   return std::string(text.substr(0, end)) + std::string(kEllipsis);
 }
 
-/// One Event as it was, or is to be, written.
-struct Series {
+/// What an Event says.
+struct Text {
   ObjectReference regarding;
   EventType type = EventType::kNormal;
   std::string reason;
   std::string action;
   std::string note;
+};
+
+/// One Event as it was, or is to be, written. There may be thousands, so what it says is kept until
+/// it is written; then its name is enough.
+struct Series {
+  std::string namespace_;  ///< Of the object.
+  std::string name;        ///< Of the object.
+  std::shared_ptr<const Text> text;
   WallTime first{};
   WallTime last{};
   int count = 1;
@@ -46,26 +55,27 @@ struct Series {
   Series() = default;  // Not an aggregate: may travel through co_await.
 };
 
-std::string identity(const Series& series) {
-  std::string text;
-  const auto& object = series.regarding;
+std::string identity(const Text& text) {
+  constexpr std::size_t kDigits = 32;  // Half of the sum: no two are known to be equal.
+  std::string all;
+  const auto& object = text.regarding;
   for (const auto* part : {&object.api_version, &object.kind, &object.namespace_, &object.name,
-                           &object.uid, &series.reason, &series.action, &series.note})
-    text += *part + '\n';
-  text += series.type == EventType::kWarning ? "Warning" : "Normal";
-  return sha256_hex(text);
+                           &object.uid, &text.reason, &text.action, &text.note})
+    all += *part + '\n';
+  all += text.type == EventType::kWarning ? "Warning" : "Normal";
+  return sha256_hex(all).substr(0, kDigits);
 }
 
 /// The same Event gets the same name, so that one sent twice is refused the second time.
 std::string event_name(const Series& series, const std::string& id) {
   const auto suffix = "." + sha256_hex(id + format_rfc3339(series.first)).substr(0, 16);
-  auto base = series.regarding.name.substr(0, kNameLimit - suffix.size());
+  auto base = series.name.substr(0, kNameLimit - suffix.size());
   while (!base.empty() && (base.back() == '.' || base.back() == '-')) base.pop_back();
   return base + suffix;
 }
 
 std::string event_namespace(const Series& series) {
-  return series.regarding.namespace_.empty() ? "default" : series.regarding.namespace_;
+  return series.namespace_.empty() ? "default" : series.namespace_;
 }
 
 Json series_json(const Series& series) {
@@ -74,7 +84,8 @@ Json series_json(const Series& series) {
 
 Json event_json(const Series& series, const std::string& id,
                 const EventRecorder::Options& options) {
-  const auto& object = series.regarding;
+  const auto& text = *series.text;
+  const auto& object = text.regarding;
   Json event = {
       {"apiVersion", kube::kEvents.api_version()},
       {"kind", kube::kEvents.kind},
@@ -82,10 +93,10 @@ Json event_json(const Series& series, const std::string& id,
       {"eventTime", kube::micro_time(series.first)},
       {"reportingController", options.reporting_controller},
       {"reportingInstance", options.reporting_instance},
-      {"type", series.type == EventType::kWarning ? "Warning" : "Normal"},
-      {"reason", series.reason},
-      {"action", series.action},
-      {"note", series.note},
+      {"type", text.type == EventType::kWarning ? "Warning" : "Normal"},
+      {"reason", text.reason},
+      {"action", text.action},
+      {"note", text.note},
       {"regarding",
        {{"apiVersion", object.api_version},
         {"kind", object.kind},
@@ -261,7 +272,7 @@ Task<void> EventRecorder::Impl::write(std::string id) {
     if (!may_be_there(sent.error())) ++dropped;
     log::debug(
         "event could not be sent",
-        {{"object", one.regarding.name}, {"reason", one.reason}, {"error", sent.error().message}});
+        {{"object", one.name}, {"event", event_name(one, id)}, {"error", sent.error().message}});
     if (after == series.end()) co_return;
     if (may_be_there(sent.error()))
       after->second.last_tried = clock.steady_now();
@@ -270,6 +281,7 @@ Task<void> EventRecorder::Impl::write(std::string id) {
     co_return;
   }
   if (after == series.end()) co_return;
+  after->second.text.reset();
   after->second.written_count = one.count;
   after->second.last_tried = clock.steady_now();
 }
@@ -284,15 +296,13 @@ void EventRecorder::record(const ObjectReference& regarding, EventType type,
                            std::string_view reason, std::string_view action,
                            std::string_view note) {
   const auto now = impl_->clock.steady_now();
-  Series fresh;
-  fresh.regarding = regarding;
-  fresh.type = type;
-  fresh.reason = cut(reason, kWordLimit);
-  fresh.action = cut(action, kWordLimit);
-  fresh.note = cut(note, kNoteLimitBytes);
-  fresh.first = fresh.last = impl_->clock.now();
-  fresh.last_seen = now;
-  const auto id = identity(fresh);
+  auto text = std::make_shared<Text>();
+  text->regarding = regarding;
+  text->type = type;
+  text->reason = cut(reason, kWordLimit);
+  text->action = cut(action, kWordLimit);
+  text->note = cut(note, kNoteLimitBytes);
+  const auto id = identity(*text);
   auto& all = impl_->series;
   const auto found = all.find(id);
   if (found != all.end()) {
@@ -305,6 +315,12 @@ void EventRecorder::record(const ObjectReference& regarding, EventType type,
     ++impl_->dropped;
     return;
   }
+  Series fresh;
+  fresh.namespace_ = regarding.namespace_;
+  fresh.name = regarding.name;
+  fresh.text = std::move(text);
+  fresh.first = fresh.last = impl_->clock.now();
+  fresh.last_seen = now;
   keep_below(all, impl_->options.memory_limit, [](const auto& one) { return one.last_seen; });
   impl_->enqueue(id, all.emplace(id, std::move(fresh)).first->second);
 }

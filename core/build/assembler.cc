@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t kMaxKeptBytes = 4 * 1024 * 1024;
 constexpr std::uint64_t kMaxKeptLayer = 512 * 1024;
+constexpr std::size_t kMaxKeptLayers = 256;  // Small ones are made as fast as they are found.
 constexpr std::uint64_t kMemoryOfTaken = 8 * 1024 * 1024;  // Of each of the few that wait.
 constexpr std::size_t kTakenBeside = 2;                    // Layers that go, beside those made.
 constexpr std::uint64_t kMinRecorded = 256 * 1024;         // What is smaller is made as quickly.
@@ -263,7 +264,7 @@ void LayerMaker::keep(const std::string& key, const layer::Layer& layer) {
   if (size > kMaxKeptLayer || !kept_.emplace(key, layer).second) return;
   order_.push_back(key);
   kept_bytes_ += size;
-  while (kept_bytes_ > kMaxKeptBytes && order_.size() > 1) {
+  while ((kept_bytes_ > kMaxKeptBytes || order_.size() > kMaxKeptLayers) && order_.size() > 1) {
     const auto oldest = kept_.find(order_.front());
     kept_bytes_ -= oldest->second.blob.descriptor().size_bytes;
     kept_.erase(oldest);
