@@ -5,6 +5,9 @@
 #include <zlib.h>
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace kiln::layer {
@@ -22,6 +25,20 @@ unsigned char* unconst(std::string_view bytes) {
   // Both libraries read only, but say so only in their comments.
   return const_cast<unsigned char*>(reinterpret_cast<const unsigned char*>(bytes.data()));
 }
+
+/// Room to be written into. It is not filled with zeros: a short block touches little of it, and
+/// the system need not find memory for the rest.
+class Room {
+ public:
+  explicit Room(std::size_t size_bytes)
+      : bytes_(std::make_unique_for_overwrite<std::uint8_t[]>(size_bytes)), size_(size_bytes) {}
+  std::uint8_t* data() { return bytes_.get(); }
+  std::size_t size() const { return size_; }
+
+ private:
+  std::unique_ptr<std::uint8_t[]> bytes_;
+  std::size_t size_;
+};
 
 class IsalDeflater final : public BlockDeflater {
  public:
@@ -52,7 +69,7 @@ class IsalDeflater final : public BlockDeflater {
  private:
   std::unique_ptr<isal_zstream> stream_ = std::make_unique<isal_zstream>();
   std::vector<std::uint8_t> level_buffer_;
-  std::vector<std::uint8_t> output_;
+  Room output_;
 };
 
 class ZlibDeflater final : public BlockDeflater {
@@ -85,7 +102,7 @@ class ZlibDeflater final : public BlockDeflater {
  private:
   z_stream stream_{};
   bool ready_ = false;
-  std::vector<unsigned char> output_;
+  Room output_;
 };
 
 }  // namespace
