@@ -32,12 +32,24 @@ RetryPolicy::RetryPolicy() : random(random_share), now(wall_now) {}
 
 std::optional<std::chrono::milliseconds> RetrySchedule::after(const Error& error) {
   if (!is_retried_error(error.code)) return std::nullopt;
+  const bool too_slow = error.code == Errc::kTimeout && policy_.patience &&
+                        policy_.now() - began_ >= *policy_.patience;
+  if (too_slow) {
+    ++tries_made_;
+    return std::nullopt;
+  }
   return next_wait(error.retry_after);
 }
 
 std::optional<std::chrono::milliseconds> RetrySchedule::after(const Response& response) {
   if (!is_retried_status(response.status())) return std::nullopt;
   return next_wait(retry_after(response.headers(), policy_.now()));
+}
+
+Error RetrySchedule::given_up(Error error) const {
+  if (error.code == Errc::kTimeout && tries_made_ > 1)
+    error.message += " (" + std::to_string(tries_made_) + " tries)";
+  return error;
 }
 
 std::optional<std::chrono::milliseconds> RetrySchedule::next_wait(

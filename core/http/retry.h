@@ -30,6 +30,9 @@ struct RetryPolicy {
   /// A server's hint up to this is slept through; a longer one ends the retries and is left to the
   /// caller (Error::retry_after, or the Retry-After field of the response).
   std::chrono::milliseconds longest_hint{5000};
+  /// After a deadline has passed (kTimeout) there is no other try if all of them took this long
+  /// together: a server that is silent is the caller's to come back to. Null = no such limit.
+  std::optional<std::chrono::seconds> patience{};
 
   /// Replaced by tests. `random` answers 0 ≤ x < 1.
   std::function<double()> random;
@@ -43,18 +46,23 @@ struct RetryPolicy {
 class RetrySchedule {
  public:
   explicit RetrySchedule(RetryPolicy policy)
-      : policy_(std::move(policy)), wait_(policy_.first_wait) {}
+      : policy_(std::move(policy)), wait_(policy_.first_wait), began_(policy_.now()) {}
 
   /// To be asked after each failed try: how long to wait before the next one; nullopt = give up,
   /// what was answered stands.
   std::optional<std::chrono::milliseconds> after(const Error& error);
   std::optional<std::chrono::milliseconds> after(const Response& response);
 
+  /// What the caller is told at the end. A deadline is that of one try, so their number is said:
+  /// "… took longer than 10s (3 tries)".
+  Error given_up(Error error) const;
+
  private:
   std::optional<std::chrono::milliseconds> next_wait(std::optional<std::chrono::seconds> hint);
 
   RetryPolicy policy_;
   std::chrono::milliseconds wait_;
+  std::chrono::sys_seconds began_;
   int tries_made_ = 0;
 };
 
@@ -79,6 +87,7 @@ template <class T, class Op>
     } else if constexpr (std::is_same_v<T, Response>) {
       wait = schedule.after(*result);
     }
+    if (!wait && result.has_error()) co_return schedule.given_up(std::move(result).error());
     if (!wait) co_return result;
     KILN_CO_TRY(co_await sleep(*wait));
   }

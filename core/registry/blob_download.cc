@@ -105,7 +105,7 @@ Task<Result<void>> BlobDownload::into(
       schedule = http::RetrySchedule(policy_);
     }
     const auto wait = schedule.after(done.error());
-    if (!wait) co_return done;
+    if (!wait) co_return schedule.given_up(done.error());
     KILN_CO_TRY(co_await policy_.sleep(*wait));
   }
   if (got_bytes_ != blob_.size_bytes)

@@ -117,7 +117,7 @@ Task<Result<PushResult>> BlobUpload::run(std::optional<oci::Repository> mount_fr
       const auto wait = schedule.after(done.error());
       if (!wait) {
         co_await give_up();
-        co_return done.error();
+        co_return schedule.given_up(done.error());
       }
       KILN_CO_TRY(co_await policy_.sleep(*wait));
     }

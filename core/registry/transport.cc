@@ -19,6 +19,8 @@ constexpr std::size_t kMaxSessions = 1024;
 constexpr std::size_t kMaxTokens = 256;  // Of one session.
 constexpr std::size_t kMaxErrorBytes = 64 * 1024;
 constexpr std::chrono::minutes kRefusalHolds{5};
+// Less than one answer may take, more than a few attempts to connect do.
+constexpr std::chrono::seconds kPatience{45};
 
 struct CachedToken {
   protocol::Scopes scopes;
@@ -91,7 +93,9 @@ bool may_try_another(const Result<Answer>& result) {
 }  // namespace
 
 Transport::Transport(http::Client& http, const Clock& clock, http::RetryPolicy policy)
-    : http_(http), clock_(clock), policy_(std::move(policy)) {}
+    : http_(http), clock_(clock), policy_(std::move(policy)) {
+  if (!policy_.patience) policy_.patience = kPatience;
+}
 
 Transport::~Transport() = default;
 
@@ -369,6 +373,7 @@ Task<Result<Answer>> Transport::deliver_with_retries(http::Request request,
   for (;;) {
     auto answer = co_await deliver_once(request, streaming);
     const auto wait = answer ? schedule.after(answer->response) : schedule.after(answer.error());
+    if (!wait && answer.has_error()) co_return schedule.given_up(std::move(answer).error());
     if (!wait) co_return answer;
     KILN_CO_TRY(co_await sleep(*wait));
   }

@@ -108,6 +108,29 @@ TEST_F(Retry, LeavesALongHintOfAnErrorToTheCaller) {
   EXPECT_THAT(*waits_, IsEmpty());
 }
 
+TEST_F(Retry, SaysHowOftenADeadlineHasPassed) {
+  for (int i = 0; i < 3; ++i) http_.fail(Error(Errc::kTimeout, "connecting took longer than 10s"));
+
+  EXPECT_EQ(send().error().message, "connecting took longer than 10s (3 tries)");
+}
+
+TEST(RetrySchedule, DoesNotWaitForASilentServerASecondTime) {
+  auto now = std::make_shared<std::chrono::sys_seconds>(seconds(784111777));
+  auto policy = policy_that_notes(std::make_shared<std::vector<milliseconds>>());
+  policy.patience = seconds(45);
+  policy.now = [now] { return *now; };
+  const Error silent(Errc::kTimeout, "reading the answer took longer than 1m");
+  RetrySchedule schedule(policy);
+  *now += seconds(44);
+  EXPECT_TRUE(schedule.after(silent));
+
+  *now += seconds(1);
+
+  EXPECT_TRUE(RetrySchedule(schedule).after(Error(Errc::kUnavailable, "connection was cut")));
+  EXPECT_FALSE(schedule.after(silent));
+  EXPECT_EQ(schedule.given_up(silent).message, silent.message + " (2 tries)");
+}
+
 TEST_F(Retry, VariesTheWaitByAFifth) {
   for (const auto& [random, wait] :
        {std::pair(0.0, milliseconds(800)), std::pair(0.5, milliseconds(1000)),
