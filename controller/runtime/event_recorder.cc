@@ -1,14 +1,16 @@
 #include "controller/runtime/event_recorder.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
-#include "controller/kube/micro_time.h"
+#include "core/base/encoding.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/base/sha256.h"
@@ -44,8 +46,8 @@ struct Series {
   std::string namespace_;  ///< Of the object.
   std::string name;        ///< Of the object.
   std::shared_ptr<const Text> text;
-  WallTime first{};
-  WallTime last{};
+  kube::FineTime first{};  ///< No two have the same: it is in the name.
+  kube::FineTime last{};
   int count = 1;
   int written_count = 0;  ///< 0: not created yet.
   bool queued = false;
@@ -66,9 +68,14 @@ std::string identity(const Text& text) {
   return sha256_hex(all).substr(0, kDigits);
 }
 
-/// The same Event gets the same name, so that one sent twice is refused the second time.
-std::string event_name(const Series& series, const std::string& id) {
-  const auto suffix = "." + sha256_hex(id + format_rfc3339(series.first)).substr(0, 16);
+/// The same Event gets the same name, so that one sent twice is refused the second time. Names sort
+/// by time, as those of client-go do: `kubectl describe` lists Events in the order of their names.
+std::string event_name(const Series& series) {
+  const auto nanos = static_cast<std::uint64_t>(series.first.time_since_epoch().count());
+  std::array<std::uint8_t, 8> bytes{};
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    bytes[i] = static_cast<std::uint8_t>(nanos >> (56 - 8 * i));
+  const auto suffix = "." + to_hex(bytes);
   auto base = series.name.substr(0, kNameLimit - suffix.size());
   while (!base.empty() && (base.back() == '.' || base.back() == '-')) base.pop_back();
   return base + suffix;
@@ -82,14 +89,13 @@ Json series_json(const Series& series) {
   return {{"count", series.count}, {"lastObservedTime", kube::micro_time(series.last)}};
 }
 
-Json event_json(const Series& series, const std::string& id,
-                const EventRecorder::Options& options) {
+Json event_json(const Series& series, const EventRecorder::Options& options) {
   const auto& text = *series.text;
   const auto& object = text.regarding;
   Json event = {
       {"apiVersion", kube::kEvents.api_version()},
       {"kind", kube::kEvents.kind},
-      {"metadata", {{"name", event_name(series, id)}, {"namespace", event_namespace(series)}}},
+      {"metadata", {{"name", event_name(series)}, {"namespace", event_namespace(series)}}},
       {"eventTime", kube::micro_time(series.first)},
       {"reportingController", options.reporting_controller},
       {"reportingInstance", options.reporting_instance},
@@ -154,8 +160,9 @@ struct EventRecorder::Impl {
   std::optional<SteadyTime> enqueue_due(SteadyTime now);
   Task<void> send(std::string id);
   Task<void> write(std::string id);
-  Task<Result<void>> create(std::string id, Series series);
-  Task<Result<void>> write_series(std::string id, Series series);
+  Task<Result<void>> create(Series series);
+  Task<Result<void>> write_series(Series series);
+  kube::FineTime unused_moment();
 
   kube::Client& client;
   const Clock& clock;
@@ -167,6 +174,7 @@ struct EventRecorder::Impl {
   std::deque<std::string> queue;                ///< Identities.
   std::size_t under_way = 0;                    ///< Taken from the queue, and not ended.
   std::size_t dropped = 0;
+  kube::FineTime last_moment{};
 };
 
 bool EventRecorder::Impl::may_send(const ObjectReference& object, SteadyTime now) {
@@ -185,6 +193,12 @@ bool EventRecorder::Impl::may_send(const ObjectReference& object, SteadyTime now
   return true;
 }
 
+/// Now, or a little later: two Events must not have one name.
+kube::FineTime EventRecorder::Impl::unused_moment() {
+  last_moment = std::max(options.now(), last_moment + std::chrono::nanoseconds(1));
+  return last_moment;
+}
+
 void EventRecorder::Impl::enqueue(const std::string& id, Series& one) {
   if (one.queued) return;
   if (queue.size() >= options.queue_limit) {
@@ -199,7 +213,7 @@ void EventRecorder::Impl::enqueue(const std::string& id, Series& one) {
 
 void EventRecorder::Impl::add_repeat(const std::string& id, Series& one) {
   ++one.count;
-  one.last = clock.now();
+  one.last = options.now();
   one.last_seen = clock.steady_now();
   if (one.last_seen >= due(one)) enqueue(id, one);
   news.cancel();
@@ -231,19 +245,19 @@ std::optional<SteadyTime> EventRecorder::Impl::enqueue_due(SteadyTime now) {
   return next;
 }
 
-Task<Result<void>> EventRecorder::Impl::create(std::string id, Series one) {
-  auto json = dump_json(event_json(one, id, options));
+Task<Result<void>> EventRecorder::Impl::create(Series one) {
+  auto json = dump_json(event_json(one, options));
   const auto created = co_await client.create(kube::kEvents, event_namespace(one), std::move(json));
   if (!created.has_error()) co_return Result<void>();
   if (created.error().code != Errc::kConflict) co_return created.error();
   // It is there already: an answer was lost on the way.
   if (one.count == 1) co_return Result<void>();
-  co_return co_await write_series(std::move(id), std::move(one));
+  co_return co_await write_series(std::move(one));
 }
 
-Task<Result<void>> EventRecorder::Impl::write_series(std::string id, Series one) {
+Task<Result<void>> EventRecorder::Impl::write_series(Series one) {
   auto patch = dump_json({{"series", series_json(one)}});
-  kube::ObjectKey key(event_namespace(one), event_name(one, id));
+  kube::ObjectKey key(event_namespace(one), event_name(one));
   kube::Precondition none;
   const auto patched =
       co_await client.merge_patch(kube::kEvents, std::move(key), std::move(patch), std::move(none));
@@ -265,14 +279,13 @@ Task<void> EventRecorder::Impl::write(std::string id) {
   const Series one = before->second;  // It may change, or go, while we wait.
   // A task chosen first and awaited once: g++ 12 corrupts the results of co_awaits that stand in
   // the branches of a conditional expression.
-  auto writing = one.written_count == 0 ? create(id, one) : write_series(id, one);
+  auto writing = one.written_count == 0 ? create(one) : write_series(one);
   const auto sent = co_await std::move(writing);
   const auto after = series.find(id);
   if (sent.has_error()) {
     if (!may_be_there(sent.error())) ++dropped;
-    log::debug(
-        "event could not be sent",
-        {{"object", one.name}, {"event", event_name(one, id)}, {"error", sent.error().message}});
+    log::debug("event could not be sent",
+               {{"object", one.name}, {"event", event_name(one)}, {"error", sent.error().message}});
     if (after == series.end()) co_return;
     if (may_be_there(sent.error()))
       after->second.last_tried = clock.steady_now();
@@ -319,7 +332,7 @@ void EventRecorder::record(const ObjectReference& regarding, EventType type,
   fresh.namespace_ = regarding.namespace_;
   fresh.name = regarding.name;
   fresh.text = std::move(text);
-  fresh.first = fresh.last = impl_->clock.now();
+  fresh.first = fresh.last = impl_->unused_moment();
   fresh.last_seen = now;
   keep_below(all, impl_->options.memory_limit, [](const auto& one) { return one.last_seen; });
   impl_->enqueue(id, all.emplace(id, std::move(fresh)).first->second);

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <string_view>
 
 #include "controller/kube/client.h"
+#include "controller/kube/micro_time.h"
 #include "core/base/clock.h"
 #include "core/base/task.h"
 
@@ -55,6 +57,8 @@ class EventRecorder final : public EventSink {
     std::chrono::seconds series_window{360};
     std::chrono::seconds series_refresh{30};  ///< A series is written at most this often.
     std::chrono::seconds resend{5};           ///< Until it is sent again after no answer came.
+    /// What Events say and are sorted by. Replaced by tests.
+    std::function<kube::FineTime()> now = std::chrono::system_clock::now;
     int burst = 25;
     std::chrono::seconds refill{300};
     Options() = default;

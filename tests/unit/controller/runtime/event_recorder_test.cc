@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "tests/support/fake_kube.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/matchers.h"
@@ -23,6 +26,7 @@ class EventRecorderTest : public ::testing::Test {
     site_.namespace_ = "web";
     site_.name = "site";
     site_.uid = "u-1";
+    options_.now = [this] { return clock_.now() + std::chrono::nanoseconds(250'000'123); };
   }
   EventRecorder& recorder() {
     if (!recorder_)
@@ -55,7 +59,7 @@ TEST_F(EventRecorderTest, SendsWhatTheApiAsksFor) {
   EXPECT_EQ(event["apiVersion"], "events.k8s.io/v1");
   EXPECT_EQ(event["metadata"]["namespace"], "web");
   EXPECT_EQ(event["metadata"]["name"].get<std::string>().substr(0, 5), "site.");
-  EXPECT_EQ(event["eventTime"], "2026-01-01T00:00:00.000000Z");
+  EXPECT_EQ(event["eventTime"], "2026-01-01T00:00:00.250000Z");
   EXPECT_EQ(event["reportingController"], "kiln.build/controller");
   EXPECT_NE(event["reportingInstance"], "");
   EXPECT_EQ(event["type"], "Warning");
@@ -76,7 +80,19 @@ TEST_F(EventRecorderTest, RaisesTheCountOfARepeatedOne) {
   EXPECT_EQ(kube_.count(kEvents), 1U);
   const auto patch = sent(0, "patch");
   EXPECT_EQ(patch["series"]["count"], 2);
-  EXPECT_EQ(patch["series"]["lastObservedTime"], "2026-01-01T00:00:31.000000Z");
+  EXPECT_EQ(patch["series"]["lastObservedTime"], "2026-01-01T00:00:31.250000Z");
+}
+
+TEST_F(EventRecorderTest, GivesNamesThatSortByTimeAndAreUniqueAlsoAtOneMoment) {
+  for (const auto* note : {"first", "second", "third"}) record(note);
+  clock_.advance(1s);
+  record("fourth");
+  flush();
+
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < 4; ++i) names.push_back(sent(i)["metadata"]["name"]);
+  EXPECT_EQ(names[0], "site.18867251fce0b2fb");
+  EXPECT_TRUE(std::is_sorted(names.begin(), names.end(), std::less_equal<>())) << names[1];
 }
 
 TEST_F(EventRecorderTest, WritesABusySeriesOnceInAWhile) {
