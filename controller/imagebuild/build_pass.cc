@@ -49,13 +49,15 @@ void mark(api::Status& status, std::string_view type, bool holds, std::int64_t g
 
 }  // namespace
 
-BuildPass::BuildPass(Ports ports, std::shared_ptr<const Seen> seen, obs::Metrics* metrics)
+BuildPass::BuildPass(Ports ports, std::shared_ptr<const Seen> seen, obs::Metrics* metrics,
+                     std::chrono::milliseconds patience)
     : ports_(ports),
       seen_(std::move(seen)),
       build_(seen_->build),
       written_(build_->status),
       status_(build_->status),
       resource_version_(seen_->meta.resource_version),
+      patience_(patience),
       content_(ports.kube, seen_->meta.namespace_),
       requested_at_(imagebuild::requested_at(seen_->meta, build_->status)),
       notes_(std::make_shared<RegistryNotes>(metrics)) {}
@@ -66,11 +68,11 @@ std::vector<std::string> BuildPass::warnings() const {
   return all;
 }
 
-Task<Result<Next>> BuildPass::run() {
+Task<Result<Next>> BuildPass::run_steps() {
   for (const auto& named : kSteps) {
     step_ = named.step;
     auto next = co_await (this->*named.run)();
-    if (!next) co_return std::move(next).error().while_doing(name_of(step_));
+    if (!next) co_return std::move(next).error().while_doing(doing(step_));
     if (*next == Next::kStop) break;
   }
   if (!halt_ || up_to_date_) co_await tidy();
@@ -156,7 +158,8 @@ std::vector<api::Reason> BuildPass::reasons_to_build() const {
   if (status_.digest.empty()) return {api::Reason("Created")};
   if (!requested_at_.empty()) reasons.emplace_back("Requested", "", requested_at_);
   if (spec_is_new() || destination_is_new())
-    reasons.emplace_back("SpecChanged", "generation " + std::to_string(status_.observed_generation),
+    reasons.emplace_back("SpecChanged",
+                         "generation " + std::to_string(build_->status.observed_generation),
                          "generation " + std::to_string(seen_->meta.generation));
   for (std::size_t i = 0; i < fetched_->size() && i < status_.content.size(); ++i) {
     const auto& before = status_.content[i];
@@ -210,9 +213,10 @@ Task<Result<Next>> BuildPass::compare() {
   co_return Next::kContinue;
 }
 
-/// Did a step after this one end the last attempt? Then saying that there is a build, only to take
-/// it back, would be two writes and a new Ready for every look. Reasons of steps before this one
-/// are cured: else we would not be here.
+/// Did the last attempt fail at something that is not known to be cured? Then that is what Ready
+/// tells until there is a result: saying that there is a build, only to take it back, would hide
+/// the failure, and be two writes for every look. Reasons of steps before this one are cured: else
+/// we would not be here.
 bool BuildPass::failed_while_building() const {
   const auto* ready = api::find_condition(written_.conditions, api::condition_type::kReady);
   if (ready == nullptr || ready->status != "False" ||
@@ -220,21 +224,23 @@ bool BuildPass::failed_while_building() const {
     return false;
   const auto& reason = ready->reason;
   for (const auto* cured : {"ConfigMapNotFound", "SecretNotFound", "GitRevisionNotFound",
-                            "GitOperationFailed", "ImageNotFound"})
+                            "GitOperationFailed", "ImageNotFound", "TagContested"})
     if (reason == cured) return false;
-  const auto ended_by = [&](std::string_view type) {
-    const auto* step = api::find_condition(written_.conditions, type);
-    return step != nullptr && step->status == "False" && step->reason == reason;
-  };
-  return ended_by(api::condition_type::kContentReady) || ended_by(api::condition_type::kPushed);
+  const auto* base = api::find_condition(written_.conditions, api::condition_type::kBaseResolved);
+  return base == nullptr || base->status != "False" || base->reason != reason;
 }
 
 Task<Result<Next>> BuildPass::announce() {
   started_ = ports_.clock.now();
   started_steady_ = ports_.clock.steady_now();
   const auto generation = seen_->meta.generation;
+  if (told_of_wait_)  // What was waited for has come.
+    mark(status_, api::condition_type::kReconciling, true, generation, "Progressing",
+         "building the image", started_);
   // An edit of content on top of a good image is announced with the pending digest: one write less.
-  if (!status_.digest.empty() && status_.observed_generation == generation)
+  const auto* before = api::find_condition(status_.conditions, api::condition_type::kReady);
+  const bool judged = before != nullptr && before->status != "Unknown";
+  if (!status_.digest.empty() && status_.observed_generation == generation && judged)
     co_return Next::kContinue;
   if (failed_while_building()) co_return Next::kContinue;
   status_.observed_generation = generation;
@@ -273,7 +279,9 @@ Task<Result<Next>> BuildPass::assemble() {
 }
 
 Task<Result<Next>> BuildPass::look_meanwhile() {
+  looks_at_tags_ = true;
   auto looked = co_await look_at_tags();
+  looks_at_tags_ = false;
   if (!looked) step_ = Step::kCompare;
   co_return looked;
 }
@@ -314,6 +322,12 @@ void BuildPass::take(build::Assembled assembled) {
 }
 
 Task<Result<void>> BuildPass::write_status() {
+  auto permit = co_await writes_.enter();
+  if (!permit) co_return permit.error();
+  co_return co_await write_status_alone();
+}
+
+Task<Result<void>> BuildPass::write_status_alone() {
   for (int tries = 1;; ++tries) {
     auto sent = status_;  // Other steps may be under way and change it.
     const auto patch = api::status_patch(written_, sent);

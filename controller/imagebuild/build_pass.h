@@ -19,6 +19,7 @@
 #include "core/build/builder.h"
 #include "core/build/pusher.h"
 #include "core/registry/client.h"
+#include "core/registry/gate.h"
 
 namespace kiln::imagebuild {
 
@@ -54,7 +55,8 @@ struct Halt {
 
 /// One reconcile's state: what was read, what was found, and the status that comes of it. Each step
 /// is a member, so no coroutine takes a reference. Steps never sleep and never requeue; only
-/// assemble() and push_and_record() write, and both through write_status().
+/// assemble() and push_and_record() write, and run() where it takes long; all through
+/// write_status().
 class BuildPass {
  public:
   struct NamedStep {
@@ -62,8 +64,12 @@ class BuildPass {
     Task<Result<Next>> (BuildPass::*run)();
   };
 
+  /// How long nothing may be heard of a pass.
+  static constexpr std::chrono::seconds kPatience{5};
+
   /// `metrics` may be null. Lifetime: it is there as long.
-  BuildPass(Ports ports, std::shared_ptr<const Seen> seen, obs::Metrics* metrics = nullptr);
+  BuildPass(Ports ports, std::shared_ptr<const Seen> seen, obs::Metrics* metrics = nullptr,
+            std::chrono::milliseconds patience = kPatience);
 
   Task<Result<Next>> settle_finalizer();
   Task<Result<Next>> check_spec();
@@ -78,7 +84,8 @@ class BuildPass {
   Task<Result<Next>> push_and_record();
   Task<Result<Next>> publish();
 
-  /// Runs every step in order. Afterwards step() is the one that ended it.
+  /// Runs every step in order. Afterwards step() is the one that ended it. What takes longer than
+  /// `patience` is said in the status, with what is waited for.
   Task<Result<Next>> run();
 
   Step step() const { return step_; }
@@ -109,6 +116,13 @@ class BuildPass {
  private:
   using Timer = boost::asio::steady_timer;
 
+  Task<Result<Next>> run_steps();
+  Task<Result<Next>> run_steps_before(std::shared_ptr<Timer> late);
+  Task<Result<Next>> tell_of_wait_after(std::shared_ptr<Timer> late);
+  bool mark_wait();
+  std::string what_is_waited_for() const;
+  std::string doing(Step step) const;
+  Task<Result<void>> write_status_alone();
   Task<Result<Next>> read_accesses();
   Task<Result<Next>> read_ahead(std::vector<ClusterContent::Known> config_maps);
   Task<Result<Next>> look_meanwhile();
@@ -174,6 +188,11 @@ class BuildPass {
   api::Status written_;  ///< As the API server has it.
   api::Status status_;   ///< As it is to be.
   std::string resource_version_;
+  std::chrono::milliseconds patience_;
+  registry::Gate writes_{1};  ///< Of the status: one at a time.
+  bool steps_ended_ = false;
+  bool told_of_wait_ = false;
+  bool looks_at_tags_ = false;  ///< Now.
   ClusterContent content_;
   Step step_ = Step::kSpec;
   std::optional<Halt> halt_;

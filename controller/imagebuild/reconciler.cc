@@ -138,7 +138,7 @@ Task<ReconcileResult> ImageBuildReconciler::reconcile(kube::ObjectKey key) {
                  {{"imageBuild", key.str()}, {"error", seen->unreadable}});
     co_return ReconcileResult::done();
   }
-  auto pass = std::make_shared<BuildPass>(ports_, seen, options_.metrics);
+  auto pass = std::make_shared<BuildPass>(ports_, seen, options_.metrics, options_.patience);
   auto limited = with_deadline(pass->run(), seen->build->spec.timeout,
                                std::string("the build (spec.timeout)"));
   auto last = co_await std::move(limited);

@@ -13,6 +13,8 @@ namespace kiln::imagebuild {
 struct ReconcilerOptions {
   double interval_jitter = 0.05;    ///< The share by which a wait differs from spec.interval.
   obs::Metrics* metrics = nullptr;  ///< Counts builds and failures, if there is one.
+  /// How long a look or build may take before its status says what is waited for.
+  std::chrono::milliseconds patience = BuildPass::kPatience;
   ReconcilerOptions() = default;
 };
 

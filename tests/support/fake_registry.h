@@ -94,6 +94,10 @@ class FakeRegistry final : public registry::Client {
   /// Asked at every call before it does anything; an error it answers becomes the call's.
   void on_call(Hook hook) { hook_ = std::move(hook); }
 
+  /// Calls that `waits` says it of are answered only when it no longer does; it is asked again and
+  /// again, with others let run in between.
+  void hold(std::function<bool(const Call&)> waits) { waits_ = std::move(waits); }
+
   // --- Asserting -------------------------------------------------------------------------------
 
   const std::vector<Call>& calls() const { return calls_; }
@@ -287,8 +291,10 @@ class FakeRegistry final : public registry::Client {
     if (!warning_.empty() && access.listener)
       access.listener->warning(repository.registry, warning_);
     const auto number = calls_.size();
-    co_await boost::asio::post(co_await boost::asio::this_coro::executor,
-                               boost::asio::use_awaitable);
+    do {
+      co_await boost::asio::post(co_await boost::asio::this_coro::executor,
+                                 boost::asio::use_awaitable);
+    } while (waits_ && waits_(call));
 
     if (const auto it = failures_.find(number); it != failures_.end()) co_return it->second;
     if (auto& queue = next_failures_[call.method]; !queue.empty()) {
@@ -376,6 +382,7 @@ class FakeRegistry final : public registry::Client {
   std::map<std::size_t, Error> failures_;
   std::map<std::string, std::deque<Error>> next_failures_;
   Hook hook_;
+  std::function<bool(const Call&)> waits_;
   std::string warning_;
   std::size_t uploads_ = 0;
 };

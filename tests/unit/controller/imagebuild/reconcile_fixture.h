@@ -90,14 +90,22 @@ class Reconcile : public ::testing::Test {
     change_base(entries);
   }
 
-  ReconcileResult reconcile() {
+  ReconcileResult reconcile() { return reconcile_by(reconciler_); }
+  /// By one that says at once what it waits for.
+  ReconcileResult reconcile_impatiently() {
+    auto options = metered();
+    options.patience = std::chrono::milliseconds(0);
+    ImageBuildReconciler impatient(ports(), options);
+    return reconcile_by(impatient);
+  }
+  ReconcileResult reconcile_by(ImageBuildReconciler& reconciler) {
     std::optional<ReconcileResult> result;
     const auto keep = [](Task<ReconcileResult> task,
                          std::optional<ReconcileResult>* out) -> Task<Result<int>> {
       out->emplace(co_await std::move(task));
       co_return 0;
     };
-    EXPECT_TRUE(testing::run_task(io_, keep(reconciler_.reconcile(key_), &result)));
+    EXPECT_TRUE(testing::run_task(io_, keep(reconciler.reconcile(key_), &result)));
     return *result;
   }
 
@@ -115,10 +123,10 @@ class Reconcile : public ::testing::Test {
         return one["status"].get<std::string>() + " " + one["reason"].get<std::string>();
     return "none";
   }
-  /// What the condition Ready says.
-  std::string message() const {
+  /// What the condition says.
+  std::string message(const std::string& type = "Ready") const {
     for (const auto& one : json_at(status(), "conditions"))
-      if (one["type"] == "Ready") return one["message"];
+      if (one["type"] == type) return one["message"];
     return "";
   }
   std::string digest() const { return json_string(status(), "digest"); }
@@ -146,8 +154,7 @@ class Reconcile : public ::testing::Test {
   ClusterView view_{keys_};
   obs::Metrics metrics_;
   BaseStarter base_starter_{view_, metrics_};
-  ImageBuildReconciler reconciler_{
-      Ports(kube_, registry_, builder_, notes_, clock_, view_, git_.sources()), metered()};
+  ImageBuildReconciler reconciler_{ports(), metered()};
 
  private:
   build::Builder::Options with_clock() {
@@ -160,6 +167,8 @@ class Reconcile : public ::testing::Test {
     options.metrics = &metrics_;
     return options;
   }
+
+  Ports ports() { return {kube_, registry_, builder_, notes_, clock_, view_, git_.sources()}; }
 
   int base_version_ = 0;
 };
