@@ -72,7 +72,7 @@ Task<Result<Next>> BuildPass::run_steps() {
   for (const auto& named : kSteps) {
     step_ = named.step;
     auto next = co_await (this->*named.run)();
-    if (!next) co_return std::move(next).error().while_doing(doing(step_));
+    if (!next) co_return with_advice(std::move(next).error().while_doing(doing(step_)));
     if (*next == Next::kStop) break;
   }
   if (!halt_ || up_to_date_) co_await tidy();

@@ -116,12 +116,25 @@ class BuildPass {
  private:
   using Timer = boost::asio::steady_timer;
 
+  /// A registry, and the part of the spec that names it. Lifetime: of the pass.
+  struct Party {
+    std::string field;
+    const api::RegistryRef& ref;
+    const std::string& image;
+    const registry::Access& access;
+    Party(std::string f, const api::RegistryRef& r, const std::string& i, const registry::Access& a)
+        : field(std::move(f)), ref(r), image(i), access(a) {}
+  };
+
   Task<Result<Next>> run_steps();
   Task<Result<Next>> run_steps_before(std::shared_ptr<Timer> late);
   Task<Result<Next>> tell_of_wait_after(std::shared_ptr<Timer> late);
   bool mark_wait();
   std::string what_is_waited_for() const;
   std::string doing(Step step) const;
+  std::optional<Party> party(Step step) const;
+  std::string advice_on_credentials(Step step) const;
+  Error with_advice(Error error) const;
   Task<Result<void>> write_status_alone();
   Task<Result<Next>> read_accesses();
   Task<Result<Next>> read_ahead(std::vector<ClusterContent::Known> config_maps);
@@ -205,6 +218,7 @@ class BuildPass {
 
   std::shared_ptr<RegistryNotes> notes_;  // Shared with the accesses.
   plan::Accesses accesses_;
+  std::size_t failed_image_ = 0;  ///< The entry of the content, if the step is kImage.
   std::optional<plan::Plan> plan_;
   /// For those entries that may be known already: what reads them nevertheless.
   std::map<std::size_t, std::shared_ptr<source::Source>> readers_;

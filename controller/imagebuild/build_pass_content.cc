@@ -7,25 +7,31 @@
 namespace kiln::imagebuild {
 namespace {
 
-/// What goes wrong while it is fetched belongs to the step kImage.
+/// What goes wrong while it is fetched belongs to the step kImage, and is noted in `failed`.
 class ImageStep final : public source::Source {
  public:
-  /// Lifetime: `step` outlives it.
-  ImageStep(std::shared_ptr<source::Source> inner, Step& step)
-      : inner_(std::move(inner)), step_(step) {}
+  /// Lifetime: `step` and `failed` outlive it.
+  ImageStep(std::shared_ptr<source::Source> inner, std::size_t entry, Step& step,
+            std::size_t& failed)
+      : inner_(std::move(inner)), entry_(entry), step_(step), failed_(failed) {}
 
   std::string description() const override { return inner_->description(); }
   Task<Result<source::Content>> fetch() override {
     const auto around = step_;
     step_ = Step::kImage;
     auto content = co_await inner_->fetch();
-    if (content) step_ = around;
+    if (content)
+      step_ = around;
+    else
+      failed_ = entry_;
     co_return content;
   }
 
  private:
   std::shared_ptr<source::Source> inner_;
+  std::size_t entry_;
   Step& step_;
+  std::size_t& failed_;
 };
 
 }  // namespace
@@ -59,8 +65,9 @@ plan::GitSources BuildPass::git_sources() {
 plan::ImageSources BuildPass::image_sources() {
   return [this](build::ImageContentRequest request, std::size_t entry) {
     request.max_age = max_age_of_tags();
-    const auto source_of = [this](build::ImageContentRequest wanted) {
-      return std::make_shared<ImageStep>(ports_.builder.image_content(std::move(wanted)), step_);
+    const auto source_of = [this, entry](build::ImageContentRequest wanted) {
+      return std::make_shared<ImageStep>(ports_.builder.image_content(std::move(wanted)), entry,
+                                         step_, failed_image_);
     };
     const auto reader = source_of(request);
     request.known = known_image(reader->description(), entry);

@@ -336,6 +336,11 @@ void ClusterView::account_names(const kube::ObjectKey& account, std::vector<std:
   secret_is_used();
 }
 
+std::vector<std::string> ClusterView::secrets_of_account(const kube::ObjectKey& account) const {
+  const auto found = accounts_.find(account);
+  return found == accounts_.end() ? std::vector<std::string>() : found->second;
+}
+
 /// The accounts that name it.
 std::vector<std::string> ClusterView::accounts_with(const kube::ObjectKey& secret) const {
   std::vector<std::string> accounts;

@@ -98,6 +98,8 @@ class ClusterView final : public runtime::WatchHandler {
   /// This ServiceAccount names these Secrets for registries. They count as credentials of those
   /// ImageBuilds that have some from the account, until it is said to name others.
   void account_names(const kube::ObjectKey& account, std::vector<std::string> secrets);
+  /// What was last told of it; empty where that is nothing.
+  std::vector<std::string> secrets_of_account(const kube::ObjectKey& account) const;
 
   /// Those that have content from a repository (by source::GitUrl::repository_name()) and may get
   /// other content because its ref `name` ("refs/heads/main"; "" = any) was changed.
