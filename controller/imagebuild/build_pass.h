@@ -108,6 +108,8 @@ class BuildPass {
   const api::Status& status() const { return status_; }
   /// Of the build, and of registries.
   std::vector<std::string> warnings() const;
+  /// Those that the same inputs would always give. Precondition: built().
+  const std::vector<std::string>& lasting_warnings() const { return assembled_->warnings; }
 
   /// Writes `status_` if it differs from what the API server has. Errors: kConflict and others of
   /// the client.

@@ -29,8 +29,9 @@ class ConditionWriter {
   ConditionWriter(api::Status& status, std::int64_t generation, WallTime now)
       : status_(status), generation_(generation), now_(now) {}
 
-  void ready(const std::string& message) {
-    set(type::kReady, true, "Succeeded", message);
+  /// Of the image that the tags hold; `note` as note_of_build() has it.
+  void ready(const std::string& image, const std::string& note) {
+    set(type::kReady, true, "Succeeded", image + note);
     clear_abnormal();
   }
   void pinned(const std::string& image) {
@@ -40,10 +41,10 @@ class ConditionWriter {
     set(type::kPushed, true, "Pinned", message);
     clear_abnormal();
   }
-  void steps_done() {
+  void steps_done(const std::string& note) {
     set(type::kBaseResolved, true, "Succeeded", "the base image is resolved");
     set(type::kContentReady, true, "Succeeded", "the content is read");
-    set(type::kPushed, true, "Succeeded", "the image is pushed");
+    set(type::kPushed, true, "Succeeded", "the image is pushed" + note);
   }
   void failed(const std::string& reason, const std::string& message, bool dead_end) {
     set(type::kReady, false, reason, message);
@@ -99,6 +100,28 @@ class ConditionWriter {
   std::int64_t generation_;
   WallTime now_;
 };
+
+constexpr std::string_view kNote = "; warning: ";
+
+/// What is true of the image as long as it is the one: Ready and Pushed say it behind their own
+/// words.
+std::string note_of_build(const std::vector<std::string>& warnings) {
+  constexpr std::size_t kMost = 5;
+  std::string note;
+  for (std::size_t i = 0; i < std::min(warnings.size(), kMost); ++i)
+    note += std::string(kNote) + warnings[i];
+  if (warnings.size() > kMost) note += "; and " + std::to_string(warnings.size() - kMost) + " more";
+  return note;
+}
+
+/// The note of the last build. Only another build changes it, and failures leave Pushed alone but
+/// for those of a push.
+std::string note_in(const api::Status& status) {
+  const auto* pushed = api::find_condition(status.conditions, type::kPushed);
+  if (pushed == nullptr || pushed->status != "True") return "";
+  const auto at = pushed->message.find(kNote);
+  return at == std::string::npos ? "" : pushed->message.substr(at);
+}
 
 std::string described(const std::vector<api::Reason>& reasons) {
   std::string text;
@@ -186,8 +209,9 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
     } else if (halt.ready && pass->pinned()) {
       conditions.pinned(status.image);
     } else if (halt.ready) {
-      if (pass->up_to_date()) conditions.steps_done();
-      conditions.ready(status.image);
+      const auto note = note_in(before);
+      if (pass->up_to_date()) conditions.steps_done(note);
+      conditions.ready(status.image, note);
     } else {
       if (halt.reason == "TagContested") result = ReconcileResult::again_after(kContestedDelay);
       if (halt.look_again) result = ReconcileResult::again_after(*halt.look_again);
@@ -199,8 +223,9 @@ Task<ReconcileResult> ImageBuildReconciler::conclude(std::shared_ptr<BuildPass> 
   } else if (pass->pinned()) {
     conditions.pinned(status.image);
   } else {
-    conditions.steps_done();
-    conditions.ready(status.image);
+    const auto note = note_of_build(pass->lasting_warnings());
+    conditions.steps_done(note);
+    conditions.ready(status.image, note);
   }
   status.observed_generation = seen->meta.generation;
   if (!pass->requested_at().empty() && !last.has_error())
@@ -246,7 +271,8 @@ void ImageBuildReconciler::tell(const Seen& seen, BuildPass& pass, const api::St
   const runtime::ObjectReference object(kImageBuilds, seen.meta);
   if (pass.built() || pass.moved_to_pin() || pass.tidied())
     for (const auto& warning : pass.warnings())
-      ports_.events.record(object, runtime::EventType::kWarning, "Warning", "Building", warning);
+      ports_.events.record(object, runtime::EventType::kWarning, "BuildWarning", "Building",
+                           warning);
   if (pass.moved_to_pin()) {
     ports_.events.record(object, runtime::EventType::kNormal, "Pinned", "Building",
                          "moved the tags to " + pass.status().image + " (spec.pin)");

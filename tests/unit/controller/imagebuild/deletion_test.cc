@@ -321,8 +321,9 @@ TEST_F(Leaving, ATagThatTheRegistryKeepsIsToldAndNoFailure) {
   put({{"output", {{"image", kSite + ":next"}}}});
   reconcile();
   EXPECT_EQ(condition("Ready"), "True Succeeded");
-  EXPECT_EQ(notes_.lines.at(0),
-            "Warning Warning: the registry deletes no tags, so r.test/team/site:latest is left");
+  EXPECT_EQ(
+      notes_.lines.at(0),
+      "Warning BuildWarning: the registry deletes no tags, so r.test/team/site:latest is left");
 }
 
 TEST_F(Leaving, TheHistoryDeletesTheTagThatKeptItAlive) {

@@ -144,8 +144,34 @@ TEST_F(Reconcile, PassesOnWhatARegistryWarnsOfOnce) {
   registry_.warn("moves to q.test");
   reconcile();
   const auto told = std::count(notes_.lines.begin(), notes_.lines.end(),
-                               "Warning Warning: r.test says: moves to q.test");
+                               "Warning BuildWarning: r.test says: moves to q.test");
   EXPECT_EQ(told, 1) << ::testing::PrintToString(notes_.lines);
+}
+
+TEST_F(Reconcile, SaysOfWhatIsNotThereToBeRemovedAsLongAsTheImageStands) {
+  const auto note = "; warning: remove: /etc/ngnix.conf is not in the base";
+  put_build({{"remove", {"/usr/share/nginx/html", "/etc/ngnix.conf"}}});
+
+  reconcile();
+
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_EQ(message(), json_string(status(), "image") + note);
+  EXPECT_EQ(notes_.lines[0], "Warning BuildWarning: remove: /etc/ngnix.conf is not in the base");
+  look();
+  registry_.fail_next("resolve", Error(Errc::kUnavailable, "away"));
+  reconcile();
+  ASSERT_EQ(condition("Ready"), "False RegistryUnavailable");
+  look();
+  reconcile();
+  EXPECT_EQ(message(), json_string(status(), "image") + note);
+  look();
+  kube_.forget_calls();
+  reconcile();
+  EXPECT_TRUE(kube_.calls_of("patch_status").empty());
+
+  put_build({{"remove", {"/usr/share/nginx/html"}}});
+  reconcile();
+  EXPECT_EQ(message(), json_string(status(), "image"));
 }
 
 TEST_F(Reconcile, WithoutAStatusAdoptsTheImageThatIsThere) {

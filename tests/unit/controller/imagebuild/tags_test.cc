@@ -89,7 +89,7 @@ TEST_F(Tags, EnforcedArePutBackWithAWarningThatNamesBothDigests) {
   const auto& reason = status()["lastBuild"]["reasons"][0];
   EXPECT_EQ(reason, (Json{{"type", "Restored"}, {"from", foreign.str()}, {"to", digest()}}));
   EXPECT_EQ(notes_.lines.at(notes_.lines.size() - 2),
-            "Warning Warning: the tag latest held " + foreign.str() +
+            "Warning BuildWarning: the tag latest held " + foreign.str() +
                 ", which Kiln did not push (its own was " + digest() + "); it is put back");
 }
 
