@@ -63,6 +63,7 @@ def test_a_refused_login_is_told_without_the_password_and_heals_with_the_right_o
 
     condition = world.wait_reason("AuthenticationFailed")
     assert private_registry.address in condition["message"]
+    assert condition["message"].endswith("; they are from the Secret push (spec.output.secretRef)")
 
     world.apply(docker_config(world, "push", private_registry.address, "kiln", "right-password"))
     world.wait_ready()
@@ -114,10 +115,42 @@ def test_an_unreachable_registry_is_told_and_heals_when_it_is_back(world, cluste
 
     condition = world.wait_reason("RegistryUnavailable")
     assert away.address in condition["message"]
+    assert "last build" not in condition["message"]
     assert world.condition("Reconciling")["status"] == "True"
 
     cluster.start_component("away")
     world.wait_ready()
+
+
+def test_an_edit_that_waits_for_a_frozen_registry_says_so_and_is_built_when_it_answers(world, cluster):
+    frozen = cluster.add_registry("frozen")
+    world.apply(world.config_map("site-content", PAGE), world.image_build(
+        output={"image": f"{frozen.address}/{world.namespace}/site:latest"}))
+    before = world.wait_ready()
+    cluster.freeze("frozen")
+    try:
+        world.apply(world.config_map("site-content", {"index.html": "edited\n"}))
+
+        waiting = world.wait_until("it says what it waits for", lambda: world.condition("Reconciling"))
+
+        assert waiting["reason"] == "Progressing"
+        assert waiting["message"] == f"comparing with the last build: waiting for {frozen.address}"
+        assert world.condition()["status"] == "True"
+    finally:
+        cluster.thaw("frozen")
+    world.wait_ready(not_digest=before)
+    world.wait_until("it is over", lambda: not world.condition("Reconciling"))
+
+
+def test_what_cannot_be_removed_is_said_as_long_as_the_image_stands(world):
+    world.apply(world.config_map("site-content", PAGE),
+                world.image_build(remove=["/etc/nginx/ngnix.conf"]))
+    world.wait_ready()
+    assert world.condition()["message"].endswith(
+        "; warning: remove: /etc/nginx/ngnix.conf is not in the base")
+    event = world.wait_until("there is an Event", lambda: next(
+        (e for e in world.events() if e["reason"] == "BuildWarning"), None))
+    assert event["note"] == "remove: /etc/nginx/ngnix.conf is not in the base"
 
 
 def test_content_that_does_not_fit_the_base_says_what_to_remove(world):
