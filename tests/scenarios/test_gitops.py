@@ -27,6 +27,7 @@ STATES = {
     "building": ("InProgress", "Progressing", "building"),
     "interrupted": ("InProgress", "Progressing", "the controller was stopped in the middle"),
     "ready": ("Current", "Healthy", r"@sha256:[0-9a-f]{64}$"),
+    "waiting": ("InProgress", "Progressing", "comparing with the last build: waiting for 127.0.0.1:"),
     "edited": ("InProgress", "Progressing", "waiting for Kiln to look at it"),
     "retrying": ("InProgress", "Progressing", "ConfigMap.*missing"),
     "stalled": ("Failed", "Degraded", "is a directory"),
@@ -72,6 +73,18 @@ class Recorder:
         self.world.apply(self.world.image_build("building", output={
             "image": f"{registry.address}/{self.world.namespace}/building:latest"}))
         self.keep_when("building", "Progressing")
+
+    def while_an_edit_waits(self, registry: FaultProxy) -> None:
+        """The registry does not say where the tag is."""
+        world = self.world
+        world.apply(world.config_map("waiting", PAGE), world.image_build(
+            "waiting", content=[{"configMap": {"name": "waiting"}, "path": "/srv"}],
+            output={"image": f"{registry.address}/{world.namespace}/waiting:latest"}))
+        world.wait_ready("waiting")
+        registry.once(Fault("blackhole", after_text="/manifests/latest"))
+        world.apply(world.config_map("waiting", {"index.html": "edited\n"}))
+        world.wait_until("it says what it waits for", lambda: world.condition("Reconciling", "waiting"))
+        self.keep("waiting")
 
     def with_a_registry(self) -> None:
         world = self.world
@@ -119,6 +132,7 @@ def recorder(cluster, base, controller_kubeconfig, tmp_path_factory):
         world.controller = controller
         recorder.with_a_registry()
         recorder.while_somebody_holds_it()
+        recorder.while_an_edit_waits(hanging)
         recorder.while_it_builds(hanging)
     recorder.after_the_controller()
     yield recorder
