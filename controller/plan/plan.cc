@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "core/base/choices.h"
 #include "core/base/encoding.h"
 #include "core/base/sha256.h"
 #include "core/source/inline_source.h"
@@ -32,6 +33,14 @@ class KeyedIdentitySource final : public source::Source {
   std::string key_;
 };
 
+/// The names of the keys that there are: of a Secret, too, nothing else.
+std::string keys_of(const NamedData& data, std::string_view wanted) {
+  std::vector<std::string> keys;
+  for (const auto& [key, bytes] : data.files) keys.push_back(key);
+  sort_by_likeness(keys, wanted);
+  return keys.empty() ? "; it has none" : "; it has " + some_of(keys);
+}
+
 /// The files that one entry takes out of a ConfigMap or Secret.
 Result<std::vector<source::NamedFile>> choose_files(const api::KeyedSource& wanted,
                                                     const NamedData& data,
@@ -46,7 +55,8 @@ Result<std::vector<source::NamedFile>> choose_files(const api::KeyedSource& want
     if (found != data.files.end())
       files.emplace_back(item.path, found->second);
     else if (!wanted.optional)
-      return Error(Errc::kNotFound, name + " has no key \"" + item.key + "\"");
+      return Error(Errc::kNotFound,
+                   name + " has no key \"" + item.key + "\"" + keys_of(data, item.key));
   }
   return files;
 }
@@ -270,7 +280,9 @@ Task<Result<Plan>> make_plan(std::shared_ptr<const api::ImageBuild> build,
     if (!source) co_return std::move(source).error();
     request->content.emplace_back(std::move(*source), spec.content[i].path);
     request->content.back().ownership = ownership_of(spec.content[i]);
-    request->content.back().name = content_field(i) + " (" + source_name(spec.content[i]) + ")";
+    // Errors of git name the repository themselves.
+    const auto named = spec.content[i].git ? "" : " (" + source_name(spec.content[i]) + ")";
+    request->content.back().name = content_field(i) + named;
   }
   co_return Plan(std::move(request), output->repository(), std::move(accesses.output));
 }

@@ -116,7 +116,9 @@ Error remote_git_error(const ExitStatus& status, const std::string& errors,
     if (std::any_of(meaning.signs.begin(), meaning.signs.end(), has)) {
       const std::string advice = meaning.advice;
       if (advice.empty()) return {meaning.code, words};
-      return {meaning.code, advice + (words.empty() ? "" : " (" + words + ")")};
+      // The repository is named in front of it already.
+      const bool no_news = words.empty() || words.starts_with("repository '");
+      return {meaning.code, advice + (no_news ? "" : " (" + words + ")")};
     }
   return {Errc::kUnavailable, words.empty() ? "git ended with " + status.str() : words};
 }

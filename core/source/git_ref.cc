@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/choices.h"
 #include "core/base/redact.h"
 #include "core/source/semver.h"
 
@@ -134,11 +135,25 @@ const std::string* RemoteRefs::object_of(std::string_view name) const {
   return found == refs_.end() || found->first != name ? nullptr : &found->second.object;
 }
 
+/// "; there is main, next and 7 more", the most similar first; nothing for a full name.
+std::string RemoteRefs::others(std::string_view prefix, std::string_view name) const {
+  std::vector<std::string> names;
+  for (const auto& [full, ref] : refs_) {
+    if (prefix.empty() || !full.starts_with(prefix)) continue;
+    auto one = shown(std::string_view(full).substr(prefix.size()));
+    if (names.empty() || names.back() != one) names.push_back(std::move(one));
+  }
+  if (names.empty()) return "";
+  sort_by_likeness(names, name);
+  return "; there is " + some_of(names);
+}
+
 Result<GitRevision> RemoteRefs::find_named(std::string_view prefix, const std::string& name,
                                            std::string_view noun) const {
   const auto* object = object_of(std::string(prefix) + name);
   if (object == nullptr)
-    return Error(Errc::kNotFound, "there is no " + std::string(noun) + " " + shown(name));
+    return Error(Errc::kNotFound,
+                 "there is no " + std::string(noun) + " " + shown(name) + others(prefix, name));
   GitRevision revision;
   revision.commit = *object;
   revision.label = name;

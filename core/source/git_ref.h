@@ -74,6 +74,7 @@ class RemoteRefs {
   };
   const std::string* object_of(std::string_view name) const;
   Result<GitRevision> find_default() const;
+  std::string others(std::string_view prefix, std::string_view name) const;
   Result<GitRevision> find_named(std::string_view prefix, const std::string& name,
                                  std::string_view noun) const;
 

@@ -98,8 +98,9 @@ TEST_F(MakePlan, TakesItemsUnderTheirPaths) {
 TEST_F(MakePlan, NamesAKeyThatIsMissingUnlessOptional) {
   namespace_.maps["pages"] = Namespace::data({{"a", "1"}});
   Json source = {{"configMap", {{"name", "pages"}, {"items", {{{"key", "b"}, {"path", "b"}}}}}}};
-  EXPECT_THAT(plan({{"content", {entry(source)}}}),
-              FailsWith(Errc::kNotFound, "spec.content[0]: ConfigMap/pages has no key \"b\""));
+  EXPECT_THAT(
+      plan({{"content", {entry(source)}}}),
+      FailsWith(Errc::kNotFound, "spec.content[0]: ConfigMap/pages has no key \"b\"; it has a"));
   source["configMap"]["optional"] = true;
   const auto made = plan({{"content", {entry(source)}}});
   ASSERT_TRUE(made);

@@ -101,13 +101,23 @@ TEST_P(MissesRef, AndSaysWhich) {
 INSTANTIATE_TEST_SUITE_P(All, MissesRef,
                          ::testing::ValuesIn(std::vector<Missing>{
                              {"Branch", ref("gone"), "there is no branch gone"},
-                             {"PartOfABranch", ref("1.2"), "there is no branch 1.2"},
+                             {"PartOfABranch", ref("1.2"), "there is no branch 1.2; there is "},
                              {"Tag", ref("", "v9"), "there is no tag v9"},
                              {"Range", ref("", "", ">=3"), "no tag is a version in the range >=3"},
                              {"Name", ref("", "", "", "refs/heads/x"),
                               "there is no reference refs/heads/x"},
                          }),
                          [](const auto& one) { return one.param.claim; });
+
+TEST(RemoteRefs, NamesTheMostSimilarOfWhatIsThereAndHowManyMore) {
+  std::string listing;
+  for (const auto* name : {"a", "dev", "main", "maintenance", "next", "release", "x"})
+    listing += id('1') + "\trefs/heads/" + name + "\n";
+  const auto missing = RemoteRefs::parse(listing).find(ref("mian"));
+  ASSERT_TRUE(missing.has_error());
+  EXPECT_EQ(missing.error().message,
+            "there is no branch mian; there is main, a, dev, next, x and 2 more");
+}
 
 TEST(RemoteRefs, AnEmptyRepositoryHasNoDefaultBranch) {
   EXPECT_THAT(RemoteRefs::parse("").find(GitRef()),
