@@ -42,6 +42,26 @@ std::vector<std::string> destinations(const BuildRequest& request) {
   return paths;
 }
 
+/// Which entry before it the entry `index`, which could not be placed, collides with, and what to
+/// do; "" where it is none.
+std::string opponent_of(const BuildRequest& request, const std::vector<FetchedContent>& content,
+                        std::size_t index, const layer::BaseTree& below) {
+  if (request.layers == LayerPolicy::kPerContent) return "";  // Then they are not in one layer.
+  const auto put = [&](std::size_t i, layer::FileTree& tree) {
+    const auto& wanted = request.content[i];
+    return place_content(content[i].content, wanted.path, wanted.ownership, below, tree);
+  };
+  layer::FileTree alone;
+  if (!put(index, alone)) return "";
+  for (std::size_t i = index; i-- > 0;) {
+    layer::FileTree both;
+    if (put(i, both) && !put(index, both))
+      return "; that is from " + name_of_content(request, i) +
+             ": give one of them another path, or leave the file out";
+  }
+  return "";
+}
+
 Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
                                                const std::vector<FetchedContent>& content,
                                                layer::BaseTree below) {
@@ -50,7 +70,11 @@ Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
   for (std::size_t i = 0; i < content.size(); ++i) {
     const auto& wanted = request.content[i];
     auto placed = place_content(content[i].content, wanted.path, wanted.ownership, below, *tree);
-    if (!placed) return std::move(placed).error().while_doing(name_of_content(request, i));
+    if (!placed) {
+      auto error = std::move(placed).error();
+      error.message += opponent_of(request, content, i, below);
+      return std::move(error).while_doing(name_of_content(request, i));
+    }
     if (request.layers != LayerPolicy::kPerContent || tree->empty()) continue;
     KILN_TRY(below.apply(index_of(*tree)));
     planned.push_back(PlannedLayer{tree, "kiln content " + wanted.path});

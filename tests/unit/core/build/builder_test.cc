@@ -135,6 +135,17 @@ TEST_F(Build, SaysWhichContentEntryIsWrong) {
   EXPECT_THAT(build(request), FailsWith(Errc::kInvalid, "content[1] (inline)"));
 }
 
+TEST_F(Build, SaysWhichTwoContentEntriesCollideAndWhatToDo) {
+  auto request = site();
+  request->content.emplace_back(files({{"a", "x"}}), "/opt");
+  request->content.emplace_back(files({{"b", "x"}}), "/opt/a");
+  EXPECT_THAT(build(request), FailsWith(Errc::kInvalid, "content[2] (inline): "));
+  EXPECT_THAT(build(request),
+              FailsWith(Errc::kInvalid,
+                        "; that is from content[1] (inline): give one of them another path, or "
+                        "leave the file out"));
+}
+
 TEST_F(Build, WithPerContentLayersMakesOneLayerForEach) {
   auto request = site();
   request->layers = LayerPolicy::kPerContent;
