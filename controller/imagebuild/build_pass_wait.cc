@@ -47,6 +47,7 @@ Task<Result<Next>> BuildPass::run_steps_before(std::shared_ptr<Timer> late) {
 
 /// Nothing, if the steps end before. That it could not be written ends no build.
 Task<Result<Next>> BuildPass::tell_of_wait_after(std::shared_ptr<Timer> late) {
+  if (steps_ended_) co_return Next::kContinue;  // Without a wait: cancelling came too early.
   boost::system::error_code cancelled;
   co_await late->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, cancelled));
   if (cancelled || steps_ended_ || !mark_wait()) co_return Next::kContinue;

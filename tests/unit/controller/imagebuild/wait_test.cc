@@ -22,9 +22,9 @@ class WaitingReconcile : public Reconcile {
     });
   }
   /// By one that has come to the call that is held when its patience is over.
-  void reconcile_patiently() {
+  void reconcile_patiently(std::chrono::milliseconds patience = std::chrono::seconds(1)) {
     ReconcilerOptions options;
-    options.patience = std::chrono::seconds(1);
+    options.patience = patience;
     const Ports ports(kube_, registry_, builder_, notes_, clock_, view_, git_.sources());
     ImageBuildReconciler patient(ports, options);
     reconcile_by(patient);
@@ -71,6 +71,14 @@ TEST_F(WaitingReconcile, OfAFirstBuildDoesNotSpeakOfALastOne) {
 
   EXPECT_EQ(seen_.ready, "Unknown Progressing");
   EXPECT_EQ(seen_.message, "looking at the output's tags: waiting for r.test");
+}
+
+TEST_F(WaitingReconcile, OfWhatEndsAtOnceWaitsForNobody) {
+  put_build({{"suspend", true}});
+
+  reconcile_patiently(std::chrono::hours(1));
+
+  EXPECT_EQ(condition("Ready"), "False Suspended");
 }
 
 TEST_F(Reconcile, OfARetryThatTakesLongLeavesTheLastFailureToBeRead) {
