@@ -5,9 +5,12 @@
 #include <zlib.h>
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <new>
 #include <vector>
 
 namespace kiln::layer {
@@ -40,34 +43,83 @@ class Room {
   std::size_t size_;
 };
 
+/// Where ISA-L's stream lies while it compresses a block. ISA-L 2.30 to 2.32 files the third byte
+/// of a block under the hash of a register that nobody has set (igzip_icf_body_h1_gr_bt.asm, at
+/// .write_first_byte), which holds the stream's address without its low 16 bits. Where that is
+/// also the hash of one of the block's first strings, other bytes come out, so the stream is put
+/// where it is of none.
+class StreamPlaces {
+ public:
+  StreamPlaces() : room_(kPlaces * kStep + sizeof(isal_zstream)) {}
+
+  /// A stream as if it were the first, for this block alone. Valid until the next call.
+  isal_zstream* place_for(std::string_view block) {
+    auto* place = room_.data();
+    for (std::size_t i = 0; i < kPlaces && changes_bytes(place, block); ++i) place += kStep;
+    return ::new (static_cast<void*>(place)) isal_zstream{};
+  }
+
+ private:
+  static constexpr std::size_t kStep = 64 * 1024;  // Each place has a hash of its own.
+  static constexpr std::size_t kPlaces = 8;
+  static constexpr std::size_t kStrings = 3;       // Those that are filed beside it.
+  static constexpr std::size_t kFinishBytes = 16;  // The last ones are handled by other code.
+  static constexpr std::uint32_t kMaxHash = 0x7fff;
+  static_assert(alignof(isal_zstream) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+
+  static bool changes_bytes(const void* place, std::string_view block) {
+    if (block.size() <= kFinishBytes) return false;
+    // As many hashes as isal_deflate_stateless() takes for so many bytes.
+    const auto size = static_cast<std::uint32_t>(block.size());
+    const auto mask = kMaxHash > 2 * size ? (1U << std::bit_width(size)) - 1 : kMaxHash;
+    const auto address = reinterpret_cast<std::uintptr_t>(place);
+    const auto of_place = hash_of(static_cast<std::uint32_t>(address >> 16)) & mask;
+    for (std::size_t i = 0; i < kStrings; ++i) {
+      std::uint32_t string = 0;
+      std::memcpy(&string, block.data() + i, sizeof(string));
+      if ((hash_of(string) & mask) == of_place) return true;
+    }
+    return false;
+  }
+
+  /// CRC-32C of four bytes, as the instruction has it.
+  static std::uint32_t hash_of(std::uint32_t word) {
+    for (int bit = 0; bit < 32; ++bit) word = (word >> 1) ^ (0x82f63b78U & (0U - (word & 1U)));
+    return word;
+  }
+
+  Room room_;
+};
+
 class IsalDeflater final : public BlockDeflater {
  public:
   // The level buffer's size decides where ISA-L ends its deflate blocks: part of the format, too.
   IsalDeflater() : level_buffer_(ISAL_DEF_LVL2_DEFAULT), output_(kOutputBytes) {}
 
   Result<DeflatedBlock> deflate(std::string_view input) override {
-    isal_deflate_stateless_init(stream_.get());
-    stream_->level = 2;
-    stream_->level_buf = level_buffer_.data();
-    stream_->level_buf_size = static_cast<std::uint32_t>(level_buffer_.size());
-    stream_->flush = FULL_FLUSH;
-    stream_->end_of_stream = 0;
-    stream_->gzip_flag = IGZIP_DEFLATE;
-    stream_->next_in = unconst(input);
-    stream_->avail_in = static_cast<std::uint32_t>(input.size());
-    stream_->next_out = output_.data();
-    stream_->avail_out = static_cast<std::uint32_t>(output_.size());
-    const int code = isal_deflate_stateless(stream_.get());
-    if (code != COMP_OK || stream_->avail_in != 0)
+    auto* const stream = places_.place_for(input);
+    isal_deflate_stateless_init(stream);
+    stream->level = 2;
+    stream->level_buf = level_buffer_.data();
+    stream->level_buf_size = static_cast<std::uint32_t>(level_buffer_.size());
+    stream->flush = FULL_FLUSH;
+    stream->end_of_stream = 0;
+    stream->gzip_flag = IGZIP_DEFLATE;
+    stream->next_in = unconst(input);
+    stream->avail_in = static_cast<std::uint32_t>(input.size());
+    stream->next_out = output_.data();
+    stream->avail_out = static_cast<std::uint32_t>(output_.size());
+    const int code = isal_deflate_stateless(stream);
+    if (code != COMP_OK || stream->avail_in != 0)
       return Error(Errc::kInternal,
                    "ISA-L could not compress a block (" + std::to_string(code) + ")");
     return DeflatedBlock{
-        std::string(reinterpret_cast<const char*>(output_.data()), stream_->total_out),
+        std::string(reinterpret_cast<const char*>(output_.data()), stream->total_out),
         gzip_crc(input), input.size()};
   }
 
  private:
-  std::unique_ptr<isal_zstream> stream_ = std::make_unique<isal_zstream>();
+  StreamPlaces places_;
   std::vector<std::uint8_t> level_buffer_;
   Room output_;
 };
