@@ -1,11 +1,10 @@
 #pragma once
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/layer/layer.h"
-#include "core/store/destination.h"
+#include "core/store/passing_destination.h"
 
 namespace kiln::build {
 
@@ -13,23 +12,13 @@ namespace kiln::build {
 /// with that image, they are answered for without asking the place once more, until the place says
 /// that it lacks something (kConflict).
 /// Threads: the I/O executor. Cancellation: as the inner destination.
-class EarlyDestination final : public store::Destination {
+class EarlyDestination final : public store::PassingDestination {
  public:
-  /// Lifetime: `inner` outlives it.
-  explicit EarlyDestination(store::Destination& inner) : inner_(inner) {}
+  using PassingDestination::PassingDestination;
 
   /// Errors: those of putting it, with its name.
   [[nodiscard]] Task<Result<void>> send(layer::Layer layer);
 
-  std::string name() const override { return inner_.name(); }
-  bool holds_indexes() const override { return inner_.holds_indexes(); }
-  Task<bool> holds(std::string tag, oci::Digest manifest) override {
-    return inner_.holds(std::move(tag), std::move(manifest));
-  }
-  Task<Result<bool>> link_blob(oci::Descriptor blob,
-                               std::optional<oci::Repository> origin) override {
-    return inner_.link_blob(std::move(blob), std::move(origin));
-  }
   Task<Result<store::StoreResult>> put_blob(layer::Blob blob) override;
   Task<Result<void>> put_manifest(oci::RawManifest manifest, std::string tag) override;
   Task<Result<void>> put_manifest_tags(oci::RawManifest manifest,
@@ -38,7 +27,6 @@ class EarlyDestination final : public store::Destination {
  private:
   Result<void> heard(Result<void> answer);
 
-  store::Destination& inner_;
   std::map<oci::Digest, store::StoreResult> sent_;  ///< What became of those that came early.
 };
 

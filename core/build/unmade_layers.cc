@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/store/passing_destination.h"
+
 namespace kiln::build {
 
 /// Makes one layer for the first who wants it. Shared by the layer's copies, and by whoever waits.
@@ -46,42 +48,25 @@ class UnmadeLayers::Maker {
   std::optional<Result<layer::Blob>> made_;  ///< Guarded by mutex_.
 };
 
-class UnmadeLayers::Making final : public store::Destination {
+class UnmadeLayers::Making final : public store::PassingDestination {
  public:
-  Making(UnmadeLayers& layers, store::Destination& inner) : layers_(layers), inner_(inner) {}
-
-  std::string name() const override { return inner_.name(); }
-  bool holds_indexes() const override { return inner_.holds_indexes(); }
-  Task<bool> holds(std::string tag, oci::Digest manifest) override {
-    return inner_.holds(std::move(tag), std::move(manifest));
-  }
-  Task<Result<bool>> link_blob(oci::Descriptor blob,
-                               std::optional<oci::Repository> origin) override {
-    return inner_.link_blob(std::move(blob), std::move(origin));
-  }
-  Task<Result<void>> put_manifest(oci::RawManifest manifest, std::string tag) override {
-    return inner_.put_manifest(std::move(manifest), std::move(tag));
-  }
-  Task<Result<void>> put_manifest_tags(oci::RawManifest manifest,
-                                       std::vector<std::string> tags) override {
-    return inner_.put_manifest_tags(std::move(manifest), std::move(tags));
-  }
+  Making(UnmadeLayers& layers, store::Destination& inner)
+      : PassingDestination(inner), layers_(layers) {}
 
   Task<Result<store::StoreResult>> put_blob(layer::Blob blob) override {
     const auto maker = layers_.find(blob.descriptor().digest);
-    if (!maker) co_return co_await inner_.put_blob(std::move(blob));
-    auto there = co_await inner_.link_blob(blob.descriptor(), std::nullopt);
+    if (!maker) co_return co_await inner().put_blob(std::move(blob));
+    auto there = co_await inner().link_blob(blob.descriptor(), std::nullopt);
     if (!there) co_return std::move(there).error();
     if (*there) co_return store::StoreResult::kAlreadyPresent;
     auto work = [maker] { return maker->blob(); };
     auto made = co_await layers_.pool_.run(std::move(work));
     if (!made) co_return std::move(made).error();
-    co_return co_await inner_.put_blob(std::move(*made));
+    co_return co_await inner().put_blob(std::move(*made));
   }
 
  private:
   UnmadeLayers& layers_;
-  store::Destination& inner_;
 };
 
 UnmadeLayers::UnmadeLayers(WorkPool& pool, std::shared_ptr<LayerRecords> records)
