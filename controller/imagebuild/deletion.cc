@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "controller/imagebuild/cluster_content.h"
+#include "core/base/choices.h"
 #include "core/base/deadline.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
@@ -21,11 +22,7 @@ constexpr milliseconds kPatienceWithoutLogin{30'000};
 
 std::string listed(const std::vector<std::string>& tags) {
   constexpr std::size_t kShown = 10;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(tags.size(), kShown); ++i)
-    text += (i == 0 ? "" : ", ") + tags[i];
-  if (tags.size() > kShown) text += " and " + std::to_string(tags.size() - kShown) + " more";
-  return text;
+  return some_of(tags, kShown);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "core/base/choices.h"
 #include "core/base/encoding.h"
+#include "core/base/nearest.h"
 #include "core/base/sha256.h"
 #include "core/source/inline_source.h"
 

@@ -14,4 +14,8 @@ std::string nearest_word(std::string_view word, const std::vector<std::string>& 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known,
                          std::string_view prefix = "");
 
+/// The names that are most like `wanted` come first; else the order stays, and it stays as a whole
+/// where there are more names than somebody would look through.
+void sort_by_likeness(std::vector<std::string>& names, std::string_view wanted);
+
 }  // namespace kiln

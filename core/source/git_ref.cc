@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/choices.h"
+#include "core/base/nearest.h"
 #include "core/base/redact.h"
 #include "core/source/semver.h"
 

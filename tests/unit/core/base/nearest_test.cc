@@ -45,5 +45,19 @@ TEST(NearestWord, IsOfferedAsAQuestion) {
   EXPECT_EQ(did_you_mean("wipe", kFlags, "--"), "");
 }
 
+TEST(SortByLikeness, PutsTheMostSimilarFirstAndElseKeepsTheOrder) {
+  std::vector<std::string> names = {"a", "dev", "main", "next"};
+  sort_by_likeness(names, "mian");
+  EXPECT_EQ(names, (std::vector<std::string>{"main", "a", "dev", "next"}));
+}
+
+TEST(SortByLikeness, LeavesVeryManyNamesAsTheyAre) {
+  std::vector<std::string> names(2000, "other");
+  names.emplace_back("main");
+  const auto before = names;
+  sort_by_likeness(names, "main");
+  EXPECT_EQ(names, before);
+}
+
 }  // namespace
 }  // namespace kiln
