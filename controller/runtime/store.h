@@ -1,8 +1,5 @@
 #pragma once
-#include <algorithm>
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -12,7 +9,7 @@
 #include <vector>
 
 #include "controller/kube/object.h"
-#include "core/base/sha256.h"
+#include "core/base/half_sum.h"
 
 namespace kiln::runtime {
 
@@ -21,8 +18,7 @@ namespace kiln::runtime {
 ///
 /// Values are shared and immutable, so one that is in use may be replaced meanwhile.
 /// Threads: one. Memory: one copy of each key, and some 100 bytes for a term of a value, however
-/// long it is: terms are kept as the first half of their SHA-256, of which no two are known to be
-/// equal.
+/// long it is: terms are kept as their half_sum().
 template <class Value>
 class Store {
  public:
@@ -35,7 +31,7 @@ class Store {
     Entry entry;
     entry.value = std::move(value);
     entry.terms.reserve(terms.size());
-    for (const auto& term : terms) entry.terms.push_back(id_of(term));
+    for (const auto& term : terms) entry.terms.push_back(half_sum(term));
     const auto& [kept, stored] = *entries_.emplace(key, std::move(entry)).first;
     for (const auto& id : stored.terms) index_.insert(Use{id, &kept});
   }
@@ -65,13 +61,13 @@ class Store {
 
   /// The keys put in with `term`, in order.
   std::vector<Key> with_term(std::string_view term) const {
-    const auto id = id_of(term);
+    const auto id = half_sum(term);
     std::vector<Key> keys;
     for (auto use = index_.lower_bound(id); use != index_.end() && use->term == id; ++use)
       keys.push_back(*use->key);
     return keys;
   }
-  bool has_term(std::string_view term) const { return index_.contains(id_of(term)); }
+  bool has_term(std::string_view term) const { return index_.contains(half_sum(term)); }
 
   std::vector<Key> keys() const {
     std::vector<Key> all;
@@ -87,16 +83,9 @@ class Store {
   std::size_t uses() const { return index_.size(); }  ///< Terms, counted for each value.
 
  private:
-  using TermId = std::array<std::uint8_t, 16>;
-  static TermId id_of(std::string_view term) {
-    const auto sum = sha256(term);
-    TermId id;
-    std::copy_n(sum.begin(), id.size(), id.begin());
-    return id;
-  }
   /// The key is that of an entry, which stays where it is.
   struct Use {
-    TermId term;
+    HalfSum term;
     const Key* key;
   };
   struct ByTerm {
@@ -104,12 +93,12 @@ class Store {
     bool operator()(const Use& a, const Use& b) const {
       return a.term != b.term ? a.term < b.term : *a.key < *b.key;
     }
-    bool operator()(const Use& a, const TermId& b) const { return a.term < b; }
-    bool operator()(const TermId& a, const Use& b) const { return a < b.term; }
+    bool operator()(const Use& a, const HalfSum& b) const { return a.term < b; }
+    bool operator()(const HalfSum& a, const Use& b) const { return a < b.term; }
   };
   struct Entry {
     Pointer value;
-    std::vector<TermId> terms;
+    std::vector<HalfSum> terms;
   };
   std::map<Key, Entry> entries_;
   std::set<Use, ByTerm> index_;
