@@ -11,6 +11,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "core/base/write_aside.h"
+
 namespace kiln {
 
 UniqueFd::~UniqueFd() {
@@ -135,14 +137,22 @@ Result<void> write_file_atomically(const std::filesystem::path& path, ByteSource
 Result<void> write_file_atomically(const std::filesystem::path& path,
                                    const std::function<Result<void>(ByteSink& sink)>& write,
                                    unsigned mode) {
+  return write_aside(path, [&](int fd) -> Result<void> {
+    FdSink sink(fd);
+    KILN_TRY(write(sink));
+    if (::fchmod(fd, static_cast<mode_t>(mode)) != 0)
+      return errno_error(errno, "cannot set the mode of", path);
+    if (::fsync(fd) != 0) return errno_error(errno, "cannot write out", path);
+    return {};
+  });
+}
+
+Result<void> write_aside(const std::filesystem::path& path,
+                         const std::function<Result<void>(int fd)>& write) {
   auto aside = path.string() + ".XXXXXX";
-  const UniqueFd fd(::mkostemp(aside.data(), O_CLOEXEC));
+  const UniqueFd fd(::mkostemp(aside.data(), O_CLOEXEC));  // 0600.
   if (!fd.valid()) return errno_error(errno, "cannot create a file beside", path);
-  FdSink sink(fd.get());
-  auto written = write(sink);
-  if (written && ::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0)
-    written = errno_error(errno, "cannot set the mode of", path);
-  if (written && ::fsync(fd.get()) != 0) written = errno_error(errno, "cannot write out", path);
+  auto written = write(fd.get());
   if (written && ::rename(aside.c_str(), path.c_str()) != 0)
     written = errno_error(errno, "cannot put in place", path);
   if (!written) ::unlink(aside.c_str());

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <system_error>
 #include <utility>
 
 #include "core/base/file.h"
+#include "core/base/write_aside.h"
 
 namespace kiln {
 
@@ -29,14 +29,7 @@ Result<std::string> read_own_file(const std::filesystem::path& path, std::uint64
 Result<void> write_own_file(const std::filesystem::path& path, std::string_view bytes) {
   std::error_code failed;
   std::filesystem::create_directories(path.parent_path(), failed);  // What is wrong shows below.
-  auto aside = path.string() + ".XXXXXX";
-  const UniqueFd fd(::mkostemp(aside.data(), O_CLOEXEC));  // 0600.
-  if (!fd.valid()) return errno_error(errno, "cannot create a file beside", path);
-  auto written = FdSink(fd.get()).write(bytes);
-  if (written && ::rename(aside.c_str(), path.c_str()) != 0)
-    written = errno_error(errno, "cannot put in place", path);
-  if (!written) ::unlink(aside.c_str());
-  return written;
+  return write_aside(path, [&](int fd) { return FdSink(fd).write(bytes); });
 }
 
 }  // namespace kiln
