@@ -142,6 +142,7 @@ Task<Result<Next>> BuildPass::read_accesses() {
   accesses_ = std::move(*accesses);
   accesses_.base.listener = accesses_.output.listener = notes_;
   for (auto& [entry, access] : accesses_.content) access.listener = notes_;
+  if (looks_early()) co_await look_early();
   co_return Next::kContinue;
 }
 

@@ -118,6 +118,12 @@ class BuildPass {
  private:
   using Timer = boost::asio::steady_timer;
 
+  /// What a tag held when it was looked at before all inputs were known.
+  struct EarlyLook {
+    Result<std::string> held;
+    std::chrono::steady_clock::time_point at;
+  };
+
   /// A registry, and the part of the spec that names it. Lifetime: of the pass.
   struct Party {
     std::string field;
@@ -183,6 +189,9 @@ class BuildPass {
   bool spec_is_new() const;
   Result<Next> render_tags();
   Task<Result<std::string>> look_at_tag(std::string tag);
+  Task<Result<std::string>> look_at_tag_once(std::string tag);
+  bool looks_early() const;
+  Task<void> look_early();
   Task<Result<Next>> look_at_tags();
   Task<Result<std::vector<std::string>>> missing_tags(std::string digest);
   Task<Result<Next>> put_tags(oci::RawManifest top);
@@ -228,6 +237,7 @@ class BuildPass {
   std::shared_ptr<const build::ResolvedImage> base_;
   std::string key_;
   std::vector<std::string> tags_;
+  std::map<std::string, EarlyLook> early_;  ///< By tag. Each answers once.
   std::vector<std::string> held_;  ///< What each of `tags_` points at; "" = the tag is not there.
   std::vector<api::Reason> reasons_;
   std::shared_ptr<const build::Assembled> assembled_;

@@ -78,10 +78,37 @@ Task<Result<std::string>> BuildPass::look_at_tag(std::string tag) {
   co_return std::string();
 }
 
+/// Is all content in the cluster, and so there at once? Then the tags can be looked at while it is
+/// read. Not where something has failed: then there may be no use for the answer.
+bool BuildPass::looks_early() const {
+  const auto& content = build_->spec.content;
+  const auto elsewhere = [](const api::Content& one) { return one.git || one.image; };
+  return is_poll() && std::none_of(content.begin(), content.end(), elsewhere);
+}
+
+/// What goes wrong is told where the answer counts.
+Task<void> BuildPass::look_early() {
+  looks_at_tags_ = true;
+  for (const auto& tag : plan::fixed_tags(*build_)) {
+    auto held = co_await look_at_tag(tag);
+    early_.insert_or_assign(tag, EarlyLook{std::move(held), ports_.clock.steady_now()});
+  }
+  looks_at_tags_ = false;
+}
+
+/// What was seen early, unless that is long ago by now.
+Task<Result<std::string>> BuildPass::look_at_tag_once(std::string tag) {
+  constexpr std::chrono::seconds kFresh{1};
+  auto early = early_.extract(tag);
+  if (!early.empty() && ports_.clock.steady_now() - early.mapped().at < kFresh)
+    co_return std::move(early.mapped().held);
+  co_return co_await look_at_tag(std::move(tag));
+}
+
 Task<Result<Next>> BuildPass::look_at_tags() {
   held_.clear();
   for (const auto& tag : tags_) {
-    auto held = co_await look_at_tag(tag);
+    auto held = co_await look_at_tag_once(tag);
     if (!held) co_return std::move(held).error();
     held_.push_back(std::move(*held));
   }

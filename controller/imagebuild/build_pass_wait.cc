@@ -104,6 +104,7 @@ std::string BuildPass::what_is_waited_for() const {
     case Step::kPush:
       return "pushing the image to " + output;
     default:
+      if (looks_at_tags_) return waiting(Step::kCompare, output);
       return waiting(step_, "the API server");
   }
 }

@@ -3,28 +3,21 @@
 #include <algorithm>
 #include <set>
 
-#include "core/base/gather.h"
 #include "core/base/memory.h"
 #include "core/build/layer_cut.h"
+#include "core/build/listed_layers.h"
 #include "core/build/placement.h"
-#include "core/layer/encoder_version.h"
 #include "core/layer/entry_path.h"
 
 namespace kiln::build {
 namespace {
 
-constexpr std::uint64_t kMaxKeptBytes = 4 * 1024 * 1024;
-constexpr std::uint64_t kMaxKeptLayer = 512 * 1024;
-constexpr std::size_t kMaxKeptLayers = 256;  // Small ones are made as fast as they are found.
-constexpr std::uint64_t kMemoryOfTaken = 8 * 1024 * 1024;  // Of each of the few that wait.
-constexpr std::size_t kTakenBeside = 2;                    // Layers that go, beside those made.
-constexpr std::uint64_t kMinRecorded = 256 * 1024;         // What is smaller is made as quickly.
-
-/// One layer to be: its files, and the line it gets in the image's history.
-struct PlannedLayer {
-  std::shared_ptr<const layer::FileTree> tree;  // Shared with the pool while it is compressed.
-  std::string created_by;
-};
+source::LateIdentities late_ones(const std::vector<FetchedContent>& content) {
+  source::LateIdentities late;
+  for (const auto& one : content)
+    if (one.content.late) late.push_back(one.content.late);
+  return late;
+}
 
 std::string listed(const std::vector<std::string>& paths) {
   constexpr std::size_t kShown = 3;
@@ -62,10 +55,25 @@ std::string opponent_of(const BuildRequest& request, const std::vector<FetchedCo
   return "";
 }
 
-Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
-                                               const std::vector<FetchedContent>& content,
-                                               layer::BaseTree below) {
-  std::vector<PlannedLayer> planned;
+Result<LayerDrafts> cut(layer::FileTree tree, const std::string& line) {
+  auto parts = cut_into_layers(std::move(tree));
+  if (!parts) return std::move(parts).error();
+  LayerDrafts drafts;
+  for (auto& part : *parts)
+    drafts.push_back(std::make_shared<LayerDraft>(std::move(part),
+                                                  line + part_of(drafts.size(), parts->size())));
+  return drafts;
+}
+
+Result<LayerDrafts> draft_content(const BuildRequest& request,
+                                  const std::vector<FetchedContent>& content,
+                                  layer::BaseTree below) {
+  const auto line = "kiln content" + listed(destinations(request));
+  if (content.size() == 1 && request.layers == LayerPolicy::kAuto)
+    if (auto drafts =
+            listed_layers(request, 0, content[0].content, below, line, late_ones(content)))
+      return std::move(*drafts);
+  LayerDrafts drafts;
   auto tree = std::make_shared<layer::FileTree>();
   for (std::size_t i = 0; i < content.size(); ++i) {
     const auto& wanted = request.content[i];
@@ -77,24 +85,13 @@ Result<std::vector<PlannedLayer>> plan_content(const BuildRequest& request,
     }
     if (request.layers != LayerPolicy::kPerContent || tree->empty()) continue;
     KILN_TRY(below.apply(index_of(*tree)));
-    planned.push_back(PlannedLayer{tree, "kiln content " + wanted.path});
+    drafts.push_back(std::make_shared<LayerDraft>(tree, "kiln content " + wanted.path));
     tree = std::make_shared<layer::FileTree>();
   }
-  if (tree->empty()) return planned;
-  const auto line = "kiln content" + listed(destinations(request));
-  if (request.layers != LayerPolicy::kAuto) {
-    planned.push_back(PlannedLayer{tree, line});
-    return planned;
-  }
-  auto parts = cut_into_layers(std::move(*tree));
-  if (!parts) return std::move(parts).error();
-  for (std::size_t i = 0; i < parts->size(); ++i) {
-    auto part = parts->size() == 1
-                    ? ""
-                    : " (" + std::to_string(i + 1) + " of " + std::to_string(parts->size()) + ")";
-    planned.push_back(PlannedLayer{std::move((*parts)[i]), line + part});
-  }
-  return planned;
+  if (tree->empty()) return drafts;
+  if (request.layers == LayerPolicy::kAuto) return cut(std::move(*tree), line);
+  drafts.push_back(std::make_shared<LayerDraft>(tree, line));
+  return drafts;
 }
 
 /// All paths to take away: those of the request, and those that content deletes (a tar's
@@ -120,26 +117,26 @@ Result<std::vector<std::string>> removals(const BuildRequest& request,
 }
 
 /// `below`: what the base's layers make together.
-Result<std::vector<PlannedLayer>> plan_layers(const BuildRequest& request,
-                                              const std::vector<FetchedContent>& content,
-                                              layer::BaseTree below,
-                                              std::vector<std::string>& warnings) {
+Result<LayerDrafts> draft_layers(const BuildRequest& request,
+                                 const std::vector<FetchedContent>& content, layer::BaseTree below,
+                                 std::vector<std::string>& warnings) {
   auto remove = removals(request, content, below);
   if (!remove) return std::move(remove).error();
   auto whiteouts = place_whiteouts(*remove, below, warnings);
   if (!whiteouts) return std::move(whiteouts).error();
   // A layer of their own below the content: in one layer with it, overlayfs-based unpackers would
   // lose a directory's whiteout when the same layer makes the directory again.
-  std::vector<PlannedLayer> planned;
+  LayerDrafts drafts;
   if (!whiteouts->empty()) {
     KILN_TRY(below.apply(index_of(*whiteouts)));
-    planned.push_back(PlannedLayer{std::make_shared<layer::FileTree>(std::move(*whiteouts)),
-                                   "kiln remove" + listed(*remove)});
+    auto tree = std::make_shared<const layer::FileTree>(std::move(*whiteouts));
+    drafts.push_back(
+        std::make_shared<LayerDraft>(std::move(tree), "kiln remove" + listed(*remove)));
   }
-  auto layers = plan_content(request, content, std::move(below));
-  if (!layers) return std::move(layers).error();
-  planned.insert(planned.end(), layers->begin(), layers->end());
-  return planned;
+  auto of_content = draft_content(request, content, std::move(below));
+  if (!of_content) return std::move(of_content).error();
+  drafts.insert(drafts.end(), of_content->begin(), of_content->end());
+  return drafts;
 }
 
 bool touches_files(const BuildRequest& request, const std::vector<FetchedContent>& content) {
@@ -167,134 +164,6 @@ Error missing_platform(const BuildRequest& request, const ResolvedImage& base) {
 }
 
 }  // namespace
-
-Task<Result<layer::Layer>> LayerMaker::make_one(std::string key, std::string how,
-                                                std::shared_ptr<const layer::FileTree> tree,
-                                                layer::LayerOptions options,
-                                                std::shared_ptr<const Ways> ways) {
-  auto work = [tree, options, key, how, ways,
-               records = to_be_recorded(*tree, ways->late) ? records_ : nullptr] {
-    auto layer = layer::make_layer(*tree, options);
-    if (!layer || !records) return layer;
-    // Now that all files are known.
-    const auto known = ways->late.empty() ? key : source::identity_of(*tree, ways->late) + how;
-    records->keep(known, LayerRecord(*layer));
-    return layer;
-  };
-  auto made = co_await pool_.run(std::move(work));
-  if (!made) co_return std::move(made).error().while_doing("making a layer");
-  keep(key, *made);
-  if (!ways->taker) co_return made;
-  KILN_CO_TRY(co_await ways->taker(*made));
-  if (made->blob.descriptor().size_bytes <= kMaxKeptLayer) co_return made;
-  // Its bytes go: who wants them, which is seldom, waits for them to be made again.
-  co_return unmade_.layer(LayerRecord(*made), std::move(tree), std::move(options));
-}
-
-layer::LayerOptions LayerMaker::options_for(const BuildRequest& request, const Ways& ways) const {
-  layer::LayerOptions options;
-  options.compression = request.compression;
-  options.timestamps = request.timestamps;
-  options.docker_media_types = request.docker_media_types;
-  options.spool_dir = spool_dir_;
-  if (ways.taker) options.memory_limit_bytes = kMemoryOfTaken;
-  return options;
-}
-
-/// What the trees are, by all threads of the pool.
-Task<Result<std::vector<std::string>>> LayerMaker::identify(Trees trees) {
-  std::vector<Task<Result<std::string>>> tasks;
-  for (auto& tree : trees) tasks.push_back(identify_one(std::move(tree)));
-  co_return co_await gather(std::move(tasks), pool_.threads());
-}
-
-Task<Result<std::string>> LayerMaker::identify_one(std::shared_ptr<const layer::FileTree> tree) {
-  auto work = [tree] { return source::identity_of(*tree); };
-  co_return co_await pool_.run(std::move(work));
-}
-
-Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
-    Trees trees, std::shared_ptr<const BuildRequest> request, std::shared_ptr<const Ways> ways,
-    Made& made) {  // NOLINT: see Lifetime
-  auto options = options_for(*request, *ways);
-  const auto how = " " + layer::encoder_version(request->compression) + " " +
-                   std::to_string(static_cast<int>(request->timestamps.kind)) + " " +
-                   std::to_string(request->timestamps.fixed) +
-                   (request->docker_media_types ? " docker" : "");
-  auto identities = co_await identify(trees);
-  if (!identities) co_return std::move(identities).error();
-  auto keys = std::move(*identities);
-  std::vector<std::string> missing;
-  Trees to_make;
-  for (std::size_t i = 0; i < trees.size(); ++i) {
-    auto& tree = trees[i];
-    auto& key = keys[i];
-    key += how;
-    if (made.contains(key) || std::find(missing.begin(), missing.end(), key) != missing.end())
-      continue;
-    if (auto found = find(key, tree, options)) {
-      made.emplace(key, std::move(*found));
-      continue;
-    }
-    missing.push_back(key);
-    to_make.push_back(std::move(tree));
-  }
-  options.progress = watch(to_make);
-  std::vector<Task<Result<layer::Layer>>> tasks;
-  for (std::size_t i = 0; i < missing.size(); ++i)
-    tasks.push_back(make_one(missing[i], how, std::move(to_make[i]), options, ways));
-  options.progress = {};  // The tasks have it.
-  auto layers =
-      co_await gather(std::move(tasks), pool_.threads() + (ways->taker ? kTakenBeside : 0));
-  if (!layers) co_return std::move(layers).error();
-  for (std::size_t i = 0; i < missing.size(); ++i)
-    made.emplace(std::move(missing[i]), std::move((*layers)[i]));
-  std::vector<layer::Layer> all;
-  for (const auto& key : keys) all.push_back(made.at(key));
-  co_return all;
-}
-
-std::optional<layer::Layer> LayerMaker::find(const std::string& key,
-                                             const std::shared_ptr<const layer::FileTree>& tree,
-                                             const layer::LayerOptions& options) {
-  if (const auto found = kept_.find(key); found != kept_.end()) return found->second;
-  if (!to_be_recorded(*tree, {})) return std::nullopt;
-  auto record = records_->find(key);
-  if (!record) return std::nullopt;
-  return unmade_.layer(std::move(*record), tree, options);
-}
-
-/// Only of files that are known by their bytes, or will be: other identities hold for one build.
-bool LayerMaker::to_be_recorded(const layer::FileTree& tree,
-                                const source::LateIdentities& late) const {
-  if (!records_->keeps_any() || tree.content_bytes() < kMinRecorded) return false;
-  const auto known = [&](const auto& one) {
-    const auto& entry = one.second;
-    const auto gave = [&](const auto& giver) { return giver->gave(entry.identity); };
-    return entry.kind != layer::EntryKind::kFile || source::is_of_bytes(entry.identity) ||
-           std::any_of(late.begin(), late.end(), gave);
-  };
-  return std::all_of(tree.entries().begin(), tree.entries().end(), known);
-}
-
-layer::Progress LayerMaker::watch(const Trees& trees) const {
-  std::uint64_t total = 0;
-  for (const auto& tree : trees) total += tree->content_bytes();
-  return watch_ && total > 0 ? watch_(total) : layer::Progress();
-}
-
-void LayerMaker::keep(const std::string& key, const layer::Layer& layer) {
-  const auto size = layer.blob.descriptor().size_bytes;
-  if (size > kMaxKeptLayer || !kept_.emplace(key, layer).second) return;
-  order_.push_back(key);
-  kept_bytes_ += size;
-  while ((kept_bytes_ > kMaxKeptBytes || order_.size() > kMaxKeptLayers) && order_.size() > 1) {
-    const auto oldest = kept_.find(order_.front());
-    kept_bytes_ -= oldest->second.blob.descriptor().size_bytes;
-    kept_.erase(oldest);
-    order_.pop_front();
-  }
-}
 
 image::Image put_on_base(const PlatformImage& base, const std::vector<layer::Layer>& layers,
                          const std::vector<std::string>& lines, const BuildRequest& request) {
@@ -361,13 +230,6 @@ class Assembly {
   std::set<std::size_t> counts_;
 };
 
-source::LateIdentities late_ones(const std::vector<FetchedContent>& content) {
-  source::LateIdentities late;
-  for (const auto& one : content)
-    if (one.content.late) late.push_back(one.content.late);
-  return late;
-}
-
 /// What a tar deletes depends on what the base has there.
 bool deletes(const std::vector<FetchedContent>& content) {
   return std::any_of(content.begin(), content.end(), [](const FetchedContent& one) {
@@ -401,18 +263,13 @@ Task<Result<Assembled>> assemble(BaseTrees& trees, LayerMaker& maker,
       if (facts) facts_digest = facts->digest;
     }
     std::vector<std::string> warnings;
-    auto planned = plan_layers(*request, *content, std::move(below), warnings);
-    if (!planned) co_return std::move(planned).error();
+    auto drafts = draft_layers(*request, *content, std::move(below), warnings);
+    if (!drafts) co_return std::move(drafts).error();
     assembly.warn(warnings);
-    LayerMaker::Trees of_layers;
     std::vector<std::string> lines;
-    for (const auto& one : *planned) {
-      of_layers.push_back(one.tree);
-      lines.push_back(one.created_by);
-    }
-    planned->clear();
+    for (const auto& draft : *drafts) lines.push_back(draft->created_by);
     give_memory_back();  // Planning takes more than what is left of it.
-    auto layers = co_await maker.make(std::move(of_layers), request, ways, made);
+    auto layers = co_await maker.make(std::move(*drafts), request, ways, made);
     if (!layers) co_return std::move(layers).error();
     assembly.add_facts(facts_digest);
     assembly.add(platform, *layers, lines);

@@ -18,8 +18,7 @@ using layer::FileTree;
 constexpr std::uint64_t kBlock = 512;  // Of a tar.
 
 std::uint64_t tar_bytes(const Entry& entry) {
-  const auto content = entry.kind == EntryKind::kFile ? entry.content.size_bytes() : 0;
-  return kBlock + (content + kBlock - 1) / kBlock * kBlock;
+  return LayerCutter::tar_bytes(entry.kind == EntryKind::kFile ? entry.content.size_bytes() : 0);
 }
 
 /// A number that the path alone decides, evenly from 0 to 2^32.
@@ -29,32 +28,6 @@ std::uint64_t lot_of(std::string_view path) {
   for (std::size_t i = 0; i < 4; ++i) lot = lot << 8U | sum[i];
   return lot;
 }
-
-/// Decides, entry by entry, where the next layer begins.
-class Cutter {
- public:
-  explicit Cutter(std::uint64_t target) : target_(target) {}
-
-  /// The number of the layer that `entry` goes to.
-  std::size_t layer_for(const Entry& entry) {
-    const auto size = tar_bytes(entry);
-    const auto least = target_ / 2;
-    // Behind half a layer, a cut every half layer on average: large entries are likelier to have
-    // one, so that what is around does not matter.
-    const bool drawn = in_layer_ >= least && lot_of(entry.path) < (size << 32U) / least;
-    if (in_layer_ > 0 && (drawn || in_layer_ + size > 2 * target_)) {
-      ++layer_;
-      in_layer_ = 0;
-    }
-    in_layer_ += size;
-    return layer_;
-  }
-
- private:
-  std::uint64_t target_;
-  std::size_t layer_ = 0;
-  std::uint64_t in_layer_ = 0;
-};
 
 /// Adds the directories above `path`.
 Result<void> add_parents(FileTree& part, const FileTree& directories, std::string_view path) {
@@ -76,6 +49,26 @@ std::uint64_t target_for(std::uint64_t total) {
 
 }  // namespace
 
+std::uint64_t LayerCutter::tar_bytes(std::uint64_t content_bytes) {
+  return kBlock + (content_bytes + kBlock - 1) / kBlock * kBlock;
+}
+
+LayerCutter::LayerCutter(std::uint64_t total)
+    : cuts_(total >= 2 * kLayerBytes), target_(target_for(total)) {}
+
+std::size_t LayerCutter::layer_for(std::string_view path, std::uint64_t tar_bytes) {
+  const auto least = target_ / 2;
+  // Behind half a layer, a cut every half layer on average: large entries are likelier to have
+  // one, so that what is around does not matter.
+  const bool drawn = cuts_ && in_layer_ >= least && lot_of(path) < (tar_bytes << 32U) / least;
+  if (cuts_ && in_layer_ > 0 && (drawn || in_layer_ + tar_bytes > 2 * target_)) {
+    ++layer_;
+    in_layer_ = 0;
+  }
+  in_layer_ += tar_bytes;
+  return layer_;
+}
+
 Result<std::vector<std::shared_ptr<const FileTree>>> cut_into_layers(FileTree tree) {
   std::uint64_t total = 0;
   std::map<std::string, std::size_t> linked;  // Files that have hard links, and their layers.
@@ -91,7 +84,7 @@ Result<std::vector<std::shared_ptr<const FileTree>>> cut_into_layers(FileTree tr
     return std::vector<std::shared_ptr<const FileTree>>{
         std::make_shared<const FileTree>(std::move(tree))};
 
-  Cutter cutter(target_for(total));
+  LayerCutter cutter(total);
   std::vector<std::shared_ptr<FileTree>> parts;
   FileTree directories;  // Those above an entry come before it.
   std::vector<Entry> links;
@@ -102,7 +95,7 @@ Result<std::vector<std::shared_ptr<const FileTree>>> cut_into_layers(FileTree tr
       links.push_back(tree.take_first());
       continue;
     }
-    const auto number = cutter.layer_for(entry);
+    const auto number = cutter.layer_for(entry.path, tar_bytes(entry));
     const bool is_new = number == parts.size();
     if (is_new) parts.push_back(std::make_shared<FileTree>());
     if (entry.kind == EntryKind::kDirectory) KILN_TRY(directories.add(entry));

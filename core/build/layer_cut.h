@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "core/base/error.h"
@@ -22,5 +23,25 @@ inline constexpr std::size_t kMaxCutLayers = 40;
 /// ones are not there twice.
 [[nodiscard]] Result<std::vector<std::shared_ptr<const layer::FileTree>>> cut_into_layers(
     layer::FileTree tree);
+
+/// Decides the same entry by entry, for those who have no tree.
+class LayerCutter {
+ public:
+  /// What an entry counts; `content_bytes`: of a file, else 0.
+  static std::uint64_t tar_bytes(std::uint64_t content_bytes);
+
+  /// `total`: tar_bytes() of all entries together.
+  explicit LayerCutter(std::uint64_t total);
+
+  /// The number of the layer that the next entry by path goes to: that of the one before, or one
+  /// more.
+  std::size_t layer_for(std::string_view path, std::uint64_t tar_bytes);
+
+ private:
+  bool cuts_;
+  std::uint64_t target_;
+  std::size_t layer_ = 0;
+  std::uint64_t in_layer_ = 0;
+};
 
 }  // namespace kiln::build

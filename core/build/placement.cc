@@ -55,68 +55,59 @@ Result<void> add_directories(std::string_view path, std::string_view owned,
   return into.add(std::move(entry));
 }
 
-/// One entry of the content at its place. `path` is where it would go before symlinks are followed.
-class Placer {
- public:
-  Placer(std::string destination, const Ownership& ownership, const BaseTree& base, FileTree& into)
-      : destination_(std::move(destination)), ownership_(ownership), base_(base), into_(into) {}
-
-  Result<void> place(Entry entry) {
-    auto path = layer::join_path(destination_, entry.path);
-    if (entry.kind == EntryKind::kDirectory) return place_directory(path, std::move(entry));
-    const auto parent = layer::parent_of(path);
-    // Most have the parent of the one before.
-    if (!has_last_ || parent != last_parent_) {
-      has_last_ = false;
-      auto directory = base_.resolve(parent, true);
-      if (!directory) return std::move(directory).error();
-      last_directory_ = std::move(*directory);
-      last_parent_ = parent;
-    }
-    if (last_directory_ != parent)
-      path = layer::join_path(last_directory_, layer::name_of_path(path));
-    if (const auto* known = base_.find(path);
-        known != nullptr && known->kind == EntryKind::kDirectory)
-      return in_the_way(path, "a directory", "a file");
-    if (!has_last_)
-      KILN_TRY(add_directories(last_directory_, destination_, ownership_, base_, into_));
-    has_last_ = true;
-    entry.path = std::move(path);
-    if (entry.kind == EntryKind::kHardlink) {
-      auto file = base_.resolve(layer::join_path(destination_, entry.link_target), false);
-      if (!file) return std::move(file).error();
-      entry.link_target = std::move(*file);
-    }
-    if (entry.kind == EntryKind::kFile && ownership_.file_mode) entry.mode = *ownership_.file_mode;
-    entry.uid = ownership_.uid.value_or(entry.uid);
-    entry.gid = ownership_.gid.value_or(entry.gid);
-    return into_.add(std::move(entry));
-  }
-
- private:
-  Result<void> place_directory(const std::string& path, Entry entry) {
-    auto target = base_.resolve(path, true);
-    if (!target) return std::move(target).error();
-    KILN_TRY(add_directories(layer::parent_of(*target), destination_, ownership_, base_, into_));
-    if (const auto* known = base_.find(*target); known != nullptr || target->empty())
-      return add_directories(*target, destination_, ownership_, base_, into_);
-    entry.path = std::move(*target);
-    entry.mode = ownership_.dir_mode.value_or(entry.mode);
-    entry.uid = ownership_.uid.value_or(entry.uid);
-    entry.gid = ownership_.gid.value_or(entry.gid);
-    return into_.add(std::move(entry));
-  }
-
-  std::string destination_;
-  const Ownership& ownership_;
-  const BaseTree& base_;
-  FileTree& into_;
-  bool has_last_ = false;
-  std::string last_parent_;     ///< Of what was placed last, before symlinks are followed.
-  std::string last_directory_;  ///< And after; it is in `into_`.
-};
-
 }  // namespace
+
+Result<std::string> destination_in(const BaseTree& base, const std::string& path) {
+  auto clean = layer::clean_absolute_path(path);
+  if (!clean) return std::move(clean).error();
+  return base.resolve(*clean, true);
+}
+
+Result<void> Placer::place_destination() {
+  return add_directories(destination_, destination_, ownership_, base_, into_);
+}
+
+Result<void> Placer::place(Entry entry) {
+  // Where it would go before symlinks are followed.
+  auto path = layer::join_path(destination_, entry.path);
+  if (entry.kind == EntryKind::kDirectory) return place_directory(path, std::move(entry));
+  const auto parent = layer::parent_of(path);
+  // Most have the parent of the one before.
+  if (!has_last_ || parent != last_parent_) {
+    has_last_ = false;
+    auto directory = base_.resolve(parent, true);
+    if (!directory) return std::move(directory).error();
+    last_directory_ = std::move(*directory);
+    last_parent_ = parent;
+  }
+  if (last_directory_ != parent)
+    path = layer::join_path(last_directory_, layer::name_of_path(path));
+  if (const auto* known = base_.find(path);
+      known != nullptr && known->kind == EntryKind::kDirectory)
+    return in_the_way(path, "a directory", "a file");
+  if (!has_last_)
+    KILN_TRY(add_directories(last_directory_, destination_, ownership_, base_, into_));
+  has_last_ = true;
+  entry.path = std::move(path);
+  if (entry.kind == EntryKind::kHardlink) {
+    auto file = base_.resolve(layer::join_path(destination_, entry.link_target), false);
+    if (!file) return std::move(file).error();
+    entry.link_target = std::move(*file);
+  }
+  take_over(entry, ownership_);
+  return into_.add(std::move(entry));
+}
+
+Result<void> Placer::place_directory(const std::string& path, Entry entry) {
+  auto target = base_.resolve(path, true);
+  if (!target) return std::move(target).error();
+  KILN_TRY(add_directories(layer::parent_of(*target), destination_, ownership_, base_, into_));
+  if (const auto* known = base_.find(*target); known != nullptr || target->empty())
+    return add_directories(*target, destination_, ownership_, base_, into_);
+  entry.path = std::move(*target);
+  take_over(entry, ownership_);
+  return into_.add(std::move(entry));
+}
 
 Result<FileTree> place_whiteouts(const std::vector<std::string>& remove, const BaseTree& base,
                                  std::vector<std::string>& warnings) {
@@ -150,9 +141,7 @@ Result<FileTree> place_whiteouts(const std::vector<std::string>& remove, const B
 
 Result<void> place_content(const source::Content& content, const std::string& path,
                            const Ownership& ownership, const BaseTree& base, FileTree& into) {
-  auto clean = layer::clean_absolute_path(path);
-  if (!clean) return std::move(clean).error();
-  auto destination = base.resolve(*clean, true);
+  auto destination = destination_in(base, path);
   if (!destination) return std::move(destination).error();
   Placer placer(std::move(*destination), ownership, base, into);
   return source::for_each_entry(content,

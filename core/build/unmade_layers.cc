@@ -12,10 +12,10 @@ namespace kiln::build {
 /// Makes one layer for the first who wants it. Shared by the layer's copies, and by whoever waits.
 class UnmadeLayers::Maker {
  public:
-  Maker(LayerRecord record, std::shared_ptr<const layer::FileTree> tree,
-        layer::LayerOptions options, std::shared_ptr<LayerRecords> records)
+  Maker(LayerRecord record, std::shared_ptr<const LayerDraft> draft, layer::LayerOptions options,
+        std::shared_ptr<LayerRecords> records)
       : record_(std::move(record)),
-        tree_(std::move(tree)),
+        draft_(std::move(draft)),
         options_(std::move(options)),
         records_(std::move(records)) {
     options_.progress = {};
@@ -30,7 +30,9 @@ class UnmadeLayers::Maker {
 
  private:
   Result<layer::Blob> make() {
-    auto layer = layer::make_layer(*tree_, options_);
+    const auto tree = draft_->tree();
+    if (!tree) return tree.error();
+    auto layer = layer::make_layer(**tree, options_);
     if (!layer) return std::move(layer).error();
     if (LayerRecord(*layer) == record_) return std::move(layer->blob);
     records_->forget_all();
@@ -41,7 +43,7 @@ class UnmadeLayers::Maker {
   }
 
   LayerRecord record_;
-  std::shared_ptr<const layer::FileTree> tree_;  // Shared with the build's plan.
+  std::shared_ptr<const LayerDraft> draft_;  // Shared with the build's plan.
   layer::LayerOptions options_;
   std::shared_ptr<LayerRecords> records_;
   std::mutex mutex_;
@@ -74,13 +76,9 @@ UnmadeLayers::UnmadeLayers(WorkPool& pool, std::shared_ptr<LayerRecords> records
 
 UnmadeLayers::~UnmadeLayers() = default;
 
-layer::Layer UnmadeLayers::layer(LayerRecord record, std::shared_ptr<const layer::FileTree> tree,
+layer::Layer UnmadeLayers::layer(LayerRecord record, std::shared_ptr<const LayerDraft> draft,
                                  layer::LayerOptions options) {
-  std::uint64_t files = 0;
-  for (const auto& [path, entry] : tree->entries())
-    if (entry.kind == layer::EntryKind::kFile) ++files;
-  const auto content_bytes = tree->content_bytes();
-  const auto maker = std::make_shared<Maker>(record, std::move(tree), std::move(options), records_);
+  const auto maker = std::make_shared<Maker>(record, draft, std::move(options), records_);
   {
     const std::scoped_lock lock(mutex_);
     std::erase_if(makers_, [](const auto& one) { return one.second.expired(); });
@@ -93,8 +91,8 @@ layer::Layer UnmadeLayers::layer(LayerRecord record, std::shared_ptr<const layer
   });
   layer::Layer layer(std::move(blob), record.diff_id);
   layer.uncompressed_bytes = record.uncompressed_bytes;
-  layer.files = files;
-  layer.content_bytes = content_bytes;
+  layer.files = draft->facts->files;
+  layer.content_bytes = draft->facts->content_bytes;
   return layer;
 }
 

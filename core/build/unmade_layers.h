@@ -4,8 +4,8 @@
 #include <mutex>
 
 #include "core/base/work_pool.h"
+#include "core/build/layer_draft.h"
 #include "core/build/layer_records.h"
-#include "core/layer/file_tree.h"
 #include "core/layer/layer.h"
 #include "core/store/destination.h"
 
@@ -22,9 +22,9 @@ class UnmadeLayers {
   UnmadeLayers(WorkPool& pool, std::shared_ptr<LayerRecords> records);
   ~UnmadeLayers();
 
-  /// The layer of `tree` as `record` says that it was. Opening its blob makes it, and blocks as
-  /// long as that takes. Keeps `tree`.
-  layer::Layer layer(LayerRecord record, std::shared_ptr<const layer::FileTree> tree,
+  /// The layer of `draft` as `record` says that it was. Opening its blob makes it, and blocks as
+  /// long as that takes. Precondition: the draft has its facts.
+  layer::Layer layer(LayerRecord record, std::shared_ptr<const LayerDraft> draft,
                      layer::LayerOptions options);
 
   /// `inner`, where only those of these layers are made that it does not have, on the pool.

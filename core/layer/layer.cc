@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/background_sink.h"
 #include "core/base/file.h"
 #include "core/base/redact.h"
 #include "core/base/sha256.h"
@@ -216,8 +217,11 @@ Result<Layer> compress_layer(const std::function<Result<void>(ByteSink& tar)>& w
   Spool spool(options.memory_limit_bytes, options.spool_dir);
   HashingSink compressed(spool);
   const auto compressor = make_compressor(options.compression, compressed);
-  HashingSink tar(*compressor, options.progress);
+  std::optional<BackgroundSink> beside;
+  if (options.two_threads) beside.emplace(*compressor);
+  HashingSink tar(beside ? static_cast<ByteSink&>(*beside) : *compressor, options.progress);
   KILN_TRY(write(tar));
+  if (beside) KILN_TRY(beside->finish());
   KILN_TRY(compressor->finish());
 
   auto digest = compressed.finish();

@@ -20,7 +20,8 @@ layer::FileContent DirectoryListing::content_of(const FoundPath& found) const {
   return root->content_of(file_name.empty() ? found.path() : file_name, FileStamp(found.version));
 }
 
-layer::Entry DirectoryListing::entry_of(const FoundPath& found) const {
+layer::Entry DirectoryListing::entry(std::size_t number) const {
+  const auto& found = paths[number];
   layer::Entry entry(found.path(), found.kind);
   entry.mode = found.mode;
   entry.uid = found.uid;
@@ -34,20 +35,35 @@ layer::Entry DirectoryListing::entry_of(const FoundPath& found) const {
   return entry;
 }
 
+void DirectoryListing::look_at(std::size_t number, EntrySketch& sketch) const {
+  look_at_outside(number, sketch);
+  if (const auto& sum = paths[number].sum) identity_of_sum(*sum, sketch.identity);
+}
+
+void DirectoryListing::look_at_outside(std::size_t number, EntrySketch& sketch) const {
+  const auto& found = paths[number];
+  sketch.path.assign(found.directory);
+  if (!sketch.path.empty()) sketch.path += '/';
+  sketch.path += found.name;
+  sketch.kind = found.kind;
+  sketch.mode = found.mode;
+  sketch.uid = found.uid;
+  sketch.gid = found.gid;
+  sketch.size_bytes = found.kind == EntryKind::kFile ? found.version.size_bytes : 0;
+  sketch.link_target.clear();
+  sketch.identity.clear();
+  sketch.xattrs = nullptr;
+  if (!found.rare) return;
+  sketch.link_target = found.rare->link_target;
+  sketch.xattrs = &found.rare->xattrs;
+}
+
 std::string DirectoryListing::identity() const {
-  static const FoundPath::Rare kNothing;
   TreeIdentity identity;
-  std::string path;
-  std::string sum;
-  for (const auto& found : paths) {
-    path.assign(found.directory);
-    if (!path.empty()) path += '/';
-    path += found.name;
-    sum.clear();
-    if (found.sum) identity_of_sum(*found.sum, sum);
-    const auto& rare = found.rare ? *found.rare : kNothing;
-    identity.add(TreeIdentity::Facts{path, found.kind, found.mode, found.uid, found.gid,
-                                     rare.link_target, sum, std::nullopt, rare.xattrs});
+  EntrySketch sketch;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    look_at(i, sketch);
+    identity.add(sketch);
   }
   return identity.finish();
 }

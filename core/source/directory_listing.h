@@ -9,6 +9,7 @@
 
 #include "core/base/sha256.h"
 #include "core/layer/entry.h"
+#include "core/source/entry_list.h"
 #include "core/source/file_checksums.h"
 #include "core/source/root_directory.h"
 
@@ -37,8 +38,8 @@ struct FoundPath {
   std::string path() const;
 };
 
-/// All that was found below a root, parents before children, by path (layer::sorted_before).
-struct DirectoryListing {
+/// All that was found below a root.
+struct DirectoryListing final : EntryList {
   std::shared_ptr<const RootDirectory> root{};
   std::vector<FoundPath> paths{};
   /// The text that `paths` look at.
@@ -48,8 +49,12 @@ struct DirectoryListing {
 
   /// The bytes of a file. It keeps the folder open, and not this.
   layer::FileContent content_of(const FoundPath& found) const;
-  /// As a tree has it. The identity is that of the sum, "" without one.
-  layer::Entry entry_of(const FoundPath& found) const;
+  std::size_t size() const override { return paths.size(); }
+  /// The identity is that of the sum, "" without one.
+  layer::Entry entry(std::size_t number) const override;
+  void look_at(std::size_t number, EntrySketch& sketch) const override;
+  /// The same without its identity.
+  void look_at_outside(std::size_t number, EntrySketch& sketch) const;
   /// identity_of() the tree of all entries, without making it. Precondition: every file has a sum.
   std::string identity() const;
 };

@@ -85,15 +85,16 @@ void remember(const DirectoryListing& listing, const std::vector<FileChecksum>& 
 }
 
 /// `numbered`: the files' identities are not of their bytes.
-Result<void> give_entries(const DirectoryListing& listing, bool numbered, const TakeEntry& take) {
+Result<layer::FileTree> tree_of(const DirectoryListing& listing, bool numbered) {
+  layer::FileTree tree;
   std::optional<Numbers> numbers;
   if (numbered) numbers.emplace();
-  for (const auto& found : listing.paths) {
-    auto entry = listing.entry_of(found);
+  for (std::size_t i = 0; i < listing.size(); ++i) {
+    auto entry = listing.entry(i);
     if (numbers && entry.kind == EntryKind::kFile) entry.identity = numbers->next();
-    KILN_TRY(take(std::move(entry)));
+    KILN_TRY(tree.add(std::move(entry)));
   }
-  return {};
+  return tree;
 }
 
 }  // namespace
@@ -178,13 +179,13 @@ Result<Content> DirectorySource::finish(const Shared& listing, const std::filesy
              *options.checksums);
   Content content;
   if (options.identities) content.identity = found.identity();
-  if (options.identities && options.tree_later)
-    content.entries = [listing](const TakeEntry& take) {
-      return give_entries(listing->found, false, take);
-    };
-  else
-    KILN_TRY(give_entries(found, !options.identities,
-                          [&](layer::Entry entry) { return content.tree.add(std::move(entry)); }));
+  if (options.identities && options.tree_later) {
+    content.list = std::shared_ptr<const EntryList>(listing, &found);
+    return content;
+  }
+  auto tree = tree_of(found, !options.identities);
+  if (tree.has_error()) return std::move(tree).error();
+  content.tree = std::move(*tree);
   return content;
 }
 
@@ -200,7 +201,7 @@ Content DirectorySource::late_content(const Shared& listing) const {
                                     listing->unknown, std::move(finished));
   Content content;
   content.late = late;
-  content.entries = [late](const TakeEntry& take) { return late->give_entries(take); };
+  content.list = late;
   return content;
 }
 

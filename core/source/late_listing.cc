@@ -1,5 +1,6 @@
 #include "core/source/late_listing.h"
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <cstdint>
@@ -24,7 +25,8 @@ std::string new_prefix() {
 /// A file's bytes, and who is told their sum.
 class LateListing::Teller final : public ByteSource, public layer::SumWanted {
  public:
-  Teller(std::unique_ptr<ByteSource> bytes, std::shared_ptr<LateListing> late, std::size_t number)
+  Teller(std::unique_ptr<ByteSource> bytes, std::shared_ptr<const LateListing> late,
+         std::size_t number)
       : bytes_(std::move(bytes)), late_(std::move(late)), number_(number) {}
 
   Result<std::size_t> read(std::span<char> buffer) override { return bytes_->read(buffer); }
@@ -33,7 +35,7 @@ class LateListing::Teller final : public ByteSource, public layer::SumWanted {
 
  private:
   std::unique_ptr<ByteSource> bytes_;
-  std::shared_ptr<LateListing> late_;  // Shared with all files of the folder.
+  std::shared_ptr<const LateListing> late_;  // Shared with all files of the folder.
   std::size_t number_;
 };
 
@@ -44,18 +46,12 @@ LateListing::LateListing(std::shared_ptr<DirectoryListing> listing, std::vector<
       unread_(std::move(unread)),
       finished_(std::move(finished)) {}
 
-/// The same identities every time, also when the files have become known.
-Result<void> LateListing::give_entries(const TakeEntry& take) {
-  auto next = unread_.begin();
-  for (std::size_t i = 0; i < listing_->paths.size(); ++i) {
-    const bool unread = next != unread_.end() && *next == i;
-    if (unread) ++next;
-    KILN_TRY(take(unread ? unread_entry(i) : listing_->entry_of(listing_->paths[i])));
-  }
-  return {};
+bool LateListing::was_unread(std::size_t number) const {
+  return std::binary_search(unread_.begin(), unread_.end(), number);
 }
 
-layer::Entry LateListing::unread_entry(std::size_t number) {
+layer::Entry LateListing::entry(std::size_t number) const {
+  if (!was_unread(number)) return listing_->entry(number);
   const auto& found = listing_->paths[number];
   layer::Entry entry(found.path(), found.kind);
   entry.mode = found.mode;
@@ -72,6 +68,13 @@ layer::Entry LateListing::unread_entry(std::size_t number) {
   return entry;
 }
 
+void LateListing::look_at(std::size_t number, EntrySketch& sketch) const {
+  if (!was_unread(number)) return listing_->look_at(number, sketch);
+  listing_->look_at_outside(number, sketch);
+  sketch.identity = prefix_;
+  sketch.identity += std::to_string(number);
+}
+
 std::string LateListing::find(std::string_view identity) const {
   std::size_t number = 0;
   identity.remove_prefix(prefix_.size());
@@ -81,7 +84,7 @@ std::string LateListing::find(std::string_view identity) const {
   return sum ? identity_of_sum(*sum) : "";
 }
 
-Result<void> LateListing::learn(std::size_t number, const Sha256Sum& sum) {
+Result<void> LateListing::learn(std::size_t number, const Sha256Sum& sum) const {
   const std::scoped_lock lock(mutex_);
   auto& known = listing_->paths[number].sum;
   if (known && *known != sum)

@@ -14,14 +14,18 @@
 namespace kiln::source {
 
 /// A listed folder of whose files some have not been read. Its entries keep it.
-class LateListing final : public LateIdentity, public std::enable_shared_from_this<LateListing> {
+class LateListing final : public EntryList,
+                          public LateIdentity,
+                          public std::enable_shared_from_this<LateListing> {
  public:
   /// `unread`: which of the paths. `finished`: called when the sums of all of them are known.
   LateListing(std::shared_ptr<DirectoryListing> listing, std::vector<std::size_t> unread,
               std::function<void()> finished);
 
-  /// As Content::entries.
-  Result<void> give_entries(const TakeEntry& take);
+  std::size_t size() const override { return listing_->size(); }
+  /// The same identities every time, also when the files have become known.
+  layer::Entry entry(std::size_t number) const override;
+  void look_at(std::size_t number, EntrySketch& sketch) const override;
 
   bool gave(std::string_view identity) const override { return identity.starts_with(prefix_); }
   std::string find(std::string_view identity) const override;
@@ -29,12 +33,12 @@ class LateListing final : public LateIdentity, public std::enable_shared_from_th
 
  private:
   class Teller;
-  layer::Entry unread_entry(std::size_t number);
-  Result<void> learn(std::size_t number, const Sha256Sum& sum);
+  bool was_unread(std::size_t number) const;
+  Result<void> learn(std::size_t number, const Sha256Sum& sum) const;
   bool knows(std::size_t number) const;
 
   std::string prefix_;
-  std::shared_ptr<DirectoryListing> listing_;  // Shared with the fetch that made it.
+  std::shared_ptr<DirectoryListing> listing_;  // Shared with the fetch that made it. Learns sums.
   std::vector<std::size_t> unread_;            ///< In order.
   std::function<void()> finished_;
   mutable std::mutex mutex_;  ///< Guards the sums of the unread.

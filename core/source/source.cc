@@ -1,6 +1,7 @@
 #include "core/source/source.h"
 
 #include "core/base/sha256.h"
+#include "core/source/entry_list.h"
 #include "core/source/tree_identity.h"
 
 namespace kiln::source {
@@ -20,11 +21,12 @@ constexpr std::string_view kGitSha256 = "git-sha256:";
 }  // namespace
 
 bool has_entries(const Content& content) {
-  return content.entries || !content.tree.empty();
+  return content.list || !content.tree.empty();
 }
 
 Result<void> for_each_entry(const Content& content, const TakeEntry& take) {
-  if (content.entries) return content.entries(take);
+  for (std::size_t i = 0; content.list && i < content.list->size(); ++i)
+    KILN_TRY(take(content.list->entry(i)));
   for (const auto& [path, entry] : content.tree.entries()) KILN_TRY(take(entry));
   return {};
 }
@@ -41,9 +43,7 @@ std::string identity_of_git_blob(std::string_view object_id) {
 
 std::string identity_of(const layer::FileTree& tree) {
   TreeIdentity identity;
-  for (const auto& [path, entry] : tree.entries())
-    identity.add(TreeIdentity::Facts{entry.path, entry.kind, entry.mode, entry.uid, entry.gid,
-                                     entry.link_target, entry.identity, entry.mtime, entry.xattrs});
+  for (const auto& [path, entry] : tree.entries()) identity.add(entry);
   return identity.finish();
 }
 

@@ -14,6 +14,7 @@
 
 namespace kiln::source {
 
+class EntryList;
 class LateIdentity;
 
 /// Which commit content is of, for tags and timestamps.
@@ -47,9 +48,8 @@ struct Content {
   /// `tree` was not read, because it is known already (see KnownContent): `identity` and
   /// `revision` say which one it is. No image can be made of it.
   bool unread = false;
-  /// In the place of `tree`, where it may never be needed: gives its entries, by path. As often as
-  /// wanted. Blocking. Errors: those of `take`, which ends it.
-  std::function<Result<void>(const TakeEntry& take)> entries{};
+  /// In the place of `tree`, where it may never be needed. Shared with who makes trees of it later.
+  std::shared_ptr<const EntryList> list{};
   /// Where files are listed and not read yet: `identity` is "", and its finish() tells it. Shared
   /// with the files.
   std::shared_ptr<LateIdentity> late{};
@@ -68,7 +68,7 @@ class Source {
 
 /// Does content have anything in its tree, whether that was made or not?
 bool has_entries(const Content& content);
-/// All of them, by path. Errors: as Content::entries.
+/// All of them, by path. Errors: those of `take`, which ends it.
 [[nodiscard]] Result<void> for_each_entry(const Content& content, const TakeEntry& take);
 
 /// Does this identity of a file stand for its bytes, wherever and whenever it was read?

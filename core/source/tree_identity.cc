@@ -58,6 +58,17 @@ void TreeIdentity::add(const Facts& entry) {
   text_.clear();
 }
 
+void TreeIdentity::add(const layer::Entry& entry) {
+  add(Facts{entry.path, entry.kind, entry.mode, entry.uid, entry.gid, entry.link_target,
+            entry.identity, entry.mtime, entry.xattrs});
+}
+
+void TreeIdentity::add(const EntrySketch& entry) {
+  static const std::map<std::string, std::string> kNone;
+  add(Facts{entry.path, entry.kind, entry.mode, entry.uid, entry.gid, entry.link_target,
+            entry.identity, std::nullopt, entry.xattrs != nullptr ? *entry.xattrs : kNone});
+}
+
 std::string TreeIdentity::finish() {
   hash_.update(text_);
   return identity_of_sum(hash_.finish());

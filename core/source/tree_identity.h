@@ -7,6 +7,7 @@
 
 #include "core/base/sha256.h"
 #include "core/layer/entry.h"
+#include "core/source/entry_list.h"
 
 namespace kiln::source {
 
@@ -29,6 +30,9 @@ class TreeIdentity {
   TreeIdentity();
   /// In the order of their paths (layer::sorted_before).
   void add(const Facts& entry);
+  void add(const layer::Entry& entry);
+  /// Without a time of its own.
+  void add(const EntrySketch& entry);
   /// "sha256:…". Ends this object's use.
   std::string finish();
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/base_images.h"
+#include "tests/support/entry_list.h"
 #include "tests/support/matchers.h"
 
 namespace kiln::build {
@@ -93,14 +94,9 @@ TEST(PlaceContent, LetsLaterContentWin) {
 }
 
 TEST(PlaceContent, TakesEntriesOfWhichNoTreeWasMade) {
-  source::Content content;
-  content.entries = [](const source::TakeEntry& take) -> Result<void> {
-    KILN_TRY(take(directory("a", 0700)));
-    KILN_TRY(take(file("a/f", "one")));
-    layer::Entry link("b", layer::EntryKind::kHardlink);
-    link.link_target = "a/f";
-    return take(std::move(link));
-  };
+  layer::Entry link("b", layer::EntryKind::kHardlink);
+  link.link_target = "a/f";
+  const auto content = testing::listed({directory("a", 0700), file("a/f", "one"), link});
   layer::FileTree into;
   ASSERT_THAT(place_content(content, "/srv", {}, base(), into), IsOk());
   EXPECT_EQ(paths_of(into), (Paths{"srv", "srv/a", "srv/a/f", "srv/b"}));

@@ -32,8 +32,8 @@ std::string listing(const std::filesystem::path& root, const DirectoryOptions& o
   auto walked = walk_directory(root, options);
   if (walked.has_error()) return walked.error().message;
   std::string text;
-  for (const auto& found : walked->paths) {
-    const auto entry = walked->entry_of(found);
+  for (std::size_t i = 0; i < walked->size(); ++i) {
+    const auto entry = walked->entry(i);
     text += entry.path;
     if (entry.kind == layer::EntryKind::kFile) {
       auto source = entry.content.open();

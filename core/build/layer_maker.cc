@@ -1,0 +1,156 @@
+#include "core/build/layer_maker.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/base/gather.h"
+#include "core/layer/encoder_version.h"
+
+namespace kiln::build {
+namespace {
+
+constexpr std::uint64_t kMaxKeptBytes = 4 * 1024 * 1024;
+constexpr std::uint64_t kMaxKeptLayer = 512 * 1024;
+constexpr std::size_t kMaxKeptLayers = 256;  // Small ones are made as fast as they are found.
+constexpr std::uint64_t kMemoryOfTaken = 8 * 1024 * 1024;  // Of each of the few that wait.
+constexpr std::size_t kTakenBeside = 2;                    // Layers that go, beside those made.
+constexpr std::uint64_t kMinTwoThreads = 2 * 1024 * 1024;  // To start one has its price.
+constexpr std::uint64_t kMinRecorded = 256 * 1024;         // What is smaller is made as quickly.
+
+/// All but the files that decides what a layer is.
+std::string how_made(const BuildRequest& request) {
+  return " " + layer::encoder_version(request.compression) + " " +
+         std::to_string(static_cast<int>(request.timestamps.kind)) + " " +
+         std::to_string(request.timestamps.fixed) + (request.docker_media_types ? " docker" : "");
+}
+
+}  // namespace
+
+Task<Result<layer::Layer>> LayerMaker::make_one(Missing missing, std::string how,
+                                                layer::LayerOptions options,
+                                                std::shared_ptr<const Ways> ways) {
+  const auto& facts = *missing.draft->facts;
+  const bool recorded = facts.will_be_known && is_worth_a_record(facts);
+  auto work = [draft = missing.draft, options, key = missing.key, how, ways,
+               records = recorded ? records_ : nullptr]() -> Result<layer::Layer> {
+    const auto tree = draft->tree();
+    if (!tree) return tree.error();
+    auto layer = layer::make_layer(**tree, options);
+    if (!layer) return std::move(layer).error().while_doing("making a layer");
+    if (!records) return layer;
+    // Now that all files are known.
+    const auto known = ways->late.empty() ? key : source::identity_of(**tree, ways->late) + how;
+    records->keep(known, LayerRecord(*layer));
+    return layer;
+  };
+  auto made = co_await pool_.run(std::move(work));
+  if (!made) co_return std::move(made).error();
+  keep(missing.key, *made);
+  if (!ways->taker) co_return made;
+  KILN_CO_TRY(co_await ways->taker(*made));
+  if (made->blob.descriptor().size_bytes <= kMaxKeptLayer) co_return made;
+  // Its bytes go: who wants them, which is seldom, waits for them to be made again.
+  co_return unmade_.layer(LayerRecord(*made), std::move(missing.draft), std::move(options));
+}
+
+layer::LayerOptions LayerMaker::options_for(const BuildRequest& request, const Ways& ways) const {
+  layer::LayerOptions options;
+  options.compression = request.compression;
+  options.timestamps = request.timestamps;
+  options.docker_media_types = request.docker_media_types;
+  options.spool_dir = spool_dir_;
+  if (ways.taker) options.memory_limit_bytes = kMemoryOfTaken;
+  return options;
+}
+
+/// By all threads of the pool.
+Task<Result<LayerDrafts>> LayerMaker::look_at(LayerDrafts drafts,
+                                              std::shared_ptr<const Ways> ways) {
+  std::vector<Task<Result<Draft>>> tasks;
+  for (auto& draft : drafts) tasks.push_back(look_at_one(std::move(draft), ways));
+  co_return co_await gather(std::move(tasks), pool_.threads());
+}
+
+Task<Result<LayerMaker::Draft>> LayerMaker::look_at_one(Draft draft,
+                                                        std::shared_ptr<const Ways> ways) {
+  if (draft->facts) co_return draft;
+  auto work = [draft = std::move(draft), ways] { return with_facts(draft, ways->late); };
+  co_return co_await pool_.run(std::move(work));
+}
+
+Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
+    LayerDrafts drafts, std::shared_ptr<const BuildRequest> request,
+    std::shared_ptr<const Ways> ways, Made& made) {  // NOLINT: see Lifetime
+  auto options = options_for(*request, *ways);
+  const auto how = how_made(*request);
+  auto known = co_await look_at(std::move(drafts), ways);
+  if (!known) co_return std::move(known).error();
+  std::vector<std::string> keys;
+  std::set<std::string> seen;
+  std::vector<Missing> missing;
+  for (auto& draft : *known) {
+    const auto& key = keys.emplace_back(draft->facts->identity + how);
+    if (made.contains(key) || !seen.insert(key).second) continue;
+    if (auto found = find(key, draft, options))
+      made.emplace(key, std::move(*found));
+    else
+      missing.emplace_back(key, std::move(draft));
+  }
+  options.progress = watch(missing);
+  // The largest first: who comes last leaves the other processors without work.
+  std::stable_sort(missing.begin(), missing.end(), [](const Missing& a, const Missing& b) {
+    return a.draft->facts->content_bytes > b.draft->facts->content_bytes;
+  });
+  std::vector<Task<Result<layer::Layer>>> tasks;
+  for (const auto& one : missing) {
+    // The last ones have processors for themselves.
+    const bool alone = missing.size() < pool_.threads() || &one == &missing.back();
+    options.two_threads = alone && one.draft->facts->content_bytes >= kMinTwoThreads;
+    tasks.push_back(make_one(one, how, options, ways));
+  }
+  options.progress = {};  // The tasks have it.
+  auto layers =
+      co_await gather(std::move(tasks), pool_.threads() + (ways->taker ? kTakenBeside : 0));
+  if (!layers) co_return std::move(layers).error();
+  for (std::size_t i = 0; i < missing.size(); ++i)
+    made.emplace(std::move(missing[i].key), std::move((*layers)[i]));
+  std::vector<layer::Layer> all;
+  for (const auto& key : keys) all.push_back(made.at(key));
+  co_return all;
+}
+
+std::optional<layer::Layer> LayerMaker::find(const std::string& key, const Draft& draft,
+                                             const layer::LayerOptions& options) {
+  if (const auto found = kept_.find(key); found != kept_.end()) return found->second;
+  if (!draft->facts->is_known || !is_worth_a_record(*draft->facts)) return std::nullopt;
+  auto record = records_->find(key);
+  if (!record) return std::nullopt;
+  return unmade_.layer(std::move(*record), draft, options);
+}
+
+/// Of files that are known by their bytes, or will be: other identities hold for one build.
+bool LayerMaker::is_worth_a_record(const DraftFacts& facts) const {
+  return records_->keeps_any() && facts.content_bytes >= kMinRecorded;
+}
+
+layer::Progress LayerMaker::watch(const std::vector<Missing>& all) const {
+  std::uint64_t total = 0;
+  for (const auto& one : all) total += one.draft->facts->content_bytes;
+  return watch_ && total > 0 ? watch_(total) : layer::Progress();
+}
+
+void LayerMaker::keep(const std::string& key, const layer::Layer& layer) {
+  const auto size = layer.blob.descriptor().size_bytes;
+  if (size > kMaxKeptLayer || !kept_.emplace(key, layer).second) return;
+  order_.push_back(key);
+  kept_bytes_ += size;
+  while ((kept_bytes_ > kMaxKeptBytes || order_.size() > kMaxKeptLayers) && order_.size() > 1) {
+    const auto oldest = kept_.find(order_.front());
+    kept_bytes_ -= oldest->second.blob.descriptor().size_bytes;
+    kept_.erase(oldest);
+    order_.pop_front();
+  }
+}
+
+}  // namespace kiln::build

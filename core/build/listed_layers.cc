@@ -1,0 +1,192 @@
+#include "core/build/listed_layers.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "core/build/layer_cut.h"
+#include "core/build/placement.h"
+#include "core/layer/entry_path.h"
+#include "core/source/entry_list.h"
+#include "core/source/tree_identity.h"
+
+namespace kiln::build {
+namespace {
+
+using layer::EntryKind;
+using layer::FileTree;
+using source::EntrySketch;
+
+/// What all trees of one list are put together from.
+struct Ground {
+  std::shared_ptr<const source::EntryList> list;
+  std::string name;  ///< Of the content, for messages.
+  std::string destination;
+  Ownership ownership;
+  layer::BaseTree above;  ///< What lies below, as far as it is above or at the destination.
+  FileTree head;          ///< The directories of the destination.
+};
+
+/// Some of the list's entries in a row, and the directories above the first of them.
+struct Part {
+  std::vector<std::size_t> parents;
+  std::size_t first = 0;
+  std::size_t end = 0;
+  DraftFacts facts{};
+};
+
+Result<std::shared_ptr<const FileTree>> tree_of(const Ground& ground, const Part& part) {
+  auto tree = std::make_shared<FileTree>();
+  Placer placer(ground.destination, ground.ownership, ground.above, *tree);
+  const auto place = [&](std::size_t number) { return placer.place(ground.list->entry(number)); };
+  for (const auto number : part.parents) KILN_TRY(place(number));
+  for (auto number = part.first; number < part.end; ++number) KILN_TRY(place(number));
+  return std::shared_ptr<const FileTree>(std::move(tree));
+}
+
+std::uint64_t tar_bytes_of_all(const Ground& ground) {
+  auto total = ground.head.size() * LayerCutter::tar_bytes(0);
+  EntrySketch sketch;
+  for (std::size_t i = 0; i < ground.list->size(); ++i) {
+    ground.list->look_at(i, sketch);
+    total += LayerCutter::tar_bytes(sketch.size_bytes);
+  }
+  return total;
+}
+
+/// Goes through the list once, and cuts it into parts.
+class Survey {
+ public:
+  Survey(const Ground& ground, const source::LateIdentities& late)
+      : ground_(ground), late_(late), cutter_(tar_bytes_of_all(ground)) {}
+
+  /// nullopt: it has something that takes the whole tree to tell.
+  std::optional<std::vector<Part>> cut() {
+    for (const auto& [path, directory] : ground_.head.entries())
+      cutter_.layer_for(path, LayerCutter::tar_bytes(0));
+    for (std::size_t i = 0; i < ground_.list->size(); ++i)
+      if (!take(i)) return std::nullopt;
+    finish_part(ground_.list->size());
+    return std::move(parts_);
+  }
+
+ private:
+  bool take(std::size_t number) {
+    ground_.list->look_at(number, sketch_);
+    const auto depth =
+        static_cast<std::size_t>(std::count(sketch_.path.begin(), sketch_.path.end(), '/'));
+    if (sketch_.kind == EntryKind::kHardlink || depth > parents_.size()) return false;
+    parents_.resize(depth);
+    move_to_its_place(sketch_);
+    const auto layer = cutter_.layer_for(sketch_.path, LayerCutter::tar_bytes(sketch_.size_bytes));
+    if (layer == parts_.size()) begin_part(number);
+    identity_.add(sketch_);
+    if (sketch_.kind == EntryKind::kFile)
+      parts_.back().facts.add_file(sketch_.size_bytes, sketch_.identity, late_);
+    if (sketch_.kind == EntryKind::kDirectory) parents_.push_back(number);
+    return true;
+  }
+
+  void move_to_its_place(EntrySketch& sketch) const {
+    if (!ground_.destination.empty()) {
+      sketch.path.insert(0, 1, '/');
+      sketch.path.insert(0, ground_.destination);
+    }
+    take_over(sketch, ground_.ownership);
+  }
+
+  void begin_part(std::size_t first) {
+    if (!parts_.empty()) finish_part(first);
+    Part part;
+    part.parents = parents_;
+    part.first = first;
+    parts_.push_back(std::move(part));
+    identity_ = source::TreeIdentity();
+    for (const auto& [path, directory] : ground_.head.entries()) identity_.add(directory);
+    EntrySketch parent;
+    for (const auto number : parents_) {
+      ground_.list->look_at(number, parent);
+      move_to_its_place(parent);
+      identity_.add(parent);
+    }
+  }
+
+  void finish_part(std::size_t end) {
+    parts_.back().end = end;
+    parts_.back().facts.identity = identity_.finish();
+  }
+
+  const Ground& ground_;
+  const source::LateIdentities& late_;
+  LayerCutter cutter_;
+  EntrySketch sketch_;                ///< Of the entry that is looked at.
+  std::vector<std::size_t> parents_;  ///< The directories above it.
+  source::TreeIdentity identity_;     ///< Of the last part.
+  std::vector<Part> parts_;
+};
+
+/// What `below` says of `path` and of what is above it; nullopt where that is no directory.
+std::optional<layer::BaseTree> only_above(std::string_view path, const layer::BaseTree& below) {
+  layer::LayerIndex index;
+  for (; !path.empty(); path = layer::parent_of(path)) {
+    const auto* known = below.find(path);
+    if (known == nullptr) continue;
+    if (known->kind != EntryKind::kDirectory) return std::nullopt;
+    index.entries.push_back(*known);
+  }
+  std::reverse(index.entries.begin(), index.entries.end());
+  layer::BaseTree above;
+  if (above.apply(index).has_error()) return std::nullopt;
+  return above;
+}
+
+std::shared_ptr<const Ground> ground_of(const BuildRequest& request, std::size_t index,
+                                        const source::Content& content,
+                                        const layer::BaseTree& below) {
+  const auto& wanted = request.content[index];
+  auto destination = destination_in(below, wanted.path);
+  if (!destination || !below.below(*destination).empty()) return nullptr;
+  auto above = only_above(*destination, below);
+  if (!above) return nullptr;
+  auto ground = std::make_shared<Ground>();
+  ground->list = content.list;
+  ground->name = name_of_content(request, index);
+  ground->destination = std::move(*destination);
+  ground->ownership = wanted.ownership;
+  ground->above = std::move(*above);
+  Placer placer(ground->destination, ground->ownership, ground->above, ground->head);
+  if (placer.place_destination().has_error()) return nullptr;
+  return ground;
+}
+
+}  // namespace
+
+std::optional<LayerDrafts> listed_layers(const BuildRequest& request, std::size_t index,
+                                         const source::Content& content,
+                                         const layer::BaseTree& below, const std::string& line,
+                                         const source::LateIdentities& late) {
+  if (!content.list) return std::nullopt;
+  if (content.list->size() == 0) return LayerDrafts();
+  const auto ground = ground_of(request, index, content, below);
+  if (!ground) return std::nullopt;
+  auto parts = Survey(*ground, late).cut();
+  if (!parts) return std::nullopt;
+  LayerDrafts drafts;
+  for (auto& part : *parts) {
+    auto facts = std::move(part.facts);
+    auto tree = [ground,
+                 part = std::move(part)]() -> Result<std::shared_ptr<const layer::FileTree>> {
+      auto made = tree_of(*ground, part);
+      if (!made) return std::move(made).error().while_doing(ground->name);
+      return made;
+    };
+    auto draft =
+        std::make_shared<LayerDraft>(std::move(tree), line + part_of(drafts.size(), parts->size()));
+    draft->facts = std::move(facts);
+    drafts.push_back(std::move(draft));
+  }
+  return drafts;
+}
+
+}  // namespace kiln::build
