@@ -12,6 +12,8 @@
 namespace kiln::build {
 namespace {
 
+constexpr std::size_t kManyEntries = 10'000;
+
 source::LateIdentities late_ones(const std::vector<FetchedContent>& content) {
   source::LateIdentities late;
   for (const auto& one : content)
@@ -56,8 +58,10 @@ std::string opponent_of(const BuildRequest& request, const std::vector<FetchedCo
 }
 
 Result<LayerDrafts> cut(layer::FileTree tree, const std::string& line) {
+  const bool large = tree.size() > kManyEntries;
   auto parts = cut_into_layers(std::move(tree));
   if (!parts) return std::move(parts).error();
+  if (large) give_memory_back();  // Planning takes more than what is left of it.
   LayerDrafts drafts;
   for (auto& part : *parts)
     drafts.push_back(std::make_shared<LayerDraft>(std::move(part),
@@ -268,7 +272,6 @@ Task<Result<Assembled>> assemble(BaseTrees& trees, LayerMaker& maker,
     assembly.warn(warnings);
     std::vector<std::string> lines;
     for (const auto& draft : *drafts) lines.push_back(draft->created_by);
-    give_memory_back();  // Planning takes more than what is left of it.
     auto layers = co_await maker.make(std::move(*drafts), request, ways, made);
     if (!layers) co_return std::move(layers).error();
     assembly.add_facts(facts_digest);

@@ -88,7 +88,8 @@ struct ImageContentRequest {
       : reference(std::move(r)), path(std::move(p)) {}
 };
 
-/// Gets a layer as soon as it is made, while others are still being made. Called on the I/O thread.
+/// Gets a layer as soon as it is made or found, while others are still being made. Called on the
+/// I/O thread.
 using LayerTaker = std::function<Task<Result<void>>(layer::Layer)>;
 
 /// The engine's front door. The steps can be called one by one (the controller looks at the input
@@ -128,11 +129,11 @@ class Builder {
 
   /// Makes layers and images. Reads the base's layer headers the first time it meets a base.
   /// Content may be known late: then layers are recorded as if it had been known at once.
-  /// Each layer that is made goes to `taker` (null = nobody takes them), and its bytes are let go
-  /// of then: they are made again for whoever wants them after all, see making(). Only a few layers
-  /// are in memory at a time.
-  /// Errors: kInvalid where content and base do not fit together, saying what to add to `remove`;
-  /// those of `taker`, as they are.
+  /// Each layer goes to `taker` (null = nobody takes them), also one that an earlier build has
+  /// made. The bytes of those that are made are let go of then: they are made again for whoever
+  /// wants them after all, see making(). Only a few layers are in memory at a time. Errors:
+  /// kInvalid where content and base do not fit together, saying what to add to `remove`; those of
+  /// `taker`, as they are.
   [[nodiscard]] Task<Result<Assembled>> assemble(
       std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedImage> base,
       std::shared_ptr<const std::vector<FetchedContent>> content, LayerTaker taker = nullptr);

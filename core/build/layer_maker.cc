@@ -1,6 +1,7 @@
 #include "core/build/layer_maker.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -54,6 +55,12 @@ Task<Result<layer::Layer>> LayerMaker::make_one(Missing missing, std::string how
   co_return unmade_.layer(LayerRecord(*made), std::move(missing.draft), std::move(options));
 }
 
+/// One that was found. While others are made it is asked whether it is where it goes.
+Task<Result<layer::Layer>> LayerMaker::send(layer::Layer found, std::shared_ptr<const Ways> ways) {
+  KILN_CO_TRY(co_await ways->taker(found));
+  co_return found;
+}
+
 layer::LayerOptions LayerMaker::options_for(const BuildRequest& request, const Ways& ways) const {
   layer::LayerOptions options;
   options.compression = request.compression;
@@ -89,13 +96,17 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
   std::vector<std::string> keys;
   std::set<std::string> seen;
   std::vector<Missing> missing;
+  std::vector<Task<Result<layer::Layer>>> sent;
   for (auto& draft : *known) {
     const auto& key = keys.emplace_back(draft->facts->identity + how);
     if (made.contains(key) || !seen.insert(key).second) continue;
-    if (auto found = find(key, draft, options))
-      made.emplace(key, std::move(*found));
-    else
+    const auto found = find(key, draft, options);
+    if (!found) {
       missing.emplace_back(key, std::move(draft));
+      continue;
+    }
+    made.emplace(key, *found);
+    if (ways->taker) sent.push_back(send(*found, ways));
   }
   options.progress = watch(missing);
   // The largest first: who comes last leaves the other processors without work.
@@ -110,6 +121,7 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
     tasks.push_back(make_one(one, how, options, ways));
   }
   options.progress = {};  // The tasks have it.
+  std::move(sent.begin(), sent.end(), std::back_inserter(tasks));
   auto layers =
       co_await gather(std::move(tasks), pool_.threads() + (ways->taker ? kTakenBeside : 0));
   if (!layers) co_return std::move(layers).error();

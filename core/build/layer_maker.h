@@ -16,8 +16,8 @@
 
 namespace kiln::build {
 
-/// Makes layers, several at a time, each distinct tree once: platforms whose base says
-/// the same about the touched paths share a layer, the small layers made last are kept for the next
+/// Makes layers, several at a time, each distinct tree once: platforms whose base says the same
+/// about the touched paths share a layer, the small layers made last are kept for the next
 /// build, and what larger ones are is kept even for the next process: those are made again only
 /// where somebody wants their bytes.
 /// Threads: the I/O executor; the work itself runs on the pool.
@@ -64,6 +64,7 @@ class LayerMaker {
   Task<Result<Draft>> look_at_one(Draft draft, std::shared_ptr<const Ways> ways);
   Task<Result<layer::Layer>> make_one(Missing missing, std::string how, layer::LayerOptions options,
                                       std::shared_ptr<const Ways> ways);
+  static Task<Result<layer::Layer>> send(layer::Layer found, std::shared_ptr<const Ways> ways);
   layer::LayerOptions options_for(const BuildRequest& request, const Ways& ways) const;
   std::optional<layer::Layer> find(const std::string& key, const Draft& draft,
                                    const layer::LayerOptions& options);

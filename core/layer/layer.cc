@@ -217,11 +217,14 @@ Result<Layer> compress_layer(const std::function<Result<void>(ByteSink& tar)>& w
   Spool spool(options.memory_limit_bytes, options.spool_dir);
   HashingSink compressed(spool);
   const auto compressor = make_compressor(options.compression, compressed);
-  std::optional<BackgroundSink> beside;
-  if (options.two_threads) beside.emplace(*compressor);
-  HashingSink tar(beside ? static_cast<ByteSink&>(*beside) : *compressor, options.progress);
-  KILN_TRY(write(tar));
-  if (beside) KILN_TRY(beside->finish());
+  HashingSink tar(*compressor, options.progress);
+  if (options.two_threads) {
+    BackgroundSink beside(tar);
+    KILN_TRY(write(beside));
+    KILN_TRY(beside.finish());
+  } else {
+    KILN_TRY(write(tar));
+  }
   KILN_TRY(compressor->finish());
 
   auto digest = compressed.finish();

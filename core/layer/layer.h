@@ -41,7 +41,7 @@ struct LayerOptions {
   std::uint64_t memory_limit_bytes = 4 * 1024 * 1024;
   std::string spool_dir{};  ///< "" = $TMPDIR or /tmp.
   Progress progress{};      ///< Told of uncompressed bytes as they go in.
-  /// Compresses on a second thread, beside reading and hashing. For those who have processors left:
+  /// Hashes and compresses on a second thread, beside reading. For those who have processors left:
   /// many layers at once need no second thread each. No byte depends on it.
   bool two_threads = false;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <memory>
 #include <span>
 #include <string>
@@ -99,10 +100,14 @@ class OpenFile {
   SumWanted* wanted_ = nullptr;
 };
 
-std::int64_t time_from(const Sha256Sum& sum) {
-  const auto first = (std::uint32_t{sum[0]} << 24) | (std::uint32_t{sum[1]} << 16) |
-                     (std::uint32_t{sum[2]} << 8) | std::uint32_t{sum[3]};
+/// `first`: the first 32 bits of a sum.
+std::int64_t time_from(std::uint32_t first) {
   return kEpoch2020 + static_cast<std::int64_t>(first >> 6);
+}
+
+std::int64_t time_from(const Sha256Sum& sum) {
+  return time_from((std::uint32_t{sum[0]} << 24) | (std::uint32_t{sum[1]} << 16) |
+                   (std::uint32_t{sum[2]} << 8) | std::uint32_t{sum[3]});
 }
 
 Result<Sha256Sum> sum_of(const Entry& entry) {
@@ -132,14 +137,25 @@ Result<void> write_bytes(const Entry& entry, ByteSink& out) {
   return file->tell_sum(hash.finish());
 }
 
-/// True when the time of `entry` is made from its bytes.
-bool time_needs_content(const Entry& entry, TimestampPolicy policy) {
-  return !entry.mtime && entry.kind == EntryKind::kFile && policy.kind == Timestamps::kContent;
+/// The time that is made from a file's bytes, where its identity is their SHA-256.
+std::optional<std::int64_t> time_from_identity(std::string_view identity) {
+  constexpr std::string_view kPrefix = "sha256:";
+  if (!identity.starts_with(kPrefix)) return std::nullopt;
+  identity.remove_prefix(kPrefix.size());
+  if (identity.size() != 2 * Sha256Sum().size() ||
+      identity.find_first_not_of("0123456789abcdef") != identity.npos)
+    return std::nullopt;
+  std::uint32_t first = 0;
+  std::from_chars(identity.data(), identity.data() + 8, first, 16);
+  return time_from(first);
 }
 
-std::int64_t time_without_content(const Entry& entry, TimestampPolicy policy) {
+/// The time of `entry` where its bytes are not needed for it.
+std::optional<std::int64_t> time_without_content(const Entry& entry, TimestampPolicy policy) {
   if (entry.mtime) return *entry.mtime;
-  return policy.kind == Timestamps::kFixed ? policy.fixed : kEpoch2020;
+  if (policy.kind == Timestamps::kFixed) return policy.fixed;
+  if (policy.kind == Timestamps::kEpoch || entry.kind != EntryKind::kFile) return kEpoch2020;
+  return time_from_identity(entry.identity);
 }
 
 Result<void> check_device(const Entry& entry) {
@@ -171,7 +187,7 @@ Result<void> check_xattrs(const Entry& entry) {
 }  // namespace
 
 Result<std::int64_t> entry_time(const Entry& entry, TimestampPolicy policy) {
-  if (!time_needs_content(entry, policy)) return time_without_content(entry, policy);
+  if (const auto time = time_without_content(entry, policy)) return *time;
   auto sum = sum_of(entry);
   if (sum.has_error()) return std::move(sum).error();
   return time_from(*sum);
@@ -181,20 +197,20 @@ Result<void> TarWriter::add(const Entry& entry) {
   KILN_TRY(check_device(entry));
   KILN_TRY(check_xattrs(entry));
   if (entry.kind == EntryKind::kFile) return add_file(entry);
-  return out_.write(tar_header(entry, time_without_content(entry, timestamps_), 0));
+  return out_.write(tar_header(entry, *time_without_content(entry, timestamps_), 0));
 }
 
 Result<void> TarWriter::add_file(const Entry& entry) {
   const auto size = entry.content.size_bytes();
-  if (!time_needs_content(entry, timestamps_)) {
-    KILN_TRY(out_.write(tar_header(entry, time_without_content(entry, timestamps_), size)));
-    KILN_TRY(write_bytes(entry, out_));
-  } else if (entry.content.in_memory() != nullptr) {
-    const auto& bytes = *entry.content.in_memory();
-    KILN_TRY(out_.write(tar_header(entry, time_from(sha256(bytes)), size)));
-    KILN_TRY(out_.write(bytes));
+  const auto time = time_without_content(entry, timestamps_);
+  if (const auto* bytes = entry.content.in_memory(); bytes != nullptr) {
+    KILN_TRY(out_.write(tar_header(entry, time ? *time : time_from(sha256(*bytes)), size)));
+    KILN_TRY(out_.write(*bytes));
   } else if (size <= kReadOnceBytes) {
-    return add_small_file(entry);
+    return add_small_file(entry, time);
+  } else if (time) {
+    KILN_TRY(out_.write(tar_header(entry, *time, size)));
+    KILN_TRY(write_bytes(entry, out_));
   } else {
     KILN_TRY(add_large_file(entry));
   }
@@ -202,15 +218,18 @@ Result<void> TarWriter::add_file(const Entry& entry) {
 }
 
 /// Header, bytes and padding in one piece.
-Result<void> TarWriter::add_small_file(const Entry& entry) {
+Result<void> TarWriter::add_small_file(const Entry& entry, std::optional<std::int64_t> time) {
   auto file = OpenFile::open(entry);
   if (file.has_error()) return std::move(file).error();
   const auto size = static_cast<std::size_t>(entry.content.size_bytes());
   char* const bytes = read_buffer() + kHeaderRoom;
   KILN_TRY(file->read_whole(std::span(bytes, size)));
-  const auto sum = sha256(std::string_view(bytes, size));
-  KILN_TRY(file->tell_sum(sum));
-  const auto header = tar_header(entry, time_from(sum), size);
+  if (!time || file->wants_sum()) {
+    const auto sum = sha256(std::string_view(bytes, size));
+    KILN_TRY(file->tell_sum(sum));
+    if (!time) time = time_from(sum);
+  }
+  const auto header = tar_header(entry, *time, size);
   const auto padding = (kBlock - size % kBlock) % kBlock;
   std::fill_n(bytes + size, padding, '\0');
   if (header.size() > kHeaderRoom) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,10 +23,11 @@ struct TimestampPolicy {
   std::int64_t fixed = kEpoch2020;  ///< Seconds; for kFixed.
 };
 
-/// The time `entry` gets: its own, or by the policy. With kContent a regular file is read for it;
-/// everything else (directories, links, whiteouts) gets 2020-01-01. A hard link should carry the
-/// time of its target: make_layer sees to it.
-/// Errors: of the content; kCorrupt when it yields fewer bytes than it announced.
+/// The time `entry` gets: its own, or by the policy. With kContent a regular file is read for it,
+/// unless its identity is the SHA-256 of its bytes ("sha256:" and 64 hex digits); everything else
+/// (directories, links, whiteouts) gets 2020-01-01. A hard link should carry the time of its
+/// target: make_layer sees to it. Errors: of the content; kCorrupt when it yields fewer bytes than
+/// it announced.
 [[nodiscard]] Result<std::int64_t> entry_time(const Entry& entry, TimestampPolicy policy);
 
 /// Writes one canonical form: ustar, with a PAX header only for what ustar cannot hold (long or
@@ -55,7 +57,7 @@ class TarWriter {
 
  private:
   Result<void> add_file(const Entry& entry);
-  Result<void> add_small_file(const Entry& entry);
+  Result<void> add_small_file(const Entry& entry, std::optional<std::int64_t> time);
   Result<void> add_large_file(const Entry& entry);
   Result<void> write_padding(std::uint64_t size_bytes);
 

@@ -266,6 +266,45 @@ TEST(EntryTime, OfAFileComesFromTheFirst26BitsOfItsSha256) {
   EXPECT_EQ(*entry_time(streamed, {}), kEpoch2020 + (0xba7816bf >> 6));
 }
 
+/// Announces `size` bytes and yields what `texts` say, another one each time it is opened.
+Entry lying_file(std::uint64_t size, std::vector<std::string> texts) {
+  auto turn = std::make_shared<std::size_t>(0);
+  Entry entry("liar", EntryKind::kFile);
+  entry.content = FileContent(size, [texts, turn]() -> Result<std::unique_ptr<ByteSource>> {
+    auto bytes = std::make_shared<const std::string>(texts[(*turn)++ % texts.size()]);
+    return std::unique_ptr<ByteSource>(std::make_unique<MemorySource>(*bytes, bytes));
+  });
+  return entry;
+}
+
+TEST(EntryTime, OfAFileThatIsKnownByItsSha256NeedsNoBytes) {
+  auto known = file("a", "whatever");
+  known.identity = "sha256:" + sha256_hex("abc");
+  EXPECT_EQ(*entry_time(known, {}), kEpoch2020 + (0xba7816bf >> 6));
+  for (const auto* other :
+       {"sha256:ba7816bf", "late:1:2", "sha1:a9993e364706816aba3e25717850c26c9cd0d89d"}) {
+    known.identity = other;
+    EXPECT_EQ(*entry_time(known, {}), *entry_time(file("a", "whatever"), {})) << other;
+  }
+}
+
+TEST(TarWriter, WritesTheSameBytesWhereTheSha256IsKnown) {
+  for (const std::size_t size : {0U, 511U, 1048576U, 1048577U, 3000000U}) {
+    auto known = file("a");
+    known.content = streamed_content_of(sample_bytes(size));
+    known.identity = "sha256:" + sha256_hex(sample_bytes(size));
+    EXPECT_EQ(sha256_hex(tar_of({known})), sha256_hex(tar_of({file("a", sample_bytes(size))})))
+        << size;
+  }
+}
+
+TEST(TarWriter, OpensALargeFileOnceWhereItsSha256IsKnown) {
+  const std::string bytes(2 << 20, 'a'), other(2 << 20, 'b');
+  auto known = lying_file(bytes.size(), {bytes, other});
+  known.identity = "sha256:" + sha256_hex(bytes);
+  EXPECT_EQ(tar_of({known}).substr(512, bytes.size()), bytes);
+}
+
 TEST(EntryTime, FollowsThePolicyUnlessTheEntryHasItsOwn) {
   const TimestampPolicy content{}, epoch{Timestamps::kEpoch}, fixed{Timestamps::kFixed, 1700000000};
   EXPECT_EQ(*entry_time(directory("a"), content), kEpoch2020);
@@ -277,17 +316,6 @@ TEST(EntryTime, FollowsThePolicyUnlessTheEntryHasItsOwn) {
   auto own = file("a", "abc");
   own.mtime = 5;
   for (const auto& policy : {content, epoch, fixed}) EXPECT_EQ(*entry_time(own, policy), 5);
-}
-
-/// Announces `size` bytes and yields what `texts` say, another one each time it is opened.
-Entry lying_file(std::uint64_t size, std::vector<std::string> texts) {
-  auto turn = std::make_shared<std::size_t>(0);
-  Entry entry("liar", EntryKind::kFile);
-  entry.content = FileContent(size, [texts, turn]() -> Result<std::unique_ptr<ByteSource>> {
-    auto bytes = std::make_shared<const std::string>(texts[(*turn)++ % texts.size()]);
-    return std::unique_ptr<ByteSource>(std::make_unique<MemorySource>(*bytes, bytes));
-  });
-  return entry;
 }
 
 TEST(TarWriter, RefusesAFileThatEndsEarly) {
