@@ -11,6 +11,7 @@
 #include "cli/manifest_provider.h"
 #include "cli/terminal.h"
 #include "controller/plan/plan.h"
+#include "core/base/gather.h"
 #include "core/build/early_destination.h"
 #include "core/build/pusher.h"
 #include "core/source/directory_source.h"
@@ -60,19 +61,47 @@ class BuildRun {
   }
 
  private:
+  /// Which image is where now.
+  struct Pushed {
+    oci::Descriptor top;
+    std::string name;
+    std::string tag;
+    Pushed(oci::Descriptor d, std::string n, std::string t)
+        : top(std::move(d)), name(std::move(n)), tag(std::move(t)) {}
+  };
+
   Task<Result<void>> assemble_and_send() {
     KILN_CO_TRY(co_await open_early());
     KILN_CO_TRY(co_await assemble());
-    KILN_CO_TRY(co_await learn_identities());
+    if (!options_.dry_run && options_.targets.size() == 1 && all_is_packed())
+      co_return co_await learn_and_push(options_.targets.front());
+    auto learnt = co_await learn_identities();
+    if (!learnt) co_return std::move(learnt).error();
+    co_await remember_files();
     if (options_.dry_run) {
       print(result_->top().descriptor(), plan_->repository.str(), "");
       co_return Result<void>();
     }
-    if (options_.targets.empty()) {
-      KILN_CO_TRY(co_await push_as_planned());
-    } else {
-      for (const auto& target : options_.targets) KILN_CO_TRY(co_await push_to(target));
+    auto targets = options_.targets;
+    if (targets.empty()) targets.emplace_back();
+    for (const auto& target : targets) {
+      auto pushed = co_await push_to(target);
+      if (!pushed) co_return std::move(pushed).error();
+      print(**pushed);
     }
+    co_return Result<void>();
+  }
+
+  /// At the same time: what the content is, which takes a moment to compute, is not asked for by
+  /// the place that the image goes to.
+  Task<Result<void>> learn_and_push(std::string target) {
+    std::vector<Task<Result<std::optional<Pushed>>>> all;
+    all.push_back(push_to(std::move(target)));
+    all.push_back(learn_identities());
+    all.push_back(remember_files());
+    auto done = co_await gather(std::move(all), 3);
+    if (!done) co_return std::move(done).error();
+    print(*done->front());
     co_return Result<void>();
   }
 
@@ -343,8 +372,15 @@ class BuildRun {
     co_return Result<void>();
   }
 
+  /// Of all that comes late: then nothing can be found to have changed any more.
+  bool all_is_packed() const {
+    return std::all_of(shared_content_->begin(), shared_content_->end(), [](const auto& one) {
+      return !one.content.late || one.content.late->is_complete();
+    });
+  }
+
   /// What came late is known now, and so is the key.
-  Task<Result<void>> learn_identities() {
+  Task<Result<std::optional<Pushed>>> learn_identities() {
     for (auto& one : *shared_content_) {
       if (!one.content.late || !one.content.identity.empty()) continue;
       auto finish = [late = one.content.late] { return late->finish(); };
@@ -354,17 +390,31 @@ class BuildRun {
     }
     key_ = build::input_key(*plan_->request, *base_, *shared_content_);
     if (has_local_ && !memory_.has_built(subject())) memory_.remember_built(subject());
-    co_return Result<void>();
+    co_return std::optional<Pushed>();
   }
 
-  Task<Result<void>> push_as_planned() {
+  Task<Result<std::optional<Pushed>>> remember_files() {
+    for (const auto& one : *shared_content_) {
+      if (!one.content.late) continue;
+      auto keep = [late = one.content.late] {
+        late->remember();
+        return true;
+      };
+      co_await images_.engine().pool.run(std::move(keep));
+    }
+    co_return std::optional<Pushed>();
+  }
+
+  Task<Result<std::optional<Pushed>>> push_as_planned() {
     auto tags = render_tags();
     if (!tags) co_return std::move(tags).error();
     const auto destination = to_own_registry(plan_->repository);
     co_return co_await push(*destination, result_, std::move(*tags), plan_->repository.str());
   }
 
-  Task<Result<void>> push_to(std::string text) {
+  /// "" = where the manifest says.
+  Task<Result<std::optional<Pushed>>> push_to(std::string text) {
+    if (text.empty()) co_return co_await push_as_planned();
     auto place = Place::parse(text);
     if (!place) co_return std::move(place).error().while_doing("-t " + text);
     // Credentials of the manifest hold for its own registry, wherever in it the image goes.
@@ -378,9 +428,9 @@ class BuildRun {
   }
 
   /// Lifetime: `destination` lives in the caller's frame until this ends.
-  Task<Result<void>> push(store::Destination& destination,  // NOLINT: see Lifetime
-                          std::shared_ptr<const image::ImageSet> images,
-                          std::vector<std::string> tags, std::string name) {
+  Task<Result<std::optional<Pushed>>> push(store::Destination& destination,  // NOLINT: see Lifetime
+                                           std::shared_ptr<const image::ImageSet> images,
+                                           std::vector<std::string> tags, std::string name) {
     auto origins = build::always(plan_->request->base.access);
     auto shown = tags.front();
     const auto making = images_.engine().builder.making(destination);
@@ -388,10 +438,11 @@ class BuildRun {
     auto pushed = co_await build::push_images(images, place, images_.engine().registry,
                                               std::move(origins), push_listener(), std::move(tags));
     if (!pushed) co_return std::move(pushed).error().while_doing(name);
-    print(images->top().descriptor(), name, shown);
-    co_return Result<void>();
+    Pushed result(images->top().descriptor(), std::move(name), std::move(shown));
+    co_return std::optional<Pushed>(std::move(result));
   }
 
+  void print(const Pushed& pushed) const { print(pushed.top, pushed.name, pushed.tag); }
   void print(const oci::Descriptor& top, const std::string& name, const std::string& tag) const {
     NamedImage image(name, tag, top);
     image.input_key = key_;

@@ -114,11 +114,11 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
     return a.draft->facts->content_bytes > b.draft->facts->content_bytes;
   });
   std::vector<Task<Result<layer::Layer>>> tasks;
-  for (const auto& one : missing) {
+  for (std::size_t i = 0; i < missing.size(); ++i) {
     // The last ones have processors for themselves.
-    const bool alone = missing.size() < pool_.threads() || &one == &missing.back();
-    options.two_threads = alone && one.draft->facts->content_bytes >= kMinTwoThreads;
-    tasks.push_back(make_one(one, how, options, ways));
+    const bool last = missing.size() - i <= pool_.threads();
+    options.two_threads = last && missing[i].draft->facts->content_bytes >= kMinTwoThreads;
+    tasks.push_back(make_one(missing[i], how, options, ways));
   }
   options.progress = {};  // The tasks have it.
   std::move(sent.begin(), sent.end(), std::back_inserter(tasks));

@@ -191,14 +191,14 @@ Result<Content> DirectorySource::finish(const Shared& listing, const std::filesy
 
 /// What files are is kept when the last of them is known.
 Content DirectorySource::late_content(const Shared& listing) const {
-  auto finished = [listing, root = root_, checksums = options_.checksums] {
+  auto keep = [listing, root = root_, checksums = options_.checksums] {
     if (checksums)
       remember(listing->found, listing->known, listing->unknown, listing->settled_before, root,
                *checksums);
   };
   const auto late =
       std::make_shared<LateListing>(std::shared_ptr<DirectoryListing>(listing, &listing->found),
-                                    listing->unknown, std::move(finished));
+                                    listing->unknown, std::move(keep));
   Content content;
   content.late = late;
   content.list = late;

@@ -19,8 +19,12 @@ class LateIdentity {
   virtual bool gave(std::string_view identity) const = 0;
   /// The identity by the file's bytes; "" while they are not known. Precondition: gave() it.
   virtual std::string find(std::string_view identity) const = 0;
+  /// Have all of them been packed? Then finish() does not fail.
+  virtual bool is_complete() const = 0;
   /// Content::identity. Reads the files that nobody has packed. Blocking. Errors: those of reading.
   [[nodiscard]] virtual Result<std::string> finish() = 0;
+  /// Keeps for later runs what was learnt, when all is. Blocking.
+  virtual void remember() const = 0;
 };
 
 using LateIdentities = std::vector<std::shared_ptr<const LateIdentity>>;

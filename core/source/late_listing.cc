@@ -40,11 +40,11 @@ class LateListing::Teller final : public ByteSource, public layer::SumWanted {
 };
 
 LateListing::LateListing(std::shared_ptr<DirectoryListing> listing, std::vector<std::size_t> unread,
-                         std::function<void()> finished)
+                         std::function<void()> remember)
     : prefix_(new_prefix()),
       listing_(std::move(listing)),
       unread_(std::move(unread)),
-      finished_(std::move(finished)) {}
+      remember_(std::move(remember)) {}
 
 bool LateListing::was_unread(std::size_t number) const {
   return std::binary_search(unread_.begin(), unread_.end(), number);
@@ -87,15 +87,20 @@ std::string LateListing::find(std::string_view identity) const {
 Result<void> LateListing::learn(std::size_t number, const Sha256Sum& sum) const {
   const std::scoped_lock lock(mutex_);
   auto& known = listing_->paths[number].sum;
-  if (known && *known != sum)
+  if (!known) known = sum;
+  if (*known != sum)
     return listing_->root->changed(listing_->paths[number].path(), "it was written to");
-  known = sum;
   return {};
 }
 
 bool LateListing::knows(std::size_t number) const {
   const std::scoped_lock lock(mutex_);
   return listing_->paths[number].sum.has_value();
+}
+
+bool LateListing::is_complete() const {
+  return std::all_of(unread_.begin(), unread_.end(),
+                     [this](std::size_t number) { return knows(number); });
 }
 
 Result<std::string> LateListing::finish() {
@@ -107,8 +112,6 @@ Result<std::string> LateListing::finish() {
     if (sum.has_error()) return sum.error();
     KILN_TRY(learn(number, *sum));
   }
-  const std::scoped_lock lock(mutex_);
-  if (finished_) finished_();
   return listing_->identity();
 }
 

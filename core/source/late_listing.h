@@ -18,9 +18,9 @@ class LateListing final : public EntryList,
                           public LateIdentity,
                           public std::enable_shared_from_this<LateListing> {
  public:
-  /// `unread`: which of the paths. `finished`: called when the sums of all of them are known.
+  /// `unread`: which of the paths. `remember`: see there.
   LateListing(std::shared_ptr<DirectoryListing> listing, std::vector<std::size_t> unread,
-              std::function<void()> finished);
+              std::function<void()> remember);
 
   std::size_t size() const override { return listing_->size(); }
   /// The same identities every time, also when the files have become known.
@@ -29,7 +29,9 @@ class LateListing final : public EntryList,
 
   bool gave(std::string_view identity) const override { return identity.starts_with(prefix_); }
   std::string find(std::string_view identity) const override;
+  bool is_complete() const override;
   Result<std::string> finish() override;
+  void remember() const override { remember_(); }
 
  private:
   class Teller;
@@ -40,7 +42,7 @@ class LateListing final : public EntryList,
   std::string prefix_;
   std::shared_ptr<DirectoryListing> listing_;  // Shared with the fetch that made it. Learns sums.
   std::vector<std::size_t> unread_;            ///< In order.
-  std::function<void()> finished_;
+  std::function<void()> remember_;
   mutable std::mutex mutex_;  ///< Guards the sums of the unread.
 };
 

@@ -25,26 +25,24 @@ class StampedSource final : public ByteSource {
     const auto left = static_cast<std::uint64_t>(stamp_.size_bytes) - done_;
     const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), left));
     if (want == 0) return std::size_t{0};
+    // What comes in one piece is checked once, behind it.
+    if (done_ == 0 && want < left) KILN_TRY(check_stamp());
     const auto count = ::read(fd_.get(), buffer.data(), want);
-    if (count < 0 && errno == EINTR) return read(buffer);
-    if (count < 0) return errno_error(errno, "cannot read", root_->shown(path_));
+    const int error = errno;
+    if (count < 0 && error == EINTR) return read(buffer);
+    if (done_ == 0 && count < static_cast<ssize_t>(want)) KILN_TRY(check_stamp());
+    if (count < 0) return errno_error(error, "cannot read", root_->shown(path_));
     if (count == 0)
       return root_->changed(path_, "it ended after " + std::to_string(done_) + " of " +
                                        std::to_string(stamp_.size_bytes) + " bytes");
     done_ += static_cast<std::uint64_t>(count);
+    // With the last byte and not behind it: who knows the size does not ask for more.
     if (static_cast<std::uint64_t>(count) == left) KILN_TRY(check_stamp());
     return static_cast<std::size_t>(count);
   }
 
  private:
-  /// With the last byte and not behind it: who knows the size does not ask for more.
-  Result<void> check_stamp() const {
-    struct stat info {};
-    if (::fstat(fd_.get(), &info) != 0)
-      return errno_error(errno, "cannot look at", root_->shown(path_));
-    if (FileStamp(info) != stamp_) return root_->changed(path_, "it was written to");
-    return {};
-  }
+  Result<void> check_stamp() const { return root_->check_stamp(fd_.get(), path_, stamp_); }
 
   std::shared_ptr<const RootDirectory> root_;
   std::string path_;
@@ -94,9 +92,17 @@ Error RootDirectory::changed(std::string_view path, std::string_view how) const 
 }
 
 Result<UniqueFd> RootDirectory::open_below(const std::string& path, int flags) const {
-  UniqueFd fd(open_beneath(fd_.get(), path.empty() ? "." : path.c_str(),
-                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags,
-                           Symlinks::kRefused));
+  const auto open_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | flags;
+  // Files of one directory mostly come together: to go to it once saves the kernel half its work.
+  const auto slash = path.rfind('/');
+  if (slash != path.npos && flags == 0)
+    if (const auto directory = directory_of(path.substr(0, slash))) {
+      UniqueFd fd(open_beneath(directory->get(), &path[slash + 1], open_flags, Symlinks::kRefused));
+      if (fd.valid()) return fd;
+    }
+  // Also to tell what is wrong.
+  UniqueFd fd(
+      open_beneath(fd_.get(), path.empty() ? "." : path.c_str(), open_flags, Symlinks::kRefused));
   if (fd.valid()) return fd;
   const int error = errno;
   if (error == ENOENT) return changed(path, "it is gone");
@@ -107,22 +113,43 @@ Result<UniqueFd> RootDirectory::open_below(const std::string& path, int flags) c
   return errno_error(error, "cannot open", shown(path));
 }
 
+/// Null if it cannot be opened.
+std::shared_ptr<const UniqueFd> RootDirectory::directory_of(std::string path) const {
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& one : recent_)
+      if (one.fd && one.path == path) return one.fd;
+  }
+  UniqueFd fd(open_beneath(fd_.get(), path.c_str(), O_PATH | O_DIRECTORY, Symlinks::kRefused));
+  if (!fd.valid()) return nullptr;
+  auto shared = std::make_shared<const UniqueFd>(std::move(fd));
+  const std::scoped_lock lock(mutex_);
+  recent_[next_++ % recent_.size()] = Recent{std::move(path), shared};
+  return shared;
+}
+
 Result<UniqueFd> RootDirectory::open_file(const std::string& path, const FileStamp& stamp) const {
   auto fd = open_below(path);
   if (fd.has_error()) return fd;
+  KILN_TRY(check_stamp(fd->get(), path, stamp));
+  return fd;
+}
+
+Result<void> RootDirectory::check_stamp(int fd, const std::string& path,
+                                        const FileStamp& stamp) const {
   struct stat info {};
-  if (::fstat(fd->get(), &info) != 0) return errno_error(errno, "cannot look at", shown(path));
+  if (::fstat(fd, &info) != 0) return errno_error(errno, "cannot look at", shown(path));
   const FileStamp now(info);
   if (!S_ISREG(info.st_mode) || now.device != stamp.device || now.inode != stamp.inode)
     return changed(path, "something else took its place");
   if (now != stamp) return changed(path, "it was written to");
-  return fd;
+  return {};
 }
 
 layer::FileContent RootDirectory::content_of(std::string path, const FileStamp& stamp) const {
   auto open = [root = shared_from_this(), path = std::move(path),
                stamp]() -> Result<std::unique_ptr<ByteSource>> {
-    auto fd = root->open_file(path, stamp);
+    auto fd = stamp.size_bytes == 0 ? root->open_file(path, stamp) : root->open_below(path);
     if (fd.has_error()) return std::move(fd).error();
     return std::unique_ptr<ByteSource>(
         std::make_unique<StampedSource>(root, path, stamp, std::move(*fd)));

@@ -1,10 +1,13 @@
 #pragma once
 #include <sys/stat.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -30,7 +33,8 @@ struct FileStamp {
 };
 
 /// A folder whose inside can be opened, and nothing else: relative paths, no symlink anywhere on
-/// the way, whatever is exchanged meanwhile. Mount points inside are the inside.
+/// the way, whatever is exchanged meanwhile. Mount points inside are the inside. The directories
+/// that files were opened in last stay open: a file is looked for in the one that was there then.
 ///
 /// Source: openat2(2), see open_beneath() of core/base.
 /// Threads: any number at once.
@@ -53,9 +57,13 @@ class RootDirectory : public std::enable_shared_from_this<RootDirectory> {
   /// Opens a regular file that `stamp` was taken of. Errors: kConflict if it is another one now.
   [[nodiscard]] Result<UniqueFd> open_file(const std::string& path, const FileStamp& stamp) const;
 
-  /// The bytes of that file. Every reader opens it again, checks the stamp before its first byte
-  /// and with its last one, and yields exactly as many bytes as the stamp says, or kConflict.
-  /// Keeps this folder open.
+  /// Is `fd` the file that `stamp` was taken of, as it was then? Errors: kConflict if not.
+  [[nodiscard]] Result<void> check_stamp(int fd, const std::string& path,
+                                         const FileStamp& stamp) const;
+
+  /// The bytes of that file. Every reader opens it again, checks the stamp before its first byte,
+  /// if there is more than one piece, and with its last one, and yields exactly as many bytes as
+  /// the stamp says, or kConflict. Keeps this folder open.
   layer::FileContent content_of(std::string path, const FileStamp& stamp) const;
 
   /// Something about `path` is not as it was a moment ago.
@@ -65,8 +73,18 @@ class RootDirectory : public std::enable_shared_from_this<RootDirectory> {
   RootDirectory(UniqueFd fd, std::filesystem::path path)
       : fd_(std::move(fd)), path_(std::move(path)) {}
 
+  /// A directory that files were opened in.
+  struct Recent {
+    std::string path{};
+    std::shared_ptr<const UniqueFd> fd{};  ///< Shared with whoever opens a file in it just now.
+  };
+  std::shared_ptr<const UniqueFd> directory_of(std::string path) const;
+
   UniqueFd fd_;
   std::filesystem::path path_;
+  mutable std::mutex mutex_;                ///< Guards what follows.
+  mutable std::array<Recent, 8> recent_{};  ///< A few for each thread that reads.
+  mutable std::size_t next_ = 0;            ///< Which of them is the next to go.
 };
 
 }  // namespace kiln::source

@@ -105,6 +105,7 @@ class LateContent : public BuildFixture {
       auto identity = one.content.late->finish();
       if (!identity) return identity.error();
       one.content.identity = *identity;
+      one.content.late->remember();
     }
     whole.key = input_key(*request, *base, *content);
     whole.digest = image->images.top().digest.str();

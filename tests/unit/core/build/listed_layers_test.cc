@@ -191,7 +191,9 @@ class Late final : public source::LateIdentity {
  public:
   bool gave(std::string_view identity) const override { return identity.starts_with("late:"); }
   std::string find(std::string_view) const override { return ""; }
+  bool is_complete() const override { return false; }
   Result<std::string> finish() override { return std::string(); }
+  void remember() const override {}
 };
 
 TEST(ListedLayersOf, FilesThatAreKnownLateSaySo) {
