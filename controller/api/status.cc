@@ -151,19 +151,6 @@ Json to_json(const Status& status) {
   return out;
 }
 
-/// RFC 7396: what turns `before` into `after`. Objects are compared inside, all else as a whole.
-Json difference(const Json& before, const Json& after) {
-  auto patch = Json::object();
-  for (const auto& [key, value] : after.items()) {
-    const auto& old = json_at(before, key);
-    if (old == value) continue;
-    patch[key] = old.is_object() && value.is_object() ? difference(old, value) : value;
-  }
-  for (const auto& [key, value] : before.items())
-    if (!after.contains(key)) patch[key] = nullptr;
-  return patch;
-}
-
 constexpr std::int64_t kMost = INT64_MAX;
 
 Condition read_condition(JsonReader reader) {
@@ -278,12 +265,6 @@ Status read_status(JsonReader reader) {
 
 std::string status_json(const Status& status) {
   return dump_json(to_json(status));
-}
-
-std::string status_patch(const Status& before, const Status& after) {
-  auto patch = difference(to_json(before), to_json(after));
-  if (patch.empty()) return {};
-  return dump_json({{"status", std::move(patch)}});
 }
 
 }  // namespace kiln::api

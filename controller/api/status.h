@@ -112,8 +112,4 @@ struct Status {
 /// schema allows are cut, messages to 1024 bytes.
 std::string status_json(const Status& status);
 
-/// The merge patch {"status": …} that makes `after` of `before`; "" when there is nothing to
-/// change.
-std::string status_patch(const Status& before, const Status& after);
-
 }  // namespace kiln::api

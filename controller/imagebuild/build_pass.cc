@@ -119,11 +119,13 @@ Task<Result<Next>> BuildPass::read_credentials() {
     const kube::ObjectKey key(seen_->meta.namespace_, name);
     ahead.emplace_back(name, is_poll() ? ports_.view.version_of("ConfigMap", key) : "");
   }
-  std::vector<Task<Result<Next>>> both;
-  if (!ahead.empty()) both.push_back(read_ahead(std::move(ahead)));
-  both.push_back(read_accesses());
-  auto read = co_await gather(std::move(both), 2);
+  std::vector<Task<Result<Next>>> all;
+  if (!ahead.empty()) all.push_back(read_ahead(std::move(ahead)));
+  all.push_back(read_accesses());
+  if (looks_early()) all.push_back(look_early());
+  auto read = co_await gather(std::move(all), 3);
   if (!read) co_return std::move(read).error();
+  if (!is_anonymous()) early_.clear();  // Since just now: it was asked as somebody else.
   co_return Next::kContinue;
 }
 
@@ -142,7 +144,6 @@ Task<Result<Next>> BuildPass::read_accesses() {
   accesses_ = std::move(*accesses);
   accesses_.base.listener = accesses_.output.listener = notes_;
   for (auto& [entry, access] : accesses_.content) access.listener = notes_;
-  if (looks_early()) co_await look_early();
   co_return Next::kContinue;
 }
 
@@ -331,13 +332,13 @@ Task<Result<void>> BuildPass::write_status() {
 Task<Result<void>> BuildPass::write_status_alone() {
   for (int tries = 1;; ++tries) {
     auto sent = status_;  // Other steps may be under way and change it.
-    const auto patch = api::status_patch(written_, sent);
-    if (patch.empty()) co_return Result<void>();
+    auto text = api::status_json(sent);
+    if (text == api::status_json(written_)) co_return Result<void>();
     const kube::ObjectKey key(seen_->meta.namespace_, seen_->meta.name);
     kube::Precondition unchanged;
     unchanged.resource_version = resource_version_;
     unchanged.uid = seen_->meta.uid;
-    auto object = co_await ports_.kube.merge_patch_status(kImageBuilds, key, patch, unchanged);
+    auto object = co_await ports_.kube.update_status(kImageBuilds, key, std::move(text), unchanged);
     if (object) {
       written_ = std::move(sent);
       resource_version_ = object->meta().resource_version;

@@ -188,10 +188,11 @@ class BuildPass {
   bool destination_is_new() const;
   bool spec_is_new() const;
   Result<Next> render_tags();
-  Task<Result<std::string>> look_at_tag(std::string tag);
+  Task<Result<std::string>> look_at_tag(std::string tag, registry::Access access);
   Task<Result<std::string>> look_at_tag_once(std::string tag);
+  bool is_anonymous() const;
   bool looks_early() const;
-  Task<void> look_early();
+  Task<Result<Next>> look_early();
   Task<Result<Next>> look_at_tags();
   Task<Result<std::vector<std::string>>> missing_tags(std::string digest);
   Task<Result<Next>> put_tags(oci::RawManifest top);

@@ -6,6 +6,7 @@
 #include "controller/imagebuild/history.h"
 #include "controller/imagebuild/tag_fight.h"
 #include "controller/imagebuild/tag_remover.h"
+#include "core/auth/docker_config.h"
 
 namespace kiln::imagebuild {
 namespace {
@@ -68,8 +69,8 @@ Result<Next> BuildPass::render_tags() {
 }
 
 /// The digest that a tag of the output holds; "" = the tag is not there.
-Task<Result<std::string>> BuildPass::look_at_tag(std::string tag) {
-  auto now = co_await ports_.registry.resolve(output().with_tag(std::move(tag)), accesses_.output);
+Task<Result<std::string>> BuildPass::look_at_tag(std::string tag, registry::Access access) {
+  auto now = co_await ports_.registry.resolve(output().with_tag(std::move(tag)), std::move(access));
   if (now) co_return now->digest.str();
   // Some registries say "denied" of a repository that the first push will create.
   const bool absent = now.error().code == Errc::kNotFound ||
@@ -78,22 +79,37 @@ Task<Result<std::string>> BuildPass::look_at_tag(std::string tag) {
   co_return std::string();
 }
 
-/// Is all content in the cluster, and so there at once? Then the tags can be looked at while it is
-/// read. Not where something has failed: then there may be no use for the answer.
+/// Is the output's registry asked without a login, as far as is known?
+bool BuildPass::is_anonymous() const {
+  const kube::ObjectKey account(seen_->meta.namespace_, build_->spec.service_account);
+  return build_->spec.output.registry.secret.empty() &&
+         ports_.view.secrets_of_account(account).empty();
+}
+
+/// Can the tags be looked at while the API server is asked? If that needs nothing it tells, and if
+/// all content is in the cluster, and so there at once. Not where something has failed: then there
+/// may be no use for the answer.
 bool BuildPass::looks_early() const {
   const auto& content = build_->spec.content;
   const auto elsewhere = [](const api::Content& one) { return one.git || one.image; };
-  return is_poll() && std::none_of(content.begin(), content.end(), elsewhere);
+  return is_poll() && is_anonymous() && build_->spec.output.registry.cert_secret.empty() &&
+         std::none_of(content.begin(), content.end(), elsewhere);
 }
 
 /// What goes wrong is told where the answer counts.
-Task<void> BuildPass::look_early() {
+Task<Result<Next>> BuildPass::look_early() {
+  const auto nobody =
+      std::make_shared<auth::KeychainChain>(std::vector<std::shared_ptr<const auth::Keychain>>());
+  auto access = co_await plan::read_output_access(build_, content_, nobody);
+  if (!access) co_return Next::kContinue;
+  access->listener = notes_;
   looks_at_tags_ = true;
   for (const auto& tag : plan::fixed_tags(*build_)) {
-    auto held = co_await look_at_tag(tag);
+    auto held = co_await look_at_tag(tag, *access);
     early_.insert_or_assign(tag, EarlyLook{std::move(held), ports_.clock.steady_now()});
   }
   looks_at_tags_ = false;
+  co_return Next::kContinue;
 }
 
 /// What was seen early, unless that is long ago by now.
@@ -102,7 +118,7 @@ Task<Result<std::string>> BuildPass::look_at_tag_once(std::string tag) {
   auto early = early_.extract(tag);
   if (!early.empty() && ports_.clock.steady_now() - early.mapped().at < kFresh)
     co_return std::move(early.mapped().held);
-  co_return co_await look_at_tag(std::move(tag));
+  co_return co_await look_at_tag(std::move(tag), accesses_.output);
 }
 
 Task<Result<Next>> BuildPass::look_at_tags() {
@@ -190,7 +206,7 @@ Task<Result<std::vector<std::string>>> BuildPass::missing_tags(std::string diges
     if (held_[i] != digest) missing.push_back(tags_[i]);
   std::string held;
   if (may_have_been_pushed(digest)) {
-    auto looked = co_await look_at_tag(kept);
+    auto looked = co_await look_at_tag(kept, accesses_.output);
     if (!looked) co_return std::move(looked).error();
     held = std::move(*looked);
   }
@@ -236,7 +252,7 @@ Task<Result<Next>> BuildPass::put_tags(oci::RawManifest top) {
   if (stored) co_return Next::kContinue;
   if (!says_immutable(stored.error())) co_return std::move(stored).error();
   for (const auto& tag : *missing) {
-    auto held = co_await look_at_tag(tag);
+    auto held = co_await look_at_tag(tag, accesses_.output);
     if (!held) co_return std::move(held).error();
     if (*held == digest) continue;
     if (held->empty()) co_return std::move(stored).error();

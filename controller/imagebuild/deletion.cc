@@ -91,11 +91,11 @@ Task<ReconcileResult> Deletion::wait(Error failure, milliseconds left) {
     api::set_condition(status.conditions, std::move(ready), ports_.clock.now());
     const runtime::ObjectReference object(kImageBuilds, seen_->meta);
     ports_.events.record(object, runtime::EventType::kWarning, "Deleting", "Deleting", message);
-    const auto patch = api::status_patch(seen_->build->status, status);
     const kube::ObjectKey key(seen_->meta.namespace_, seen_->meta.name);
     auto unchanged = kube::Precondition::unchanged(seen_->meta);
-    const auto written =
-        co_await ports_.kube.merge_patch_status(kImageBuilds, key, patch, std::move(unchanged));
+    auto text = api::status_json(status);
+    const auto written = co_await ports_.kube.update_status(kImageBuilds, key, std::move(text),
+                                                            std::move(unchanged));
     if (written) ports_.view.wrote(*written, *seen_->build, status);
   }
   log::warning("cannot delete the tags yet",

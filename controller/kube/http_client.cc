@@ -91,15 +91,15 @@ class HttpClient final : public Client {
   }
   Task<Result<Object>> merge_patch(ResourceType type, ObjectKey key, std::string patch,
                                    Precondition precondition) override {
-    auto request = build_.merge_patch(type, key, "", patch, precondition);
+    auto request = build_.merge_patch(type, key, patch, precondition);
     if (!request) co_return std::move(request).error();
     co_return co_await object_call(std::move(*request), true, doing("patching", type, key));
   }
-  Task<Result<Object>> merge_patch_status(ResourceType type, ObjectKey key, std::string patch,
-                                          Precondition precondition) override {
-    auto request = build_.merge_patch(type, key, "status", patch, precondition);
+  Task<Result<Object>> update_status(ResourceType type, ObjectKey key, std::string status,
+                                     Precondition precondition) override {
+    auto request = build_.update_status(type, key, status, precondition);
     if (!request) co_return std::move(request).error();
-    const auto what = doing("patching the status of", type, key);
+    const auto what = doing("updating the status of", type, key);
     auto response = co_await call(std::move(*request), true, what);
     if (!response) co_return std::move(response).error();
     co_return object_of(Object::parse_for_keeping(response->body), what);

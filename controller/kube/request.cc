@@ -50,6 +50,14 @@ Result<void> demand(Json& object, const Precondition& precondition, std::string_
   return {};
 }
 
+/// What every object has that is sent.
+Json named(const ResourceType& type, const ObjectKey& key) {
+  Json object = {
+      {"apiVersion", type.api_version()}, {"kind", type.kind}, {"metadata", {{"name", key.name}}}};
+  if (type.namespaced) object["metadata"]["namespace"] = key.namespace_;
+  return object;
+}
+
 }  // namespace
 
 // Source: api-concepts "Resource URIs": /api/v1/… for the core group, /apis/GROUP/VERSION/… else.
@@ -125,15 +133,27 @@ http::Request RequestBuilder::create(const ResourceType& type, std::string_view 
 }
 
 Result<http::Request> RequestBuilder::merge_patch(const ResourceType& type, const ObjectKey& key,
-                                                  std::string_view subresource,
                                                   std::string_view patch,
                                                   const Precondition& precondition) const {
   auto json = parse_json(patch);
   if (!json) return std::move(json).error().while_doing("reading the patch");
   KILN_TRY(demand(*json, precondition, "a merge patch"));
-  auto request = with_json("PATCH", object(type, key, subresource), dump_json(*json),
-                           "application/merge-patch+json");
-  if (!subresource.empty()) request.headers.set("Accept", kMetadata);
+  return with_json("PATCH", object(type, key), dump_json(*json), "application/merge-patch+json");
+}
+
+Result<http::Request> RequestBuilder::update_status(const ResourceType& type, const ObjectKey& key,
+                                                    std::string_view status,
+                                                    const Precondition& precondition) const {
+  if (precondition.resource_version.empty())
+    return Error(Errc::kInvalid, "a status is only updated from a resourceVersion that is known");
+  auto body = named(type, key);
+  KILN_TRY(demand(body, precondition, "an update"));
+  // The larger part is text already.
+  auto text = dump_json(body);
+  text.pop_back();
+  text.append(",\"status\":").append(status).append("}");
+  auto request = with_json("PUT", object(type, key, "status"), std::move(text), kJson);
+  request.headers.set("Accept", kMetadata);
   return request;
 }
 
@@ -144,10 +164,7 @@ Result<http::Request> RequestBuilder::apply(const ResourceType& type, const Obje
   auto object_json = parse_json(json);
   if (!object_json) return std::move(object_json).error().while_doing("reading what to apply");
   KILN_TRY(demand(*object_json, precondition, "what to apply"));
-  (*object_json)["apiVersion"] = type.api_version();
-  (*object_json)["kind"] = type.kind;
-  (*object_json)["metadata"]["name"] = key.name;
-  if (type.namespaced) (*object_json)["metadata"]["namespace"] = key.namespace_;
+  object_json->merge_patch(named(type, key));
   auto url = object(type, key).with_query("fieldManager", manager).with_query("force", "true");
   return with_json("PATCH", std::move(url), dump_json(*object_json),
                    "application/apply-patch+yaml");

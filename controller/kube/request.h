@@ -30,9 +30,12 @@ class RequestBuilder {
   /// `subresource`: "" or "status", of which only `metadata` is answered. Errors: kInvalid (`patch`
   /// is not a JSON object).
   [[nodiscard]] Result<http::Request> merge_patch(const ResourceType& type, const ObjectKey& key,
-                                                  std::string_view subresource,
                                                   std::string_view patch,
                                                   const Precondition& precondition) const;
+  /// `status`: JSON, which goes as it stands.
+  [[nodiscard]] Result<http::Request> update_status(const ResourceType& type, const ObjectKey& key,
+                                                    std::string_view status,
+                                                    const Precondition& precondition) const;
   /// Errors: kInvalid (`json` is not a JSON object).
   [[nodiscard]] Result<http::Request> apply(const ResourceType& type, const ObjectKey& key,
                                             std::string_view json, std::string_view manager,

@@ -144,7 +144,7 @@ def measure(cluster: Cluster, start, args: argparse.Namespace, edits: Edits) -> 
           f"all looked at after {time.time() - controller.began:.2f} s")
     print("  restart: requests         " + ", ".join(
         f"{controller.metric('rest_client_requests_total', method=method):.0f} {method}"
-        for method in ("PATCH", "POST", "GET")))
+        for method in ("PATCH", "PUT", "POST", "GET")))
     print(f"  restart: resident memory  {controller.memory()}")
     waited = latency(Api(cluster), controller, args.patches, edits)
     print("  change -> reconcile       " + ", ".join(

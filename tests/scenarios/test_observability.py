@@ -88,7 +88,7 @@ def test_a_build_moves_the_metrics(world):
     assert grew("workqueue_adds_total", name="imagebuild") >= 1
     assert grew("workqueue_queue_duration_seconds_count") >= 1
     assert grew("workqueue_work_duration_seconds_sum") > 0
-    assert grew("rest_client_requests_total", code="200", method="PATCH") >= 1
+    assert grew("rest_client_requests_total", code="200", method="PUT") >= 1
     assert grew("process_cpu_seconds_total") >= 0
     assert now("controller_runtime_max_concurrent_reconciles", controller="imagebuild") == 4
     assert now.sum("kiln_imagebuilds", ready="true") >= 1

@@ -37,7 +37,7 @@ struct KubeCall {
 ///
 ///   FakeKube kube;
 ///   kube.put(kube::kConfigMaps, R"({"metadata":{"namespace":"web","name":"site"},"data":{…}})");
-///   kube.fail_next("patch_status", Error(Errc::kConflict, "…"));
+///   kube.fail_next("update_status", Error(Errc::kConflict, "…"));
 ///   kube.compact();       // watches from an older resourceVersion are told 410
 ///   kube.end_watches();   // as a server does at timeoutSeconds; or cut_watches(error)
 ///
@@ -165,14 +165,18 @@ class FakeKube final : public kube::Client {
                                          std::string patch,
                                          kube::Precondition precondition) override {
     KILN_CO_TRY(begin("patch", type, key, patch));
-    co_return apply_patch(type, key, patch, precondition, false);
+    co_return apply_patch(type, key, patch, precondition);
   }
-  Task<Result<kube::Object>> merge_patch_status(kube::ResourceType type, kube::ObjectKey key,
-                                                std::string patch,
-                                                kube::Precondition precondition) override {
-    KILN_CO_TRY(begin("patch_status", type, key, patch));
-    auto patched = apply_patch(type, key, patch, precondition, true);
-    if (!patched) co_return patched;
+  Task<Result<kube::Object>> update_status(kube::ResourceType type, kube::ObjectKey key,
+                                           std::string status,
+                                           kube::Precondition precondition) override {
+    KILN_CO_TRY(begin("update_status", type, key, status));
+    const auto* before = find_json(type, key);
+    if (before == nullptr) co_return not_found(type, key);
+    KILN_CO_TRY(check(*before, precondition));
+    auto after = *before;
+    after["status"] = must_parse(status);
+    if (after != *before) (void)replace(type, key, std::move(after));
     co_return as_object(metadata_of(*find_json(type, key)));
   }
   Task<Result<kube::Object>> apply(kube::ResourceType type, kube::ObjectKey key, std::string json,
@@ -318,8 +322,7 @@ class FakeKube final : public kube::Client {
   }
 
   Result<kube::Object> apply_patch(const kube::ResourceType& type, const kube::ObjectKey& key,
-                                   const std::string& text, kube::Precondition precondition,
-                                   bool status) {
+                                   const std::string& text, kube::Precondition precondition) {
     const auto* before = find_json(type, key);
     if (before == nullptr) return not_found(type, key);
     auto patch = must_parse(text);
@@ -327,12 +330,8 @@ class FakeKube final : public kube::Client {
     if (!in_patch.empty()) precondition.resource_version = in_patch;
     KILN_TRY(check(*before, precondition));
     auto after = *before;
-    if (status) {
-      if (patch.contains("status")) after["status"].merge_patch(patch["status"]);
-    } else {
-      patch.erase("status");  // As with every type that has the status subresource.
-      after.merge_patch(patch);
-    }
+    patch.erase("status");  // As with every type that has the status subresource.
+    after.merge_patch(patch);
     after["metadata"]["resourceVersion"] = before->at("metadata").at("resourceVersion");
     if (after == *before) return as_object(after);
     return as_object(replace(type, key, std::move(after)));

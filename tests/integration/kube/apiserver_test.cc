@@ -54,12 +54,11 @@ TEST_F(ApiServer, ReadsWritesAndDeletes) {
               FailsWith(Errc::kNotFound, "configmaps \"site\" not found"));
 }
 
-TEST_F(ApiServer, PatchesTheStatusSubresource) {
+TEST_F(ApiServer, UpdatesTheStatusSubresource) {
   const auto space = run(client_->get(kNamespaces, ObjectKey("", namespace_)));
   ASSERT_THAT(space, IsOk());
-  const auto written =
-      run(client_->merge_patch_status(kNamespaces, space->key(), R"({"status":{"phase":"Active"}})",
-                                      Precondition::unchanged(space->meta())));
+  const auto written = run(client_->update_status(
+      kNamespaces, space->key(), R"({"phase":"Active"})", Precondition::unchanged(space->meta())));
   ASSERT_THAT(written, IsOk());
   EXPECT_EQ(written->meta().uid, space->meta().uid);
   EXPECT_EQ(written->json().find("\"status\""), std::string::npos) << "only metadata travels back";

@@ -33,33 +33,6 @@ TEST(Status, OfNothingSaysThatNothingWasSeen) {
   EXPECT_EQ(status_json(Status()), R"({"observedGeneration":-1})");
 }
 
-TEST(StatusPatch, OfEqualOnesIsEmpty) {
-  EXPECT_EQ(status_patch(built(), built()), "");
-}
-
-TEST(StatusPatch, HoldsWhatChangedAndNullsForWhatIsGone) {
-  auto before = built();
-  before.pending = Pending{"k2", "sha256:def", {"latest"}};
-  before.base = BaseStatus{"nginx", "sha256:1", {}};
-  auto after = built();
-  after.base = BaseStatus{"nginx", "sha256:2", {}};
-  after.input_key = "k2";
-  EXPECT_EQ(status_patch(before, after),
-            R"({"status":{"base":{"digest":"sha256:2"},"inputKey":"k2","pending":null}})");
-}
-
-TEST(StatusPatch, AppliedGivesTheNewStatus) {
-  auto before = built();
-  before.pending = Pending{"k2", "sha256:def", {"latest"}};
-  auto after = built();
-  after.conditions.clear();
-  after.tags = {"latest", "v1"};
-  after.last_build = LastBuild{{Reason("Created")}, "", "", "1s", {}, 1, 2};
-  auto json = Json::parse(status_json(before));
-  json.merge_patch(Json::parse(status_patch(before, after))["status"]);
-  EXPECT_EQ(dump_json(json), status_json(after));
-}
-
 TEST(Status, CutsMessagesBetweenCharacters) {
   auto status = built();
   status.conditions[0].message = "x";

@@ -115,7 +115,7 @@ TEST_F(Deleting, LeavesTagsThatAnotherImageBuildWantsOrHas) {
 TEST_F(Deleting, CoversAPushThatWasCutOff) {
   put();
   kube_.fail_when([this](const auto& call) -> std::optional<Error> {
-    if (call.verb == "patch_status" && !tag().empty()) return Error(Errc::kUnavailable, "killed");
+    if (call.verb == "update_status" && !tag().empty()) return Error(Errc::kUnavailable, "killed");
     return std::nullopt;
   });
   reconcile();

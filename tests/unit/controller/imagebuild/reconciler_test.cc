@@ -92,7 +92,7 @@ TEST_F(Reconcile, WritesPendingBeforeTheTagMoves) {
 TEST_F(Reconcile, AfterACrashBetweenTagAndStatusPutsTheStatusRight) {
   put_build();
   kube_.fail_when([&](const fakes::KubeCall& call) -> std::optional<Error> {
-    if (call.verb == "patch_status" && !tag().empty())
+    if (call.verb == "update_status" && !tag().empty())
       return Error(Errc::kUnavailable, "the server is gone");
     return std::nullopt;
   });
@@ -167,7 +167,7 @@ TEST_F(Reconcile, SaysOfWhatIsNotThereToBeRemovedAsLongAsTheImageStands) {
   look();
   kube_.forget_calls();
   reconcile();
-  EXPECT_TRUE(kube_.calls_of("patch_status").empty());
+  EXPECT_TRUE(kube_.calls_of("update_status").empty());
 
   put_build({{"remove", {"/usr/share/nginx/html"}}});
   reconcile();
@@ -196,7 +196,7 @@ TEST_F(Reconcile, SendsBlobsAgainThatTheRegistryLostMeanwhile) {
 
 TEST_F(Reconcile, OnARaceForTheStatusReadsAgainAndWrites) {
   put_build();
-  kube_.fail_next("patch_status", Error(Errc::kConflict, "changed"));
+  kube_.fail_next("update_status", Error(Errc::kConflict, "changed"));
   reconcile();
   EXPECT_EQ(condition("Ready"), "True Succeeded");
 }
@@ -390,7 +390,7 @@ TEST_F(Reconcile, OfWhatIsWrongAsBeforeWritesNothing) {
 
     reconcile();
 
-    EXPECT_TRUE(kube_.calls_of("patch_status").empty()) << dump_json(change);
+    EXPECT_TRUE(kube_.calls_of("update_status").empty()) << dump_json(change);
     EXPECT_EQ(status(), before) << dump_json(change);
   }
 }
@@ -408,7 +408,7 @@ TEST_F(Reconcile, OfAFirstPushThatIsRefusedAgainWritesNothing) {
 
   reconcile();
 
-  EXPECT_TRUE(kube_.calls_of("patch_status").empty());
+  EXPECT_TRUE(kube_.calls_of("update_status").empty());
 }
 
 TEST_F(Reconcile, AnnouncesABuildThatWaitedForItsContent) {

@@ -94,7 +94,7 @@ TEST_F(Requests, ToTheApiServerForAnEditAreTwoReadsAndTwoWrites) {
   EXPECT_EQ(std::count_if(calls.begin(), calls.end(),
                           [](const auto& line) { return line.starts_with("get"); }),
             2);  // The ServiceAccount and the ConfigMap.
-  EXPECT_EQ(kube_.calls_of("patch_status").size(), 2u);
+  EXPECT_EQ(kube_.calls_of("update_status").size(), 2u);
 }
 
 TEST_F(Requests, ForAnEditAreAnsweredOutOfTheApiServersMemory) {
@@ -111,6 +111,30 @@ TEST_F(Requests, ForAnEditAreAnsweredOutOfTheApiServersMemory) {
   EXPECT_EQ(calls[0].body, edited) << "it must be as new as the edit";
   EXPECT_EQ(calls[1].body, "0");
   EXPECT_TRUE(kube_.calls_of("get").empty());
+}
+
+// The first of them, while the API server is asked: what it answers holds, also that it failed.
+TEST_F(Requests, ForAnEditAskWhereTheTagStandsOnce) {
+  begin();
+  put_pages("two");
+  registry_.fail_next("resolve", Error(Errc::kUnavailable, "away"));
+
+  reconcile();
+
+  EXPECT_EQ(condition("Ready"), "False RegistryUnavailable");
+  EXPECT_EQ(registry_.count("resolve"), 1u);
+}
+
+TEST_F(Requests, AskAgainWhereTheTagStandsIfAPullSecretHasComeToTheAccount) {
+  begin();
+  put_pages("two");
+  kube_.put(kube::kServiceAccounts, R"({"metadata":{"namespace":"web","name":"default"},)"
+                                    R"("imagePullSecrets":[{"name":"pull"}]})");
+
+  reconcile();
+
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_EQ(registry_.count("resolve"), 2u);
 }
 
 TEST_F(Requests, ThatSomebodyWaitsForAreAnsweredWithTheStateOfNow) {
@@ -142,7 +166,7 @@ TEST_F(Requests, AreMadeOnceMoreWhereTheApiServerIsBehind) {
 TEST_F(Requests, ToTheApiServerForAFirstImageAreTwoWrites) {
   put_build();
   reconcile();
-  EXPECT_EQ(kube_.calls_of("patch_status").size(), 2u);
+  EXPECT_EQ(kube_.calls_of("update_status").size(), 2u);
 }
 
 // A garbage collection took what the records believe is there: the registry refuses the manifest.
@@ -213,7 +237,7 @@ TEST_F(Requests, OfAPushThatFailsLeaveNothingPending) {
   EXPECT_FALSE(status().contains("pending"));
   forget();
   reconcile();
-  EXPECT_TRUE(kube_.calls_of("patch_status").empty());
+  EXPECT_TRUE(kube_.calls_of("update_status").empty());
 }
 
 }  // namespace

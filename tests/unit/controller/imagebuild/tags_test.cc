@@ -255,7 +255,7 @@ TEST_F(Tags, ThatACutOffPushMovedStayKilnsOwn) {
   reconcile();
   put_pages("second");
   kube_.fail_when([this, n = 0](const auto& call) mutable -> std::optional<Error> {
-    if (call.verb != "patch_status" || ++n < 2) return std::nullopt;
+    if (call.verb != "update_status" || ++n < 2) return std::nullopt;
     return Error(Errc::kUnavailable, "killed");
   });
   reconcile();

@@ -91,7 +91,7 @@ TEST_F(Reconcile, OfARetryThatTakesLongLeavesTheLastFailureToBeRead) {
   reconcile_impatiently();
 
   EXPECT_EQ(condition("Ready"), "False RegistryUnavailable");
-  EXPECT_TRUE(kube_.calls_of("patch_status").empty());
+  EXPECT_TRUE(kube_.calls_of("update_status").empty());
 }
 
 TEST_F(WaitingReconcile, OfADeadEndThatIsLookedAtAgainIsNotStalledMeanwhile) {

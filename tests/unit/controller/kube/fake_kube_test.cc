@@ -25,8 +25,7 @@ TEST(FakeKube, CountsGenerationsOfTheSpecOnly) {
   const auto spec =
       run_task(kube.merge_patch(kBuilds, kKey, R"({"spec":{"a":2}})", Precondition()));
   EXPECT_EQ(spec->meta().generation, 2);
-  const auto status = run_task(kube.merge_patch_status(
-      kBuilds, kKey, R"({"status":{"x":1},"spec":{"a":3}})", Precondition()));
+  const auto status = run_task(kube.update_status(kBuilds, kKey, R"({"x":1})", Precondition()));
   EXPECT_EQ(status->meta().generation, 2);
   EXPECT_EQ(kube.find_json(kBuilds, kKey)->at("spec").at("a"), 2);
   EXPECT_EQ(kube.find_json(kBuilds, kKey)->at("status").at("x"), 1);
@@ -79,7 +78,7 @@ TEST(FakeKube, ChecksPreconditions) {
   FakeKube kube;
   const auto unchanged = Precondition::unchanged(kube.put(kBuilds, kSite).meta());
   kube.put(kBuilds, kSite);
-  EXPECT_THAT(run_task(kube.merge_patch_status(kBuilds, kKey, R"({"status":{"x":1}})", unchanged)),
+  EXPECT_THAT(run_task(kube.update_status(kBuilds, kKey, R"({"x":1})", unchanged)),
               FailsWith(Errc::kConflict, "has been modified"));
   EXPECT_THAT(run_task(kube.remove(kBuilds, kKey, unchanged)),
               FailsWith(Errc::kConflict, "has been modified"));

@@ -36,6 +36,12 @@ class HttpClient : public ::testing::Test {
     co_return Result<void>();
   }
 
+  static Precondition version_6() {
+    Precondition precondition;
+    precondition.resource_version = "6";
+    return precondition;
+  }
+
   fakes::ScriptedClient http_;
   fakes::ManualClock clock_;
   std::vector<std::chrono::milliseconds> slept_;
@@ -108,17 +114,14 @@ TEST_F(HttpClient, CreatesAgainAfterItWasTurnedAway) {
 
 TEST_F(HttpClient, DoesNotRepeatWhatIsTooLarge) {
   http_.answer(500, R"({"kind":"Status","code":500,"message":"etcdserver: request is too large"})");
-  EXPECT_THAT(
-      run_task(client_->merge_patch_status(kConfigMaps, key_, R"({"status":{}})", Precondition())),
-      FailsWith(Errc::kInvalid, "patching the status of configmaps web/site"));
+  EXPECT_THAT(run_task(client_->update_status(kConfigMaps, key_, "{}", version_6())),
+              FailsWith(Errc::kInvalid, "updating the status of configmaps web/site"));
   EXPECT_EQ(http_.seen().size(), 1U);
 }
 
 TEST_F(HttpClient, PatchesUnderAPrecondition) {
   http_.answer(409, R"({"kind":"Status","code":409,"reason":"Conflict","message":"modified"})");
-  Precondition precondition;
-  precondition.resource_version = "6";
-  EXPECT_THAT(run_task(client_->merge_patch(kConfigMaps, key_, R"({"data":{}})", precondition)),
+  EXPECT_THAT(run_task(client_->merge_patch(kConfigMaps, key_, R"({"data":{}})", version_6())),
               FailsWith(Errc::kConflict, "modified"));
   EXPECT_EQ(body_text(http_.seen().at(0)), R"({"data":{},"metadata":{"resourceVersion":"6"}})");
 }
@@ -126,18 +129,35 @@ TEST_F(HttpClient, PatchesUnderAPrecondition) {
 TEST_F(HttpClient, AppliesAgainAfterAnAnswerThatWasLost) {
   http_.fail(Error(Errc::kUnavailable, "connection was cut"));
   http_.answer(409, R"({"kind":"Status","code":409,"reason":"Conflict","message":"modified"})");
-  Precondition precondition;
-  precondition.resource_version = "6";
-  EXPECT_THAT(run_task(client_->apply(kConfigMaps, key_, R"({"data":{}})", "kiln", precondition)),
+  EXPECT_THAT(run_task(client_->apply(kConfigMaps, key_, R"({"data":{}})", "kiln", version_6())),
               FailsWith(Errc::kConflict, "applying to configmaps web/site: modified"));
   EXPECT_EQ(http_.seen().size(), 2U);
 }
 
-TEST_F(HttpClient, AnswersAPatchOfTheStatusAsAWatchWouldTellIt) {
+TEST_F(HttpClient, UpdatesAStatusUnderAPrecondition) {
+  http_.answer(409, R"({"kind":"Status","code":409,"reason":"Conflict","message":"modified"})");
+  auto precondition = version_6();
+  precondition.uid = "u";
+  EXPECT_THAT(run_task(client_->update_status(kConfigMaps, key_, R"({"x":1})", precondition)),
+              FailsWith(Errc::kConflict, "modified"));
+  EXPECT_EQ(http_.seen().at(0).method, "PUT");
+  EXPECT_TRUE(http_.seen().at(0).url.path().ends_with("/web/configmaps/site/status"));
+  EXPECT_EQ(body_text(http_.seen().at(0)),
+            R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"site","namespace":"web",)"
+            R"("resourceVersion":"6","uid":"u"},"status":{"x":1}})");
+}
+
+TEST_F(HttpClient, UpdatesNoStatusOfWhatItDoesNotKnow) {
+  EXPECT_THAT(run_task(client_->update_status(kConfigMaps, key_, "{}", Precondition())),
+              FailsWith(Errc::kInvalid, "from a resourceVersion that is known"));
+  EXPECT_TRUE(http_.seen().empty());
+}
+
+TEST_F(HttpClient, AnswersAnUpdateOfTheStatusAsAWatchWouldTellIt) {
   http_.answer(200, R"({"kind":"ImageBuild","metadata":{"name":"site","labels":{"a":"b"},)"
                     R"("managedFields":[{}],"resourceVersion":"7"},"status":{"x":1}})");
   const auto object =
-      run_task(client_->merge_patch_status(kConfigMaps, key_, R"({"status":{"x":1}})", {}));
+      run_task(client_->update_status(kConfigMaps, key_, R"({"x":1})", version_6()));
   ASSERT_THAT(object, IsOk());
   EXPECT_EQ(object->json(), R"({"kind":"ImageBuild","metadata":{"name":"site",)"
                             R"("resourceVersion":"7"},"status":{"x":1}})");

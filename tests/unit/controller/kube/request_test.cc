@@ -141,24 +141,26 @@ TEST(RequestBuilder, Creates) {
   EXPECT_FALSE(request.replayable);
 }
 
-TEST(RequestBuilder, PatchesTheStatusUnderAPrecondition) {
+TEST(RequestBuilder, UpdatesTheStatusUnderAPrecondition) {
   Precondition unchanged;
   unchanged.resource_version = "17";
-  const auto request = builder().merge_patch(kBuilds, ObjectKey("web", "site"), "status",
-                                             R"({"status":{"digest":"d"}})", unchanged);
+  const auto request =
+      builder().update_status(kBuilds, ObjectKey("web", "site"), R"({"digest":"d"})", unchanged);
   ASSERT_THAT(request, IsOk());
-  EXPECT_EQ(request->method, "PATCH");
+  EXPECT_EQ(request->method, "PUT");
   EXPECT_EQ(request->url.path(),
             "/apis/kiln.build/v1alpha1/namespaces/web/imagebuilds/site/status");
-  EXPECT_EQ(request->headers.get("Content-Type"), "application/merge-patch+json");
+  EXPECT_EQ(request->headers.get("Content-Type"), "application/json");
   EXPECT_EQ(request->headers.get("Accept"),
             "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
   EXPECT_EQ(body_text(*request),
-            R"({"metadata":{"resourceVersion":"17"},"status":{"digest":"d"}})");
+            R"({"apiVersion":"kiln.build/v1alpha1","kind":"ImageBuild",)"
+            R"("metadata":{"name":"site","namespace":"web","resourceVersion":"17"},)"
+            R"("status":{"digest":"d"}})");
 }
 
 TEST(RequestBuilder, PatchesWithoutPreconditionAsGiven) {
-  const auto request = builder().merge_patch(kBuilds, ObjectKey("web", "site"), "",
+  const auto request = builder().merge_patch(kBuilds, ObjectKey("web", "site"),
                                              R"({"metadata":{"finalizers":null}})", Precondition());
   ASSERT_THAT(request, IsOk());
   EXPECT_EQ(request->url.path(), "/apis/kiln.build/v1alpha1/namespaces/web/imagebuilds/site");
@@ -167,11 +169,11 @@ TEST(RequestBuilder, PatchesWithoutPreconditionAsGiven) {
 
 TEST(RequestBuilder, RefusesAPatchThatIsNone) {
   const ObjectKey key("web", "site");
-  EXPECT_THAT(builder().merge_patch(kBuilds, key, "", "{", Precondition()),
+  EXPECT_THAT(builder().merge_patch(kBuilds, key, "{", Precondition()),
               FailsWith(Errc::kInvalid, "reading the patch"));
-  EXPECT_THAT(builder().merge_patch(kBuilds, key, "", "[]", Precondition()),
+  EXPECT_THAT(builder().merge_patch(kBuilds, key, "[]", Precondition()),
               FailsWith(Errc::kInvalid, "must be a JSON object"));
-  EXPECT_THAT(builder().merge_patch(kBuilds, key, "", R"({"metadata":1})", Precondition()),
+  EXPECT_THAT(builder().merge_patch(kBuilds, key, R"({"metadata":1})", Precondition()),
               FailsWith(Errc::kInvalid, "metadata of a merge patch"));
 }
 
