@@ -131,9 +131,10 @@ class Builder {
   /// Content may be known late: then layers are recorded as if it had been known at once.
   /// Each layer goes to `taker` (null = nobody takes them), also one that an earlier build has
   /// made. The bytes of those that are made are let go of then: they are made again for whoever
-  /// wants them after all, see making(). Only a few layers are in memory at a time. Errors:
-  /// kInvalid where content and base do not fit together, saying what to add to `remove`; those of
-  /// `taker`, as they are.
+  /// wants them after all, see making(). Only a few layers are in memory at a time.
+  ///
+  /// Errors: kInvalid where content and base do not fit together, saying what to add to `remove`;
+  /// those of `taker`, as they are.
   [[nodiscard]] Task<Result<Assembled>> assemble(
       std::shared_ptr<const BuildRequest> request, std::shared_ptr<const ResolvedImage> base,
       std::shared_ptr<const std::vector<FetchedContent>> content, LayerTaker taker = nullptr);
