@@ -99,7 +99,7 @@ def test_rights_on_image_builds_that_are_withdrawn_and_restored(world):
     try:
         world.apply(world.config_map("site-content", {"index.html": "forbidden\n"}))
         world.wait_until("the status cannot be written",
-                         lambda: "cannot patch resource" in world.controller.log())
+                         lambda: "cannot update resource" in world.controller.log())
         assert world.get()["status"]["digest"] == digest
     finally:
         world.cluster.kubectl("replace", "-f", "-", input=json.dumps(role))

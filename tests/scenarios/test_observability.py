@@ -266,7 +266,7 @@ def test_trace_tells_every_request_without_secrets(world):
     world.wait_ready()
     log = world.controller.log()
     assert "trace request to a registry method=PUT" in log
-    assert "trace request to the API server method=PATCH" in log
+    assert "trace request to the API server method=PUT" in log
 
 
 def test_json_lines_are_json(place, controller_kubeconfig):
