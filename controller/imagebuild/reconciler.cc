@@ -20,7 +20,6 @@ namespace type = api::condition_type;
 
 constexpr std::chrono::seconds kContestedDelay{60};
 constexpr std::chrono::seconds kLastWriteLimit{2};
-constexpr std::size_t kManyFiles = 10'000;
 
 /// Sets the conditions that follow from one outcome. Ready=False alone reads as "in progress" to
 /// kstatus, so a dead end also sets Stalled, and a retry Reconciling.
@@ -168,9 +167,9 @@ Task<ReconcileResult> ImageBuildReconciler::reconcile(kube::ObjectKey key) {
   // A cancelled task cannot wait for anything any more; there is one write left to do.
   if (last.has_error() && last.error().code == Errc::kCancelled)
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
-  const bool large = pass->files_read() > kManyFiles;
+  const auto files = pass->files_read();
   auto result = co_await conclude(std::move(pass), seen, std::move(last));
-  if (large) give_memory_back();
+  give_memory_back_after(files);
   co_return result;
 }
 

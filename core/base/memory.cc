@@ -8,6 +8,7 @@ namespace {
 // Blocks of compressed layers are smaller, and are not asked of the system one by one.
 [[maybe_unused]] constexpr int kOwnMappingBytes = 2 << 20;
 [[maybe_unused]] constexpr int kKeptAtTheEndBytes = 1 << 20;
+[[maybe_unused]] constexpr std::size_t kMany = 10'000;
 
 }  // namespace
 
@@ -20,9 +21,9 @@ void keep_memory_together() {
 #endif
 }
 
-void give_memory_back() {
+void give_memory_back_after([[maybe_unused]] std::size_t things) {
 #ifdef __GLIBC__
-  ::malloc_trim(0);
+  if (things > kMany) ::malloc_trim(0);
 #endif
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 
 namespace kiln {
 
@@ -10,7 +11,8 @@ namespace kiln {
 void keep_memory_together();
 
 /// Gives what was freed back to the system, also what lies between things that are still used. For
-/// the end of such work. Takes some milliseconds. Threads: any.
-void give_memory_back();
+/// the end of such work: takes some milliseconds, and does nothing where it was on few `things`.
+/// Threads: any.
+void give_memory_back_after(std::size_t things);
 
 }  // namespace kiln

@@ -12,8 +12,6 @@
 namespace kiln::build {
 namespace {
 
-constexpr std::size_t kManyEntries = 10'000;
-
 source::LateIdentities late_ones(const std::vector<FetchedContent>& content) {
   source::LateIdentities late;
   for (const auto& one : content)
@@ -58,10 +56,10 @@ std::string opponent_of(const BuildRequest& request, const std::vector<FetchedCo
 }
 
 Result<LayerDrafts> cut(layer::FileTree tree, const std::string& line) {
-  const bool large = tree.size() > kManyEntries;
+  const auto entries = tree.size();
   auto parts = cut_into_layers(std::move(tree));
   if (!parts) return std::move(parts).error();
-  if (large) give_memory_back();  // Planning takes more than what is left of it.
+  give_memory_back_after(entries);  // Planning takes more than what is left of it.
   LayerDrafts drafts;
   for (auto& part : *parts)
     drafts.push_back(std::make_shared<LayerDraft>(std::move(part),

@@ -47,11 +47,8 @@ Result<std::shared_ptr<const FileTree>> tree_of(const Ground& ground, const Part
 
 std::uint64_t tar_bytes_of_all(const Ground& ground) {
   auto total = ground.head.size() * LayerCutter::tar_bytes(0);
-  EntrySketch sketch;
-  for (std::size_t i = 0; i < ground.list->size(); ++i) {
-    ground.list->look_at(i, sketch);
-    total += LayerCutter::tar_bytes(sketch.size_bytes);
-  }
+  for (std::size_t i = 0; i < ground.list->size(); ++i)
+    total += LayerCutter::tar_bytes(ground.list->content_bytes(i));
   return total;
 }
 
@@ -79,11 +76,12 @@ class Survey {
     if (sketch_.kind == EntryKind::kHardlink || depth > parents_.size()) return false;
     parents_.resize(depth);
     move_to_its_place(sketch_);
-    const auto layer = cutter_.layer_for(sketch_.path, LayerCutter::tar_bytes(sketch_.size_bytes));
+    const auto size = ground_.list->content_bytes(number);
+    const auto layer = cutter_.layer_for(sketch_.path, LayerCutter::tar_bytes(size));
     if (layer == parts_.size()) begin_part(number);
     identity_.add(sketch_);
     if (sketch_.kind == EntryKind::kFile)
-      parts_.back().facts.add_file(sketch_.size_bytes, sketch_.identity, late_);
+      parts_.back().facts.add_file(size, sketch_.identity, late_);
     if (sketch_.kind == EntryKind::kDirectory) parents_.push_back(number);
     return true;
   }

@@ -49,7 +49,6 @@ void DirectoryListing::look_at_outside(std::size_t number, EntrySketch& sketch) 
   sketch.mode = found.mode;
   sketch.uid = found.uid;
   sketch.gid = found.gid;
-  sketch.size_bytes = found.kind == EntryKind::kFile ? found.version.size_bytes : 0;
   sketch.link_target.clear();
   sketch.identity.clear();
   sketch.xattrs = nullptr;

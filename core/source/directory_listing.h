@@ -50,6 +50,9 @@ struct DirectoryListing final : EntryList {
   /// The bytes of a file. It keeps the folder open, and not this.
   layer::FileContent content_of(const FoundPath& found) const;
   std::size_t size() const override { return paths.size(); }
+  std::uint64_t content_bytes(std::size_t number) const override {
+    return paths[number].kind == layer::EntryKind::kFile ? paths[number].version.size_bytes : 0;
+  }
   /// The identity is that of the sum, "" without one.
   layer::Entry entry(std::size_t number) const override;
   void look_at(std::size_t number, EntrySketch& sketch) const override;

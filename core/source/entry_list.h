@@ -16,7 +16,6 @@ struct EntrySketch {
   std::uint32_t mode = 0;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  std::uint64_t size_bytes = 0;  ///< Of a file.
   std::string link_target{};
   std::string identity{};
   const std::map<std::string, std::string>* xattrs = nullptr;  ///< Null = none. The list's.
@@ -29,6 +28,8 @@ class EntryList {
  public:
   virtual ~EntryList() = default;
   virtual std::size_t size() const = 0;
+  /// Of a file, else 0.
+  virtual std::uint64_t content_bytes(std::size_t number) const = 0;
   virtual layer::Entry entry(std::size_t number) const = 0;
   /// The same without what it takes to open a file.
   virtual void look_at(std::size_t number, EntrySketch& sketch) const = 0;

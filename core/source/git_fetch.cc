@@ -17,8 +17,6 @@ namespace {
 
 using Kind = GitTreeEntry::Kind;
 
-constexpr std::size_t kManyFiles = 10'000;
-
 std::string shown(const std::string& path) {
   return "\"" + sanitize_server_text(path, 256) + "\"";
 }
@@ -312,7 +310,7 @@ Task<Result<Content>> GitFetch::content() {
       files = {};
     }
     // The lists that were made on the way are as large as the tree.
-    if (content.tree.size() > kManyFiles) give_memory_back();
+    give_memory_back_after(content.tree.size());
     content.identity = identity_of(content.tree);
     content.warnings = self->warnings_;
     content.revision = self->revision_.str();

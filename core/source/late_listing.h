@@ -23,6 +23,9 @@ class LateListing final : public EntryList,
               std::function<void()> remember);
 
   std::size_t size() const override { return listing_->size(); }
+  std::uint64_t content_bytes(std::size_t number) const override {
+    return listing_->content_bytes(number);
+  }
   /// The same identities every time, also when the files have become known.
   layer::Entry entry(std::size_t number) const override;
   void look_at(std::size_t number, EntrySketch& sketch) const override;

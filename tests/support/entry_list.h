@@ -1,5 +1,7 @@
 #pragma once
 // Content whose entries stand in a list, as a folder's do that was walked through.
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -15,6 +17,9 @@ class GivenEntries final : public source::EntryList {
   explicit GivenEntries(std::vector<layer::Entry> entries) : entries_(std::move(entries)) {}
 
   std::size_t size() const override { return entries_.size(); }
+  std::uint64_t content_bytes(std::size_t number) const override {
+    return entries_.at(number).content.size_bytes();
+  }
   layer::Entry entry(std::size_t number) const override { return entries_.at(number); }
   void look_at(std::size_t number, source::EntrySketch& sketch) const override {
     const auto& entry = entries_.at(number);
@@ -23,7 +28,6 @@ class GivenEntries final : public source::EntryList {
     sketch.mode = entry.mode;
     sketch.uid = entry.uid;
     sketch.gid = entry.gid;
-    sketch.size_bytes = entry.content.size_bytes();
     sketch.link_target = entry.link_target;
     sketch.identity = entry.identity;
     sketch.xattrs = entry.xattrs.empty() ? nullptr : &entry.xattrs;
