@@ -193,7 +193,8 @@ def sanitizer_options(build: pathlib.Path) -> dict[str, str]:
     """For programs with sanitizers in them: the first finding ends a program, and goes into a file."""
     options = f"halt_on_error=1:print_stacktrace=1:log_path={build.absolute()}/{FINDINGS}/of"
     # Tests that put a library of their own in front (faketime) put it in front of the sanitizer, too.
-    return {"ASAN_OPTIONS": f"{options}:verify_asan_link_order=0", "UBSAN_OPTIONS": options, "TSAN_OPTIONS": options,
+    return {"ASAN_OPTIONS": f"{options}:verify_asan_link_order=0", "UBSAN_OPTIONS": options,
+            "TSAN_OPTIONS": f"{options}:suppressions={ROOT / 'tools' / 'tsan_suppressions.txt'}",
             "LSAN_OPTIONS": "report_objects=1"}
 
 

@@ -14,10 +14,10 @@ import subprocess
 import pytest
 
 import base_image
+import git_server
 import go_tools
 import pages
 from cluster import Cluster
-from git_server import free_port
 from own_registry import start_registry
 from page_shell import PLACEHOLDER, Shell
 from world import ROOT, Controller, binary, install, run
@@ -29,7 +29,8 @@ PORTS = (8080, 9292, 9440, 8417)
 
 def free_ports() -> dict[str, str]:
     """The ports that pages name, as others that are free."""
-    return {f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in PORTS}
+    free = git_server.free_ports(len(PORTS))
+    return {f"127.0.0.1:{port}": f"127.0.0.1:{other}" for port, other in zip(PORTS, free)}
 
 
 def checkout(folder: pathlib.Path, words: dict[str, str]) -> pathlib.Path:
@@ -179,7 +180,7 @@ def test_the_tutorial_works_in_a_cluster_of_ones_own(tmp_path):
     registry = start_registry(tmp_path / "registry", users={"ann": "secret"})
     try:
         with Cluster() as cluster:
-            git = free_port()
+            git = git_server.free_port()
             words = {**ports, PLACEHOLDER: registry.address, "https://git.example.com/you": f"http://127.0.0.1:{git}"}
             folder = tmp_path / "reader"
             folder.mkdir()

@@ -37,9 +37,10 @@ std::optional<std::string> GitHttpServer::missing_program() {
 }
 
 GitHttpServer::GitHttpServer(std::uint16_t lfs_port, std::uint16_t auth_port)
-    : folder_(std::move(TempDir::create("kiln-git-http-").value())),
-      port_(free_port()),
-      tls_port_(free_port()) {
+    : folder_(std::move(TempDir::create("kiln-git-http-").value())) {
+  const auto ports = free_ports(2);
+  port_ = ports[0];
+  tls_port_ = ports[1];
   const auto& certificates = *http::Certificates::get();
   authority_ = certificates.ca_pem;
   const auto& folder = folder_.path();

@@ -27,11 +27,16 @@ tcp::endpoint loopback(std::uint16_t port) {
 
 }  // namespace
 
-std::uint16_t free_port() {
+std::vector<std::uint16_t> free_ports(int count) {
   boost::asio::io_context context;
-  tcp::acceptor acceptor(context, loopback(0));
-  return acceptor.local_endpoint().port();
+  std::vector<tcp::acceptor> held;  // Until all are chosen, or one could be chosen twice.
+  std::vector<std::uint16_t> ports;
+  for (int i = 0; i < count; ++i)
+    ports.push_back(held.emplace_back(context, loopback(0)).local_endpoint().port());
+  return ports;
 }
+
+std::uint16_t free_port() { return free_ports(1).front(); }
 
 ServerProcess::ServerProcess(std::vector<std::string> command, const std::filesystem::path& log)
     : name_(command.front()), log_(log) {

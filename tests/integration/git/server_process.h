@@ -10,6 +10,8 @@ namespace kiln::source {
 
 /// A port of 127.0.0.1 that nobody listens on.
 std::uint16_t free_port();
+/// So many, each another.
+std::vector<std::uint16_t> free_ports(int count);
 
 /// A program that serves until this object ends, which takes all that it has started with it.
 class ServerProcess {
