@@ -333,16 +333,18 @@ Task<Result<void>> BuildPass::write_status_alone() {
   for (int tries = 1;; ++tries) {
     auto sent = status_;  // Other steps may be under way and change it.
     auto text = api::status_json(sent);
-    if (text == api::status_json(written_)) co_return Result<void>();
+    if (written_text_.empty()) written_text_ = api::status_json(written_);
+    if (text == written_text_) co_return Result<void>();
     const kube::ObjectKey key(seen_->meta.namespace_, seen_->meta.name);
     kube::Precondition unchanged;
     unchanged.resource_version = resource_version_;
     unchanged.uid = seen_->meta.uid;
-    auto object = co_await ports_.kube.update_status(kImageBuilds, key, std::move(text), unchanged);
+    auto object = co_await ports_.kube.update_status(kImageBuilds, key, text, unchanged);
     if (object) {
       written_ = std::move(sent);
+      written_text_ = std::move(text);
       resource_version_ = object->meta().resource_version;
-      ports_.view.wrote(*object, *build_, written_);
+      ports_.view.wrote(*object, *build_, written_, written_text_);
       co_return Result<void>();
     }
     if (object.error().code != Errc::kConflict || tries == kWriteTries)

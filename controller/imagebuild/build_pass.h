@@ -210,8 +210,9 @@ class BuildPass {
   Ports ports_;
   std::shared_ptr<const Seen> seen_;
   std::shared_ptr<const api::ImageBuild> build_;
-  api::Status written_;  ///< As the API server has it.
-  api::Status status_;   ///< As it is to be.
+  api::Status written_;       ///< As the API server has it.
+  std::string written_text_;  ///< `written_` as JSON, once it was asked for.
+  api::Status status_;        ///< As it is to be.
   std::string resource_version_;
   std::chrono::milliseconds patience_;
   registry::Gate writes_{1};  ///< Of the status: one at a time.

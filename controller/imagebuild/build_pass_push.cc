@@ -105,13 +105,13 @@ Task<Result<Next>> BuildPass::push_content() {
 }
 
 /// Registry and API server work at the same time: the digest is known, and no tag moves before both
-/// are done.
+/// are done. The API server is asked first, since it is what a small image waits for.
 Task<Result<Next>> BuildPass::push_and_record() {
   // What the registry has refused it is likely to refuse again, and then nothing was pending.
   const bool careful = failed_while_building();
   std::vector<Task<Result<Next>>> both;
-  both.push_back(push_content());
   if (!careful) both.push_back(record_pending());
+  both.push_back(push_content());
   auto pushed = co_await gather(std::move(both), 2);
   // The other may have come to the tag since this pass began.
   Result<Next> next = Next::kContinue;

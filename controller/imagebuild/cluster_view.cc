@@ -236,7 +236,7 @@ void ClusterView::wrote(const kube::Object& object) {
 }
 
 void ClusterView::wrote(const kube::Object& written, const api::ImageBuild& build,
-                        const api::Status& status) {
+                        const api::Status& status, std::string_view text) {
   if (!is_news(written)) return;
   const auto before = store_.find(written.key());
   if (before->meta.generation != build.metadata.generation ||
@@ -244,7 +244,7 @@ void ClusterView::wrote(const kube::Object& written, const api::ImageBuild& buil
     return;
   auto object = parse_json(packer_.unpack(before->packed));
   const auto answer = parse_json(written.json());
-  auto written_status = parse_json(api::status_json(status));
+  auto written_status = parse_json(text);
   if (!object || !answer || !written_status) return;  // Cannot be: they were read before.
   (*object)["metadata"] = json_at(*answer, "metadata");
   (*object)["status"] = std::move(*written_status);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "controller/api/image_build.h"
@@ -74,9 +75,11 @@ class ClusterView final : public runtime::WatchHandler {
   std::string version_of(const std::string& kind, const kube::ObjectKey& key) const;
   /// What the reconciler has just written: kept at once, so that it never works on an older state.
   void wrote(const kube::Object& object);
-  /// The same of a status, of which the server has answered `written`, the metadata. Nothing where
-  /// the spec is no longer that of `build`: the watch brings that, and this with it.
-  void wrote(const kube::Object& written, const api::ImageBuild& build, const api::Status& status);
+  /// The same of a status, `text` as JSON, of which the server has answered `written`, the
+  /// metadata. Nothing where the spec is no longer that of `build`: the watch brings that, and this
+  /// with it.
+  void wrote(const kube::Object& written, const api::ImageBuild& build, const api::Status& status,
+             std::string_view text);
   ReadyCounts count_ready() const;
   std::size_t unreadable() const { return unreadable_; }  ///< How often one could not be read.
   /// An older one of the namespace's other ImageBuilds that moves one of the tags that every build

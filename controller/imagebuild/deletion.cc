@@ -93,10 +93,10 @@ Task<ReconcileResult> Deletion::wait(Error failure, milliseconds left) {
     ports_.events.record(object, runtime::EventType::kWarning, "Deleting", "Deleting", message);
     const kube::ObjectKey key(seen_->meta.namespace_, seen_->meta.name);
     auto unchanged = kube::Precondition::unchanged(seen_->meta);
-    auto text = api::status_json(status);
-    const auto written = co_await ports_.kube.update_status(kImageBuilds, key, std::move(text),
-                                                            std::move(unchanged));
-    if (written) ports_.view.wrote(*written, *seen_->build, status);
+    const auto text = api::status_json(status);
+    const auto written =
+        co_await ports_.kube.update_status(kImageBuilds, key, text, std::move(unchanged));
+    if (written) ports_.view.wrote(*written, *seen_->build, status, text);
   }
   log::warning("cannot delete the tags yet",
                {{"imageBuild", seen_->build->metadata.key()}, {"error", failure.message}});

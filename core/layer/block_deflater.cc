@@ -4,6 +4,7 @@
 #include <isa-l/igzip_lib.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -91,37 +92,58 @@ class StreamPlaces {
   Room room_;
 };
 
+/// What ISA-L works in. Nothing that is left in it by one block changes the bytes of the next.
+struct IsalRooms {
+  StreamPlaces places;
+  // The level buffer's size decides where ISA-L ends its deflate blocks: part of the format, too.
+  std::vector<std::uint8_t> level_buffer = std::vector<std::uint8_t>(ISAL_DEF_LVL2_DEFAULT);
+  Room output{kOutputBytes};
+};
+
+/// The next layer takes the rooms of the thread's last one: to a small layer, finding memory for
+/// them is most of the work. Those of large blocks go back to the system instead.
 class IsalDeflater final : public BlockDeflater {
  public:
-  // The level buffer's size decides where ISA-L ends its deflate blocks: part of the format, too.
-  IsalDeflater() : level_buffer_(ISAL_DEF_LVL2_DEFAULT), output_(kOutputBytes) {}
+  IsalDeflater() : rooms_(spare() ? std::move(spare()) : std::make_unique<IsalRooms>()) {}
+  ~IsalDeflater() override {
+    if (largest_bytes_ <= kSmallBytes) spare() = std::move(rooms_);
+  }
+  IsalDeflater(const IsalDeflater&) = delete;
+  IsalDeflater& operator=(const IsalDeflater&) = delete;
 
   Result<DeflatedBlock> deflate(std::string_view input) override {
-    auto* const stream = places_.place_for(input);
+    largest_bytes_ = std::max(largest_bytes_, input.size());
+    auto* const stream = rooms_->places.place_for(input);
     isal_deflate_stateless_init(stream);
     stream->level = 2;
-    stream->level_buf = level_buffer_.data();
-    stream->level_buf_size = static_cast<std::uint32_t>(level_buffer_.size());
+    stream->level_buf = rooms_->level_buffer.data();
+    stream->level_buf_size = static_cast<std::uint32_t>(rooms_->level_buffer.size());
     stream->flush = FULL_FLUSH;
     stream->end_of_stream = 0;
     stream->gzip_flag = IGZIP_DEFLATE;
     stream->next_in = unconst(input);
     stream->avail_in = static_cast<std::uint32_t>(input.size());
-    stream->next_out = output_.data();
-    stream->avail_out = static_cast<std::uint32_t>(output_.size());
+    stream->next_out = rooms_->output.data();
+    stream->avail_out = static_cast<std::uint32_t>(rooms_->output.size());
     const int code = isal_deflate_stateless(stream);
     if (code != COMP_OK || stream->avail_in != 0)
       return Error(Errc::kInternal,
                    "ISA-L could not compress a block (" + std::to_string(code) + ")");
     return DeflatedBlock{
-        std::string(reinterpret_cast<const char*>(output_.data()), stream->total_out),
+        std::string(reinterpret_cast<const char*>(rooms_->output.data()), stream->total_out),
         gzip_crc(input), input.size()};
   }
 
  private:
-  StreamPlaces places_;
-  std::vector<std::uint8_t> level_buffer_;
-  Room output_;
+  static constexpr std::size_t kSmallBytes = 128 * 1024;
+
+  static std::unique_ptr<IsalRooms>& spare() {
+    thread_local std::unique_ptr<IsalRooms> rooms;
+    return rooms;
+  }
+
+  std::unique_ptr<IsalRooms> rooms_;
+  std::size_t largest_bytes_ = 0;
 };
 
 class ZlibDeflater final : public BlockDeflater {

@@ -36,7 +36,9 @@ std::vector<std::uint16_t> free_ports(int count) {
   return ports;
 }
 
-std::uint16_t free_port() { return free_ports(1).front(); }
+std::uint16_t free_port() {
+  return free_ports(1).front();
+}
 
 ServerProcess::ServerProcess(std::vector<std::string> command, const std::filesystem::path& log)
     : name_(command.front()), log_(log) {

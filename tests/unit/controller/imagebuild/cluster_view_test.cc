@@ -72,7 +72,7 @@ TEST_F(View, KnowsOfAStatusItWroteWhatItSaysAndWhoUsesWhatAsBefore) {
                                  "");
   keys_.take();
 
-  view_.wrote(metadata({.version = 5}), *seen->build, status);
+  view_.wrote(metadata({.version = 5}), *seen->build, status, api::status_json(status));
 
   EXPECT_EQ(view_.count_ready().ready, 1u);
   const auto now = view_.find({"web", "site"});
@@ -88,7 +88,7 @@ TEST_F(View, LeavesToTheWatchWhatWasEditedBeforeItsStatusWasWritten) {
   const auto seen = view_.find({"web", "site"});
   keys_.take();
 
-  view_.wrote(metadata({.version = 5, .generation = 2}), *seen->build, api::Status());
+  view_.wrote(metadata({.version = 5, .generation = 2}), *seen->build, api::Status(), "{}");
   EXPECT_EQ(view_.find({"web", "site"})->meta.generation, 1);
   view_.applied(build({.version = 5, .generation = 2, .output = "r.io/team/other:1"}),
                 Origin::kChange);
@@ -104,7 +104,7 @@ TEST_F(View, StartsWhatSomebodyAskedForBeforeItsStatusWasWritten) {
 
   view_.wrote(metadata({.version = 5,
                         .extra = R"(,"annotations":{"reconcile.kiln.build/requestedAt":"now"})"}),
-              *seen->build, api::Status());
+              *seen->build, api::Status(), "{}");
 
   EXPECT_EQ(view_.find({"web", "site"})->meta.annotation("reconcile.kiln.build/requestedAt"),
             "now");
