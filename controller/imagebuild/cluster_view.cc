@@ -9,7 +9,7 @@
 #include "controller/imagebuild/typical_text.h"
 #include "controller/plan/git_content.h"
 #include "controller/plan/plan.h"
-#include "core/base/json.h"
+#include "core/base/json_scan.h"
 #include "core/base/log.h"
 #include "core/source/git_url.h"
 
@@ -242,13 +242,9 @@ void ClusterView::wrote(const kube::Object& written, const api::ImageBuild& buil
   if (before->meta.generation != build.metadata.generation ||
       before->meta.generation != written.meta().generation)
     return;
-  auto object = parse_json(packer_.unpack(before->packed));
-  const auto answer = parse_json(written.json());
-  auto written_status = parse_json(text);
-  if (!object || !answer || !written_status) return;  // Cannot be: they were read before.
-  (*object)["metadata"] = json_at(*answer, "metadata");
-  (*object)["status"] = std::move(*written_status);
-  KeptImageBuild kept(packer_.pack(dump_json(*object)), written.meta());
+  const auto metadata = json_member(written.json(), "metadata");
+  const auto object = with_json_member(packer_.unpack(before->packed), "metadata", metadata);
+  KeptImageBuild kept(packer_.pack(with_json_member(object, "status", text)), written.meta());
   describe(kept, build, status);
   const bool edited = wants_reconcile(before->meta, written.meta());
   store_.replace(written.key(), std::move(kept));

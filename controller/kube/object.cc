@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controller/kube/last_applied.h"
 #include "controller/kube/managed_fields.h"
 #include "controller/kube/object_reader.h"
 #include "core/base/json.h"
@@ -11,7 +12,6 @@ namespace {
 
 // Generous: the API server itself takes no more than 3 MiB, and CRDs may nest deeply.
 constexpr std::size_t kMaxDepth = 256;
-constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 Error wrong(std::string_view part, std::string_view expected) {
   return Error(Errc::kInvalid,
@@ -141,7 +141,7 @@ std::string_view ObjectMeta::annotation(std::string_view name_) const {
 }
 
 Result<Object> Object::parse(std::string_view json) {
-  auto parsed = parse_json(json, kMaxDepth);
+  auto parsed = parse_json(without_last_applied(std::string(json)), kMaxDepth);
   if (!parsed) return std::move(parsed).error();
   return ObjectReader::read(std::move(*parsed));
 }
@@ -155,7 +155,7 @@ Result<Object> ObjectReader::read_for_keeping(Json json) {
 }
 
 Result<Object> Object::parse_for_keeping(std::string_view json) {
-  auto parsed = parse_json(without_managed_fields(json), kMaxDepth);
+  auto parsed = parse_json(without_last_applied(without_managed_fields(json)), kMaxDepth);
   if (!parsed) return std::move(parsed).error();
   return ObjectReader::read_for_keeping(std::move(*parsed));
 }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "controller/kube/last_applied.h"
 #include "controller/kube/managed_fields.h"
 #include "controller/kube/object_reader.h"
 #include "controller/kube/status_error.h"
@@ -84,7 +85,7 @@ Result<std::optional<std::string>> LineSplitter::next() {
 }
 
 WatchEvent parse_watch_line(std::string_view line, const ResourceType& type) {
-  auto json = parse_json(without_managed_fields(line), kMaxDepth);
+  auto json = parse_json(without_last_applied(without_managed_fields(line)), kMaxDepth);
   if (!json) return undecodable(json.error().message);
   const auto event_type = type_of(json_string(*json, "type"));
   if (!event_type) return undecodable("the type of the event is not known");

@@ -1,0 +1,93 @@
+#include "core/base/json_scan.h"
+
+namespace kiln {
+namespace {
+
+constexpr auto kNone = std::string_view::npos;
+
+/// Behind the string whose quote stands at `at`.
+std::size_t end_of_string(std::string_view text, std::size_t at) {
+  for (auto end = text.find('"', at + 1); end != kNone; end = text.find('"', end + 1)) {
+    auto escapes = end;
+    while (text[escapes - 1] == '\\') --escapes;  // Ends at the first quote, if not before.
+    if ((end - escapes) % 2 == 0) return end + 1;
+  }
+  return kNone;
+}
+
+/// Behind the object or array that begins at `at`.
+std::size_t end_of_container(std::string_view text, std::size_t at) {
+  std::size_t depth = 0;
+  while (at < text.size()) {
+    const char c = text[at];
+    if (c == '"') {
+      at = end_of_string(text, at);
+      continue;
+    }
+    if (c == '{' || c == '[') ++depth;
+    if ((c == '}' || c == ']') && --depth == 0) return at + 1;
+    ++at;
+  }
+  return kNone;
+}
+
+}  // namespace
+
+std::size_t end_of_json_value(std::string_view text, std::size_t at) {
+  if (at >= text.size()) return kNone;
+  if (text[at] == '"') return end_of_string(text, at);
+  if (text[at] == '{' || text[at] == '[') return end_of_container(text, at);
+  const auto end = text.find_first_of(",}] \n", at);
+  return end == at ? kNone : end;
+}
+
+JsonScan::JsonScan(std::string_view text) : text_(text), at_(text.size()) {
+  if (text.empty() || (text[0] != '{' && text[0] != '[')) return;
+  is_object_ = text[0] == '{';
+  at_ = 1;
+}
+
+std::optional<JsonScan::Part> JsonScan::next() {
+  const auto begin = at_;
+  at_ = text_.size();  // Unless it goes on.
+  auto value = begin;
+  std::string_view name;
+  if (is_object_) {
+    if (begin >= text_.size() || text_[begin] != '"') return std::nullopt;
+    const auto colon = end_of_string(text_, begin);
+    if (colon >= text_.size() || text_[colon] != ':') return std::nullopt;
+    name = text_.substr(begin + 1, colon - begin - 2);
+    value = colon + 1;
+  }
+  const auto end = end_of_json_value(text_, value);
+  if (end == kNone) return std::nullopt;
+  if (end < text_.size() && text_[end] == ',') at_ = end + 1;
+  return Part(name, text_.substr(value, end - value), text_.substr(begin, end - begin));
+}
+
+std::string_view json_member(std::string_view object, std::string_view name) {
+  JsonScan scan(object);
+  while (const auto part = scan.next())
+    if (part->name == name) return part->value;
+  return {};
+}
+
+std::string with_json_member(std::string_view object, std::string_view name,
+                             std::string_view value) {
+  std::string text;
+  text.reserve(object.size() + name.size() + value.size() + 8);
+  const auto add = [&text](std::string_view key, std::string_view what) {
+    text.append(text.empty() ? "{\"" : ",\"").append(key).append("\":").append(what);
+  };
+  bool found = false;
+  JsonScan scan(object);
+  while (const auto part = scan.next()) {
+    const bool is_it = part->name == name;
+    add(part->name, is_it ? value : part->value);
+    found = found || is_it;
+  }
+  if (!found) add(name, value);
+  return text.append("}");
+}
+
+}  // namespace kiln
