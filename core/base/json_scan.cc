@@ -60,8 +60,10 @@ std::optional<JsonScan::Part> JsonScan::next() {
     value = colon + 1;
   }
   const auto end = end_of_json_value(text_, value);
-  if (end == kNone) return std::nullopt;
-  if (end < text_.size() && text_[end] == ',') at_ = end + 1;
+  if (end >= text_.size()) return std::nullopt;
+  const char behind = text_[end];
+  if (behind == ',') at_ = end + 1;
+  if (behind != ',' && behind != (is_object_ ? '}' : ']')) return std::nullopt;
   return Part(name, text_.substr(value, end - value), text_.substr(begin, end - begin));
 }
 

@@ -19,6 +19,7 @@ CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
 BLOCK = 512
 DIGEST = "sha256:" + "1" * 64
 OTHER_DIGEST = "sha256:" + "2" * 64
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 
@@ -351,6 +352,15 @@ TEXTS = {
         "oauth": '400 \n{"error":"invalid_grant","error_description":"password=hunter2 is wrong"}',
         "signed": "403 \nat https://h/x?X-Amz-Signature=abc&sig=def token=ghi basic dXNlcjpw",
         "controls": "500 \n\x1b[31mred\x9b31m\u009b31m\u202e\r\n", "huge-wait": "429 99999999999999999999\n"},
+    "json_scan": {
+        "object": '{"metadata":{"annotations":{"' + LAST_APPLIED + '":"{\\"a\\":[1]}\\n","b":"c"},"name":"x"},"spec":{}}',
+        "last": '{"metadata":{"annotations":{"b":"c","' + LAST_APPLIED + '":"{}"}}}',
+        "event": '{"type":"ADDED","object":{"metadata":{"annotations":{"' + LAST_APPLIED + '":"{}"}}}}',
+        "list": '{"items":[{"metadata":{"annotations":{"' + LAST_APPLIED + '":1}}},{"metadata":{}},[]],"metadata":{}}',
+        "elsewhere": '{"spec":{"annotations":{"' + LAST_APPLIED + '":"1"}},"data":{"' + LAST_APPLIED + '":"1"}}',
+        "spaces": '{"metadata":{"annotations":{"' + LAST_APPLIED + '":"1" , "b":"c" }}}',
+        "twice": '{"metadata":{"annotations":{"' + LAST_APPLIED + '":1,"' + LAST_APPLIED + '":2}}}',
+        "strings": '["}\\"]","\\\\","]",{"a\\"":["\\\\\\"}"]},-3.5e7,null,""]', "short": '{"a":1,"b":{"c":"d'},
     "glob": {
         "names": "*.txt\na.txt\nb/a.txt\n.txt", "stars": "**/a/**\na/b\nx/a/b/c\nb/a\na",
         "class": "[a-c[:digit:]]?[!x]\na1y\nb/y\n12x", "odd-class": "[]-a]x[a-]\n]xa\n-x-\nax-",

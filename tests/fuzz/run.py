@@ -32,7 +32,7 @@ KEPT_BYTES = 96 * 1024  # Of all that --keep leaves of one fuzzer's finds.
 
 # What else than NAME.dict a fuzzer is told: its dictionary and how long an input may be.
 DICTIONARIES = {"manifest": "json", "docker_manifest": "json", "index": "json", "config": "json", "docker_config": "json",
-                "hook_body": "json", "lfs_answer": "json", "token_answer": "json",
+                "hook_body": "json", "json_scan": "json", "lfs_answer": "json", "token_answer": "json",
                 "layer_index": "tar", "tar_entry": "tar", "ignore_rules": "glob"}
 MAX_BYTES = {"glob": 256, "reference": 640, "token_answer": 512, "lfs_pointer": 1024,
              "challenge": 2048, "git_ref": 2048, "url": 2048,

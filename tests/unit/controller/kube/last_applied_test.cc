@@ -53,6 +53,8 @@ INSTANTIATE_TEST_SUITE_P(
              R"({"data":{"LAST":"1"},"metadata":{"name":"x"}})"},
         Case{"CutShort", R"({"metadata":{"annotations":{"LAST":"1)",
              R"({"metadata":{"annotations":{"LAST":"1)"},
+        Case{"SpaceBehindIt", R"({"metadata":{"annotations":{"LAST":"1" ,"b":"c"}}})",
+             R"({"metadata":{"annotations":{"LAST":"1" ,"b":"c"}}})"},
         Case{"WrittenForPeople", R"({ "metadata": {"annotations":{"LAST":"1"}} })",
              R"({ "metadata": {"annotations":{"LAST":"1"}} })"}),
     [](const auto& one) { return std::string(one.param.what); });

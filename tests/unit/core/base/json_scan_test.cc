@@ -46,8 +46,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"NoContainer", R"("a":1)", {}}, Case{"WithWhatFollows", "{\"a\":1}\n", {"a=1"}},
         Case{"CutShort", R"({"a":1,"b":{"c":"d)", {"a=1"}},
         Case{"CutInAString", R"({"a":1,"b":"c\")", {"a=1"}},
-        Case{"WrittenForPeople", "{ \"a\": 1 }", {}}, Case{"NoValue", R"({"a":,"b":1})", {}},
-        Case{"NoColon", R"({"a")", {}}),
+        Case{"CutBehindAValue", R"({"a":1,"b":2)", {"a=1"}},
+        Case{"WrittenForPeople", "{ \"a\": 1 }", {}},
+        Case{"SpaceBehindAValue", R"({"a":1 ,"b":2})", {}}, Case{"WrongEnd", R"({"a":1])", {}},
+        Case{"NoValue", R"({"a":,"b":1})", {}}, Case{"NoColon", R"({"a")", {}}),
     [](const auto& one) { return std::string(one.param.what); });
 
 TEST(JsonMember, IsFoundByItsName) {
