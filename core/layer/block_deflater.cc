@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <vector>
 
@@ -100,13 +101,40 @@ struct IsalRooms {
   Room output{kOutputBytes};
 };
 
-/// The next layer takes the rooms of the thread's last one: to a small layer, finding memory for
-/// them is most of the work. Those of large blocks go back to the system instead.
+/// Rooms that nobody works in. To a small layer, finding memory for them is most of the work.
+class SpareRooms {
+ public:
+  static SpareRooms& all() {
+    static SpareRooms rooms;
+    return rooms;
+  }
+
+  std::unique_ptr<IsalRooms> take() {
+    const std::lock_guard lock(mutex_);
+    if (rooms_.empty()) return std::make_unique<IsalRooms>();
+    auto taken = std::move(rooms_.back());
+    rooms_.pop_back();
+    return taken;
+  }
+
+  void give(std::unique_ptr<IsalRooms> rooms) {
+    const std::lock_guard lock(mutex_);
+    if (rooms_.size() < kMost) rooms_.push_back(std::move(rooms));
+  }
+
+ private:
+  static constexpr std::size_t kMost = 2;  // Some 400 KiB each.
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<IsalRooms>> rooms_;
+};
+
+/// Takes the rooms of one before it. Those that large blocks were in go back to the system.
 class IsalDeflater final : public BlockDeflater {
  public:
-  IsalDeflater() : rooms_(spare() ? std::move(spare()) : std::make_unique<IsalRooms>()) {}
+  IsalDeflater() : rooms_(SpareRooms::all().take()) {}
   ~IsalDeflater() override {
-    if (largest_bytes_ <= kSmallBytes) spare() = std::move(rooms_);
+    if (largest_bytes_ <= kSmallBytes) SpareRooms::all().give(std::move(rooms_));
   }
   IsalDeflater(const IsalDeflater&) = delete;
   IsalDeflater& operator=(const IsalDeflater&) = delete;
@@ -136,11 +164,6 @@ class IsalDeflater final : public BlockDeflater {
 
  private:
   static constexpr std::size_t kSmallBytes = 128 * 1024;
-
-  static std::unique_ptr<IsalRooms>& spare() {
-    thread_local std::unique_ptr<IsalRooms> rooms;
-    return rooms;
-  }
 
   std::unique_ptr<IsalRooms> rooms_;
   std::size_t largest_bytes_ = 0;

@@ -117,6 +117,13 @@ def print_latencies(measured: list[Latency]) -> None:
                 (one.to_answer, 20), (one.from_answer, 22), (one.to_reconcile, 22))))
 
 
+def cpu_of_writes(each_ms: dict[str, float]) -> str:
+    """With how many that allows. It tells of none where so little was to do that it was done before the first look."""
+    text = ", ".join(f"{name} {ms:.2f} ms" for name, ms in each_ms.items())
+    of_all_ms = sum(each_ms.values())
+    return text + (f": at most {os.cpu_count() * 1000 / of_all_ms:.0f}/s here" if of_all_ms else "")
+
+
 def measure(cluster: Cluster, start, args: argparse.Namespace, edits: Edits) -> Latency:
     """`start(tell)` starts a controller; it is to `tell` when each reconcile begins."""
     servers = {"API server": cluster.apiserver.pid, "etcd": cluster.etcd.pid}
@@ -130,8 +137,7 @@ def measure(cluster: Cluster, start, args: argparse.Namespace, edits: Edits) -> 
     now = {name: cpu_s(pid) for name, pid in servers.items()} | {"controller": controller.cpu_s()}
     each_ms = {name: (now[name] - before[name]) * 1000 / args.builds for name in now}
     print(f"  status writes             {args.builds / took:.0f}/s ({took:.1f} s)")
-    print("  CPU of each write         " + ", ".join(f"{name} {ms:.2f} ms" for name, ms in each_ms.items()) +
-          f": at most {os.cpu_count() * 1000 / sum(each_ms.values()):.0f}/s here")
+    print(f"  CPU of each write         {cpu_of_writes(each_ms)}")
     print(f"  resident memory           {controller.memory()}", flush=True)
     controller.stop()
 

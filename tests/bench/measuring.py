@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import concurrent.futures
 import datetime
 import json
@@ -128,6 +129,7 @@ class Measured:
             self._process = subprocess.Popen(
                 [*command, "--metrics-addr", self._metrics], stderr=log, stdin=subprocess.DEVNULL,
                 env={**os.environ, "KUBECONFIG": str(kubeconfig)})
+        atexit.register(self.stop)  # Whoever reads what a measurement says reads on while one of these runs.
 
     @property
     def pid(self) -> int:

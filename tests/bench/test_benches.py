@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+import controller
 import growth
 import run
 
@@ -93,3 +94,11 @@ def test_a_measurement_that_there_is_not_is_refused():
 
     assert done.returncode == 2
     assert "there is no pull; --list tells what there is" in done.stderr
+
+
+@pytest.mark.parametrize("each_ms, tells", [
+    ({"API server": 3.0, "etcd": 0.5, "controller": 0.5}, f"controller 0.50 ms: at most {os.cpu_count() * 250}/s here"),
+    ({"API server": 0.0, "controller": 0.0}, "controller 0.00 ms"),
+])
+def test_what_writes_cost_is_told_even_if_they_were_done_before_anyone_looked(each_ms, tells):
+    assert controller.cpu_of_writes(each_ms).endswith(tells)
