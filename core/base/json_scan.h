@@ -11,9 +11,9 @@ namespace kiln {
 std::size_t end_of_json_value(std::string_view text, std::size_t at);
 
 /// Goes through the members of an object, or the elements of an array, in JSON text, without
-/// reading what they are: for text of which little is asked, in a tenth of the time of
-/// parse_json(). The text is as servers and dump_json() write it: compact. It ends early where it
-/// is written otherwise, or is no JSON; what is right is for a parser to say.
+/// reading what they are: for text of which little is asked. The text is as servers and dump_json()
+/// write it: compact. It ends early where it is written otherwise, or is no JSON; what is right is
+/// for a parser to say.
 /// Lifetime: of the text. Threads: one.
 class JsonScan {
  public:
@@ -39,7 +39,8 @@ class JsonScan {
 
 /// The value of a member of `object`; "" where there is none.
 std::string_view json_member(std::string_view object, std::string_view name);
-/// `object` with another value for a member, or with one more as its last.
+/// `object` with another value for a member, or with one more as its last. Precondition: `object`
+/// is as dump_json() writes it.
 std::string with_json_member(std::string_view object, std::string_view name,
                              std::string_view value);
 
