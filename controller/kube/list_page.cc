@@ -2,15 +2,11 @@
 
 #include <utility>
 
-#include "controller/kube/last_applied.h"
-#include "controller/kube/managed_fields.h"
 #include "controller/kube/object_reader.h"
 #include "core/base/json.h"
 
 namespace kiln::kube {
 namespace {
-
-constexpr std::size_t kMaxDepth = 256;
 
 bool is_other_kind(const Json& item, const ResourceType& type) {
   const auto kind = json_string(item, "kind");
@@ -20,7 +16,7 @@ bool is_other_kind(const Json& item, const ResourceType& type) {
 }  // namespace
 
 Result<ObjectList> parse_list(std::string_view body, const ResourceType& type) {
-  auto json = parse_json(without_last_applied(without_managed_fields(body)), kMaxDepth);
+  auto json = parse_json_for_keeping(body);
   if (!json) return Error(Errc::kCorrupt, "the list is " + json.error().message);
   const auto items = json->is_object() ? json->find("items") : json->end();
   const bool has_items = json->is_object() && items != json->end();

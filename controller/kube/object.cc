@@ -10,9 +10,6 @@
 namespace kiln::kube {
 namespace {
 
-// Generous: the API server itself takes no more than 3 MiB, and CRDs may nest deeply.
-constexpr std::size_t kMaxDepth = 256;
-
 Error wrong(std::string_view part, std::string_view expected) {
   return Error(Errc::kInvalid,
                "metadata." + std::string(part) + " must be " + std::string(expected));
@@ -146,6 +143,10 @@ Result<Object> Object::parse(std::string_view json) {
   return ObjectReader::read(std::move(*parsed));
 }
 
+Result<Json> parse_json_for_keeping(std::string_view text) {
+  return parse_json(without_last_applied(without_managed_fields(text)), kMaxDepth);
+}
+
 Result<Object> ObjectReader::read_for_keeping(Json json) {
   if (json.is_object())
     if (const auto metadata = json.find("metadata");
@@ -155,7 +156,7 @@ Result<Object> ObjectReader::read_for_keeping(Json json) {
 }
 
 Result<Object> Object::parse_for_keeping(std::string_view json) {
-  auto parsed = parse_json(without_last_applied(without_managed_fields(json)), kMaxDepth);
+  auto parsed = parse_json_for_keeping(json);
   if (!parsed) return std::move(parsed).error();
   return ObjectReader::read_for_keeping(std::move(*parsed));
 }

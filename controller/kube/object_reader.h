@@ -5,6 +5,13 @@
 
 namespace kiln::kube {
 
+// Generous: the API server itself takes no more than 3 MiB, and CRDs may nest deeply.
+inline constexpr std::size_t kMaxDepth = 256;
+
+/// Parses an object, a list or a watch's event of which objects are kept: what nobody looks at is
+/// cut from the text before. Errors: those of parse_json().
+[[nodiscard]] Result<Json> parse_json_for_keeping(std::string_view text);
+
 /// Object::parse for JSON that is parsed already.
 class ObjectReader {
  public:

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "controller/kube/last_applied.h"
-#include "controller/kube/managed_fields.h"
 #include "controller/kube/object_reader.h"
 #include "controller/kube/status_error.h"
 #include "core/base/json.h"
@@ -11,7 +9,6 @@
 namespace kiln::kube {
 namespace {
 
-constexpr std::size_t kMaxDepth = 256;
 constexpr std::string_view kInitialEventsEnd = "k8s.io/initial-events-end";
 
 WatchEvent undecodable(std::string why, std::string resource_version = "") {
@@ -85,7 +82,7 @@ Result<std::optional<std::string>> LineSplitter::next() {
 }
 
 WatchEvent parse_watch_line(std::string_view line, const ResourceType& type) {
-  auto json = parse_json(without_last_applied(without_managed_fields(line)), kMaxDepth);
+  auto json = parse_json_for_keeping(line);
   if (!json) return undecodable(json.error().message);
   const auto event_type = type_of(json_string(*json, "type"));
   if (!event_type) return undecodable("the type of the event is not known");

@@ -11,7 +11,6 @@ import pathlib
 import platform
 import random
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ for folder in ("cluster", "scenarios"):
     sys.path.insert(0, str(ROOT / "tests" / folder))
 
 from cluster import Cluster  # noqa: E402  (found through the lines above)
+from git_server import free_port  # noqa: E402
 from world import binary, install  # noqa: E402
 
 CLIENTS = 16
@@ -56,12 +56,6 @@ def words(seed: int, size: int) -> str:
     chosen = random.Random(seed)
     vocabulary = ["".join(chosen.choices("etaoinshrdlu", k=chosen.randint(2, 9))) for _ in range(400)]
     return " ".join(chosen.choices(vocabulary, k=size // 3))[:size]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def moment(text: str) -> float:
