@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <tuple>
 #include <utility>
 
 #include "core/layer/entry_path.h"
+#include "core/source/number_slots.h"
 #include "core/source/tree_identity.h"
 
 namespace kiln::source {
@@ -17,7 +17,11 @@ std::string FoundPath::path() const {
 }
 
 layer::FileContent DirectoryListing::content_of(const FoundPath& found) const {
-  return root->content_of(file_name.empty() ? found.path() : file_name, FileStamp(found.version));
+  return root->content_of(path_of(found), FileStamp(found.version));
+}
+
+Result<std::unique_ptr<ByteSource>> DirectoryListing::open_content(const FoundPath& found) const {
+  return root->open_content(path_of(found), FileStamp(found.version));
 }
 
 layer::Entry DirectoryListing::entry(std::size_t number) const {
@@ -68,26 +72,25 @@ std::string DirectoryListing::identity() const {
 }
 
 void tell_hard_links(DirectoryListing& listing) {
-  // Their own small list: sorting what is behind pointers takes three times as long.
-  std::vector<std::tuple<std::uint64_t, std::uint64_t, std::size_t>> names;  // Device, inode.
-  for (std::size_t i = 0; i < listing.paths.size(); ++i) {
-    const auto& found = listing.paths[i];
-    if (found.kind == EntryKind::kFile && found.links > 1)
-      names.emplace_back(found.version.device, found.version.inode, i);
-  }
-  std::sort(names.begin(), names.end());
-  std::size_t file = 0;  // The first name of the file that the names before are of.
-  for (std::size_t n = 1; n < names.size(); ++n) {
-    const auto& [device, inode, path] = names[n];
-    const auto& [first_device, first_inode, first_path] = names[file];
-    if (device != first_device || inode != first_inode) {
-      file = n;
-      continue;
-    }
+  auto& paths = listing.paths;
+  const auto may_have_others = [](const FoundPath& found) {
+    return found.kind == EntryKind::kFile && found.links > 1;
+  };
+  const auto names = std::count_if(paths.begin(), paths.end(), may_have_others);
+  if (names < 2) return;
+  NumberSlots files(static_cast<std::size_t>(names));
+  for (std::uint32_t i = 0; i < paths.size(); ++i) {
+    if (!may_have_others(paths[i])) continue;
+    const auto& version = paths[i].version;
+    const auto first = files.find_or_add(version.inode, i, [&](std::uint32_t other) {
+      const auto& known = paths[other].version;
+      return known.inode == version.inode && known.device == version.device;
+    });
+    if (first == i) continue;
     auto rare = std::make_unique<FoundPath::Rare>();
-    rare->link_target = listing.paths[first_path].path();
-    listing.paths[path].rare = std::move(rare);
-    listing.paths[path].kind = EntryKind::kHardlink;
+    rare->link_target = paths[first].path();
+    paths[i].rare = std::move(rare);
+    paths[i].kind = EntryKind::kHardlink;
   }
 }
 

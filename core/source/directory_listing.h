@@ -47,8 +47,9 @@ struct DirectoryListing final : EntryList {
   /// Of a root that is a file: what it is called in its folder, whatever its name is here.
   std::string file_name{};
 
-  /// The bytes of a file. It keeps the folder open, and not this.
+  /// The bytes of a file. They keep the folder open, and not this.
   layer::FileContent content_of(const FoundPath& found) const;
+  [[nodiscard]] Result<std::unique_ptr<ByteSource>> open_content(const FoundPath& found) const;
   std::size_t size() const override { return paths.size(); }
   std::uint64_t content_bytes(std::size_t number) const override {
     return paths[number].kind == layer::EntryKind::kFile ? paths[number].version.size_bytes : 0;
@@ -60,6 +61,11 @@ struct DirectoryListing final : EntryList {
   void look_at_outside(std::size_t number, EntrySketch& sketch) const;
   /// identity_of() the tree of all entries, without making it. Precondition: every file has a sum.
   std::string identity() const;
+
+ private:
+  std::string path_of(const FoundPath& found) const {
+    return file_name.empty() ? found.path() : file_name;
+  }
 };
 
 /// Of several names of one file the first is the file, and the others become hard links to it.

@@ -29,12 +29,6 @@ using layer::EntryKind;
 constexpr std::size_t kBatchFiles = 256;
 constexpr std::uint64_t kBatchBytes = 64 << 20;
 
-Result<Sha256Sum> sum_of_file(const layer::FileContent& content) {
-  auto source = content.open();
-  if (source.has_error()) return std::move(source).error();
-  return sha256(**source);
-}
-
 /// Identities that no other fetch has: they are not of the bytes, but one fetch gives the same
 /// bytes for each of them every time, or an error.
 class Numbers {
@@ -114,12 +108,28 @@ Task<Result<Content>> DirectorySource::fetch() {
   if (options_.late && !listing->unknown.empty()) co_return late_content(listing);
   auto identified = co_await identify_all(listing);
   if (identified.has_error()) co_return std::move(identified).error();
-  auto build = [listing, root = root_, options = options_] {
-    return finish(listing, root, options);
+  std::vector<Task<Result<Content>>> both;
+  both.push_back(make_content(listing));
+  both.push_back(remember_all(listing));
+  auto done = co_await gather(std::move(both), 2);
+  if (done.has_error()) co_return std::move(done).error().while_doing(root_.string());
+  co_return std::move(done->front());
+}
+
+Task<Result<Content>> DirectorySource::make_content(Shared listing) {
+  auto work = [listing, options = options_] { return finish(listing, options); };
+  co_return co_await pool_.run(std::move(work));
+}
+
+/// What it answers is empty.
+Task<Result<Content>> DirectorySource::remember_all(Shared listing) {
+  if (!options_.identities || !options_.checksums) co_return Content();
+  auto work = [listing, root = root_, checksums = options_.checksums] {
+    remember(listing->found, listing->known, listing->unknown, listing->settled_before, root,
+             *checksums);
+    return Result<Content>(Content());
   };
-  auto content = co_await pool_.run(std::move(build));
-  if (content.has_error()) co_return std::move(content).error().while_doing(root_.string());
-  co_return std::move(*content);
+  co_return co_await pool_.run(std::move(work));
 }
 
 /// By all threads of the pool; one of them first reads what earlier runs know.
@@ -171,12 +181,8 @@ Task<Result<bool>> DirectorySource::walk_along(Shared listing) {
   co_return co_await pool_.run(std::move(work));
 }
 
-Result<Content> DirectorySource::finish(const Shared& listing, const std::filesystem::path& root,
-                                        const DirectoryOptions& options) {
+Result<Content> DirectorySource::finish(const Shared& listing, const DirectoryOptions& options) {
   const auto& found = listing->found;
-  if (options.identities && options.checksums)
-    remember(found, listing->known, listing->unknown, listing->settled_before, root,
-             *options.checksums);
   Content content;
   if (options.identities) content.identity = found.identity();
   if (options.identities && options.tree_later) {
@@ -227,8 +233,10 @@ Task<Result<std::size_t>> DirectorySource::identify(Shared listing, std::size_t 
   auto work = [listing, first, end]() -> Result<std::size_t> {
     for (std::size_t i = first; i < end; ++i) {
       auto& file = listing->found.paths[listing->unknown[i]];
-      auto sum = sum_of_file(listing->found.content_of(file));
-      if (sum.has_error()) return std::move(sum).error();
+      auto bytes = listing->found.open_content(file);
+      if (bytes.has_error()) return std::move(bytes).error();
+      const auto sum = sha256(**bytes);
+      if (sum.has_error()) return sum.error();
       file.sum = *sum;
     }
     return end - first;

@@ -70,8 +70,9 @@ class DirectorySource final : public Source {
   Task<Result<Shared>> list();
   Task<Result<bool>> read_known(Shared listing);
   Task<Result<bool>> walk_along(Shared listing);
-  static Result<Content> finish(const Shared& listing, const std::filesystem::path& root,
-                                const DirectoryOptions& options);
+  static Result<Content> finish(const Shared& listing, const DirectoryOptions& options);
+  Task<Result<Content>> make_content(Shared listing);
+  Task<Result<Content>> remember_all(Shared listing);
   Content late_content(const Shared& listing) const;
   Task<Result<std::size_t>> identify(Shared listing, std::size_t first, std::size_t end);
   Task<Result<std::size_t>> identify_all(Shared listing);

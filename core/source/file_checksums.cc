@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -30,6 +29,11 @@ static_assert(sizeof(FileChecksum) == kRecordBytes && std::is_trivially_copyable
 std::string sum_of(std::string_view bytes) {
   const auto sum = sha256(bytes);
   return {sum.begin(), sum.end()};
+}
+
+std::uint64_t hash_of(const FileVersion& version) {
+  const auto time = static_cast<std::uint64_t>(version.changed_s) ^ version.changed_ns;
+  return version.inode ^ (time << 20U);
 }
 
 }  // namespace
@@ -92,19 +96,19 @@ const Sha256Sum* ChecksumFinder::find(const FileVersion& version) {
     next_ = at + 1;
     return &known_[at].sum;
   }
-  if (sorted_.empty()) {
-    sorted_.resize(known_.size());
-    std::iota(sorted_.begin(), sorted_.end(), 0U);
-    std::sort(sorted_.begin(), sorted_.end(), [this](std::uint32_t a, std::uint32_t b) {
-      return known_[a].version < known_[b].version;
-    });
-  }
-  const auto found = std::lower_bound(
-      sorted_.begin(), sorted_.end(), version,
-      [this](std::uint32_t at, const FileVersion& wanted) { return known_[at].version < wanted; });
-  if (found == sorted_.end() || known_[*found].version != version) return nullptr;
-  next_ = *found + 1;
-  return &known_[*found].sum;
+  if (!slots_) make_slots();
+  const auto found = slots_->find(hash_of(version),
+                                  [&](std::uint32_t at) { return known_[at].version == version; });
+  if (found == NumberSlots::kNone) return nullptr;
+  next_ = found + 1;
+  return &known_[found].sum;
+}
+
+void ChecksumFinder::make_slots() {
+  slots_.emplace(known_.size());
+  for (std::uint32_t i = 0; i < known_.size(); ++i)
+    slots_->find_or_add(hash_of(known_[i].version), i,
+                        [&](std::uint32_t at) { return known_[at].version == known_[i].version; });
 }
 
 }  // namespace kiln::source

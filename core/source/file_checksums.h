@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "core/base/clock.h"
 #include "core/base/sha256.h"
+#include "core/source/number_slots.h"
 
 namespace kiln::source {
 
@@ -75,9 +77,11 @@ class ChecksumFinder {
   const Sha256Sum* find(const FileVersion& version);
 
  private:
+  void make_slots();
+
   const std::vector<FileChecksum>& known_;
-  std::size_t next_ = 0;               ///< The one behind what was found last.
-  std::vector<std::uint32_t> sorted_;  ///< By version; made when the order does not help.
+  std::size_t next_ = 0;              ///< The one behind what was found last.
+  std::optional<NumberSlots> slots_;  ///< By version; made when the order does not help.
 };
 
 }  // namespace kiln::source

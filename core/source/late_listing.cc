@@ -60,7 +60,7 @@ layer::Entry LateListing::entry(std::size_t number) const {
   entry.identity = prefix_ + std::to_string(number);
   if (found.rare) entry.xattrs = found.rare->xattrs;
   auto open = [late = shared_from_this(), number]() -> Result<std::unique_ptr<ByteSource>> {
-    auto bytes = late->listing_->content_of(late->listing_->paths[number]).open();
+    auto bytes = late->listing_->open_content(late->listing_->paths[number]);
     if (bytes.has_error()) return bytes;
     return std::unique_ptr<ByteSource>(std::make_unique<Teller>(std::move(*bytes), late, number));
   };
@@ -106,7 +106,7 @@ bool LateListing::is_complete() const {
 Result<std::string> LateListing::finish() {
   for (const auto number : unread_) {
     if (knows(number)) continue;
-    auto bytes = listing_->content_of(listing_->paths[number]).open();
+    auto bytes = listing_->open_content(listing_->paths[number]);
     if (bytes.has_error()) return std::move(bytes).error();
     const auto sum = sha256(**bytes);
     if (sum.has_error()) return sum.error();

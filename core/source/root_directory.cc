@@ -146,13 +146,17 @@ Result<void> RootDirectory::check_stamp(int fd, const std::string& path,
   return {};
 }
 
+Result<std::unique_ptr<ByteSource>> RootDirectory::open_content(std::string path,
+                                                                const FileStamp& stamp) const {
+  auto fd = stamp.size_bytes == 0 ? open_file(path, stamp) : open_below(path);
+  if (fd.has_error()) return std::move(fd).error();
+  return std::unique_ptr<ByteSource>(
+      std::make_unique<StampedSource>(shared_from_this(), std::move(path), stamp, std::move(*fd)));
+}
+
 layer::FileContent RootDirectory::content_of(std::string path, const FileStamp& stamp) const {
-  auto open = [root = shared_from_this(), path = std::move(path),
-               stamp]() -> Result<std::unique_ptr<ByteSource>> {
-    auto fd = stamp.size_bytes == 0 ? root->open_file(path, stamp) : root->open_below(path);
-    if (fd.has_error()) return std::move(fd).error();
-    return std::unique_ptr<ByteSource>(
-        std::make_unique<StampedSource>(root, path, stamp, std::move(*fd)));
+  auto open = [root = shared_from_this(), path = std::move(path), stamp] {
+    return root->open_content(path, stamp);
   };
   return {static_cast<std::uint64_t>(stamp.size_bytes), std::move(open)};
 }

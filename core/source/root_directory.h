@@ -61,9 +61,12 @@ class RootDirectory : public std::enable_shared_from_this<RootDirectory> {
   [[nodiscard]] Result<void> check_stamp(int fd, const std::string& path,
                                          const FileStamp& stamp) const;
 
-  /// The bytes of that file. Every reader opens it again, checks the stamp before its first byte,
-  /// if there is more than one piece, and with its last one, and yields exactly as many bytes as
-  /// the stamp says, or kConflict. Keeps this folder open.
+  /// The bytes of that file: exactly as many as the stamp says, or kConflict. The stamp is checked
+  /// before the first one, if there is more than one piece, and with the last one. Keeps this
+  /// folder open.
+  [[nodiscard]] Result<std::unique_ptr<ByteSource>> open_content(std::string path,
+                                                                 const FileStamp& stamp) const;
+  /// The same, opened by whoever reads it.
   layer::FileContent content_of(std::string path, const FileStamp& stamp) const;
 
   /// Something about `path` is not as it was a moment ago.

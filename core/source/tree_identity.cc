@@ -1,61 +1,105 @@
 #include "core/source/tree_identity.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <concepts>
 #include <cstddef>
+
 namespace kiln::source {
 namespace {
 
 constexpr std::size_t kHashedAtOnce = 16 << 10;
+// A field's length with its ":", or a number: none takes more.
+constexpr std::size_t kNumberRoom = 24;
 
-template <std::integral Number>
-void put(std::string& text, Number number) {
-  std::array<char, 24> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number);
-  text.append(digits.data(), end.ptr);
+/// Writes into room that is large enough for all of it: large folders have a million fields.
+class Writer {
+ public:
+  explicit Writer(char* at) : at_(at) {}
+
+  template <std::integral Number>
+  void number(Number value) {
+    at_ = std::to_chars(at_, at_ + kNumberRoom, value).ptr;
+  }
+  void bytes(std::string_view text) { at_ = std::copy(text.begin(), text.end(), at_); }
+  /// Length-prefixed, so that no two different lists of fields give the same bytes.
+  void field(std::string_view text) {
+    number(text.size());
+    *at_++ = ':';
+    bytes(text);
+  }
+  char* end() const { return at_; }
+
+ private:
+  char* at_;
+};
+
+/// Numbers with a space between each two.
+template <std::integral... Numbers>
+class NumbersText {
+ public:
+  explicit NumbersText(Numbers... numbers) {
+    Writer writer(text_.data());
+    const auto put = [&writer](auto number) {
+      writer.number(number);
+      writer.bytes(" ");
+    };
+    (put(numbers), ...);
+    size_ = static_cast<std::size_t>(writer.end() - text_.data()) - 1;
+  }
+  std::string_view text() const { return {text_.data(), size_}; }
+
+ private:
+  std::array<char, sizeof...(Numbers) * kNumberRoom> text_;
+  std::size_t size_;
+};
+
+/// How much an entry takes at most.
+std::size_t room_for(const TreeIdentity::Facts& entry) {
+  constexpr std::size_t kNumbers = 16;  // Numbers, and lengths of fields.
+  auto room =
+      kNumbers * kNumberRoom + entry.path.size() + entry.link_target.size() + entry.identity.size();
+  for (const auto& [name, value] : entry.xattrs)
+    room += 2 * kNumberRoom + name.size() + value.size();
+  return room;
 }
 
-/// Length-prefixed, so that no two different lists of fields give the same bytes.
-void feed(std::string& text, std::string_view field) {
-  put(text, field.size());
-  text += ':';
-  text += field;
+void write(const TreeIdentity::Facts& entry, Writer& writer) {
+  writer.field(entry.path);
+  writer.field(NumbersText(static_cast<int>(entry.kind)).text());
+  writer.field(NumbersText(entry.mode, entry.uid, entry.gid).text());
+  writer.field(entry.link_target);
+  writer.field(entry.identity);
+  writer.field(entry.mtime ? NumbersText(*entry.mtime).text() : std::string_view());
+  // No path has a line break, so this field is not the next entry's.
+  if (!entry.xattrs.empty()) writer.field("xattrs\n" + std::to_string(entry.xattrs.size()));
+  for (const auto& [name, value] : entry.xattrs) {
+    writer.field(name);
+    writer.field(value);
+  }
 }
 
 }  // namespace
 
-TreeIdentity::TreeIdentity() {
-  text_.reserve(2 * kHashedAtOnce);
-  feed(text_, "kiln tree 1");
+TreeIdentity::TreeIdentity() : text_(2 * kHashedAtOnce, '\0') {
+  Writer writer(text_.data());
+  writer.field("kiln tree 1");
+  used_ = static_cast<std::size_t>(writer.end() - text_.data());
 }
 
 void TreeIdentity::add(const Facts& entry) {
-  feed(text_, entry.path);
-  std::string numbers;  // Short enough to need no memory, most of the time.
-  put(numbers, static_cast<int>(entry.kind));
-  feed(text_, numbers);
-  numbers.clear();
-  put(numbers, entry.mode);
-  numbers += ' ';
-  put(numbers, entry.uid);
-  numbers += ' ';
-  put(numbers, entry.gid);
-  feed(text_, numbers);
-  feed(text_, entry.link_target);
-  feed(text_, entry.identity);
-  numbers.clear();
-  if (entry.mtime) put(numbers, *entry.mtime);
-  feed(text_, numbers);
-  // No path has a line break, so this field is not the next entry's.
-  if (!entry.xattrs.empty()) feed(text_, "xattrs\n" + std::to_string(entry.xattrs.size()));
-  for (const auto& [name, value] : entry.xattrs) {
-    feed(text_, name);
-    feed(text_, value);
-  }
-  if (text_.size() < kHashedAtOnce) return;
-  hash_.update(text_);
-  text_.clear();
+  const auto room = used_ + room_for(entry);
+  if (text_.size() < room) text_.resize(room);
+  Writer writer(text_.data() + used_);
+  write(entry, writer);
+  used_ = static_cast<std::size_t>(writer.end() - text_.data());
+  if (used_ >= kHashedAtOnce) hash_what_is_used();
+}
+
+void TreeIdentity::hash_what_is_used() {
+  hash_.update(std::string_view(text_.data(), used_));
+  used_ = 0;
 }
 
 void TreeIdentity::add(const layer::Entry& entry) {
@@ -70,7 +114,7 @@ void TreeIdentity::add(const EntrySketch& entry) {
 }
 
 std::string TreeIdentity::finish() {
-  hash_.update(text_);
+  hash_what_is_used();
   return identity_of_sum(hash_.finish());
 }
 

@@ -37,8 +37,11 @@ class TreeIdentity {
   std::string finish();
 
  private:
+  void hash_what_is_used();
+
   Sha256 hash_;
-  std::string text_;  ///< Not hashed yet: a call for each field takes longer than the fields.
+  std::string text_;      ///< Room for what is not hashed yet: a call for each field takes longer.
+  std::size_t used_ = 0;  ///< How much of the room is.
 };
 
 inline constexpr std::string_view kSha256Identity = "sha256:";  ///< What it begins with.

@@ -35,6 +35,17 @@ TEST(IdentityOf, IsWhatItAlwaysWas) {
             "sha256:9e5c623893d3a613c18925305b3a81dc9804327936770c1284afb495ec84b7b5");
 }
 
+TEST(IdentityOf, IsWhatItAlwaysWasOfRareThings) {
+  auto rare = file("a/file", "");
+  rare.identity = "sha256:12";
+  rare.uid = 101;
+  rare.gid = 4294967295;
+  rare.mtime = -5;
+  rare.xattrs = {{"user.note", ""}, {"security.capability", "c"}};
+  EXPECT_EQ(identity_of(tree_of({directory("a"), rare, symlink_to("a/link", "file")})),
+            "sha256:b8e91f3ffbf15c2c345c75de61bf658d53b9343438d2c40e2045e0c88b2962cb");
+}
+
 TEST(IdentityOf, DependsOnAllThatALayerWouldHold) {
   const std::vector<std::string> identities = {
       identity_with([](layer::Entry&) {}),
