@@ -196,14 +196,16 @@ void ClusterView::secret_is_used() {
   if (const auto tell = std::exchange(on_secret_use_, nullptr)) tell();
 }
 
+bool ClusterView::is_known(const kube::ObjectState& state) const {
+  const auto before = store_.find(state.key);
+  if (!before || before->meta.uid != state.uid) return false;
+  const auto newer = kube::is_newer_version(state.resource_version, before->meta.resource_version);
+  return newer && !*newer;
+}
+
 void ClusterView::applied(const kube::Object& object, Origin origin) {
+  if (is_known(object.state())) return;
   const auto before = store_.find(object.key());
-  if (before && before->meta.uid == object.meta().uid) {
-    // Our own write may already be here while older events are still on their way.
-    const auto newer =
-        kube::is_newer_version(object.meta().resource_version, before->meta.resource_version);
-    if (newer && !*newer) return;
-  }
   put(object);
   if (before && !wants_reconcile(before->meta, object.meta())) return;
   if (before) wake_others(*before);

@@ -66,6 +66,8 @@ class ClusterView final : public runtime::WatchHandler {
   explicit ClusterView(runtime::KeySink& queue);
 
   void applied(const kube::Object& object, runtime::Origin origin) override;
+  /// Our own write may already be here while it and older events are still on their way.
+  bool is_known(const kube::ObjectState& state) const override;
   void deleted(const kube::ObjectKey& key) override;
   std::vector<kube::ObjectKey> known() const override { return store_.keys(); }
 

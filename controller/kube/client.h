@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,9 @@ struct WatchOptions {
   std::chrono::seconds timeout{300};  ///< The server ends the watch after so long.
   /// WatchList: the present state as kAdded events first, then a bookmark with initial_events_end.
   bool send_initial_events = false;
+  /// May be asked of an object before it is read. Where it answers true, the event says which
+  /// object it is and no more: reading it is most of what an event costs.
+  std::function<bool(const ObjectState& state)> is_known{};
   WatchOptions() = default;
 };
 

@@ -41,14 +41,15 @@ Result<Object> object_of(Result<Object> read, const std::string& what) {
 
 class HttpWatchStream final : public WatchStream {
  public:
-  HttpWatchStream(std::unique_ptr<http::ResponseStream> stream, ResourceType type)
-      : stream_(std::move(stream)), type_(type) {}
+  HttpWatchStream(std::unique_ptr<http::ResponseStream> stream, ResourceType type,
+                  std::function<bool(const ObjectState&)> is_known)
+      : stream_(std::move(stream)), type_(type), is_known_(std::move(is_known)) {}
 
   Task<Result<std::optional<WatchEvent>>> next() override {
     for (;;) {
       auto line = lines_.next();
       if (!line) co_return std::move(line).error();
-      if (*line) co_return std::optional<WatchEvent>(parse_watch_line(**line, type_));
+      if (*line) co_return std::optional<WatchEvent>(parse_watch_line(**line, type_, is_known_));
       const auto count = co_await stream_->read(buffer_);
       if (!count) co_return count.error();
       if (*count == 0) co_return std::optional<WatchEvent>();
@@ -59,6 +60,7 @@ class HttpWatchStream final : public WatchStream {
  private:
   std::unique_ptr<http::ResponseStream> stream_;
   ResourceType type_;
+  std::function<bool(const ObjectState&)> is_known_;
   LineSplitter lines_;
   std::array<char, 16 * 1024> buffer_{};
 };
@@ -238,7 +240,8 @@ Task<Result<std::unique_ptr<WatchStream>>> HttpClient::watch(ResourceType type,
   auto stream =
       co_await with_deadline(open_stream(std::move(request)), options_.deadline, "the API server");
   if (!stream) co_return std::move(stream).error().while_doing("watching " + type.str());
-  std::unique_ptr<WatchStream> watch = std::make_unique<HttpWatchStream>(std::move(*stream), type);
+  std::unique_ptr<WatchStream> watch =
+      std::make_unique<HttpWatchStream>(std::move(*stream), type, std::move(options.is_known));
   co_return watch;
 }
 

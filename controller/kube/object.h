@@ -51,6 +51,16 @@ struct ObjectMeta {
   std::string_view annotation(std::string_view name) const;
 };
 
+/// One state of one object.
+struct ObjectState {
+  ObjectKey key;
+  std::string uid;
+  std::string resource_version;
+
+  ObjectState(ObjectKey k, std::string u, std::string version)
+      : key(std::move(k)), uid(std::move(u)), resource_version(std::move(version)) {}
+};
+
 /// One object as the API server gave it: its JSON text, reduced, with `metadata` read. Immutable;
 /// copies share. Reduced: without kubectl's last-applied annotation and `metadata.managedFields`
 /// but for what kFieldManager has; they are a third of a typical object and of no use to us.
@@ -70,6 +80,7 @@ class Object {
 
   const ObjectMeta& meta() const { return data_->meta; }
   ObjectKey key() const { return ObjectKey(data_->meta.namespace_, data_->meta.name); }
+  ObjectState state() const { return ObjectState(key(), meta().uid, meta().resource_version); }
   /// Compact JSON, keys sorted. Lifetime: as long as any copy of the object.
   const std::string& json() const { return data_->json; }
   /// "" when the server left them out, as it does in lists of built-in types.

@@ -20,10 +20,11 @@ enum class WatchEventType {
 /// One line of a watch.
 struct WatchEvent {
   WatchEventType type;
-  std::optional<Object> object{};   ///< For kAdded, kModified, kDeleted.
-  std::string resource_version{};   ///< How far the watch has come with this event; "" unknown.
-  bool initial_events_end = false;  ///< A bookmark that ends the initial events of a WatchList.
-  Error error{};                    ///< For kError (kGone: start over) and kUndecodable (why).
+  std::optional<Object> object{};    ///< For kAdded, kModified, kDeleted.
+  std::optional<ObjectKey> known{};  ///< In the place of `object`, see WatchOptions::is_known.
+  std::string resource_version{};    ///< How far the watch has come with this event; "" unknown.
+  bool initial_events_end = false;   ///< A bookmark that ends the initial events of a WatchList.
+  Error error{};                     ///< For kError (kGone: start over) and kUndecodable (why).
 
   explicit WatchEvent(WatchEventType t) : type(t) {}  // No aggregate: may travel through co_await.
 };

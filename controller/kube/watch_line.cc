@@ -5,6 +5,7 @@
 #include "controller/kube/object_reader.h"
 #include "controller/kube/status_error.h"
 #include "core/base/json.h"
+#include "core/base/json_scan.h"
 
 namespace kiln::kube {
 namespace {
@@ -47,6 +48,30 @@ WatchEvent bookmark(const Json& metadata) {
   return event;
 }
 
+/// Between the quotes of a string without escapes; "" of anything else.
+std::string plain_text(std::string_view json) {
+  if (json.size() < 2 || json.front() != '"' || json.find('\\') != json.npos) return "";
+  return std::string(json.substr(1, json.size() - 2));
+}
+
+/// What the line tells of an object that is there, without being read; nullopt where that is not
+/// all there.
+std::optional<ObjectState> state_in(std::string_view line) {
+  const auto type = json_member(line, "type");
+  if (type != "\"ADDED\"" && type != "\"MODIFIED\"") return std::nullopt;
+  ObjectState state({}, "", "");
+  JsonScan metadata(json_member(json_member(line, "object"), "metadata"));
+  while (const auto member = metadata.next()) {
+    if (member->name == "name") state.key.name = plain_text(member->value);
+    if (member->name == "namespace") state.key.namespace_ = plain_text(member->value);
+    if (member->name == "uid") state.uid = plain_text(member->value);
+    if (member->name == "resourceVersion") state.resource_version = plain_text(member->value);
+  }
+  if (state.key.name.empty() || state.uid.empty() || state.resource_version.empty())
+    return std::nullopt;
+  return state;
+}
+
 }  // namespace
 
 void LineSplitter::feed(std::string_view bytes) {
@@ -81,7 +106,15 @@ Result<std::optional<std::string>> LineSplitter::next() {
   }
 }
 
-WatchEvent parse_watch_line(std::string_view line, const ResourceType& type) {
+WatchEvent parse_watch_line(std::string_view line, const ResourceType& type,
+                            const std::function<bool(const ObjectState&)>& is_known) {
+  if (is_known)
+    if (auto state = state_in(line); state && is_known(*state)) {
+      WatchEvent event(WatchEventType::kModified);
+      event.known = std::move(state->key);
+      event.resource_version = std::move(state->resource_version);
+      return event;
+    }
   auto json = parse_json_for_keeping(line);
   if (!json) return undecodable(json.error().message);
   const auto event_type = type_of(json_string(*json, "type"));

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,7 +33,9 @@ class LineSplitter {
 };
 
 /// Reads {"type": …, "object": …}. Never fails: what cannot be read, or is of another kind than
-/// `type` (metadata-only objects count as any kind), is a kUndecodable event.
-WatchEvent parse_watch_line(std::string_view line, const ResourceType& type);
+/// `type` (metadata-only objects count as any kind), is a kUndecodable event. `is_known`: see
+/// WatchOptions; may be null.
+WatchEvent parse_watch_line(std::string_view line, const ResourceType& type,
+                            const std::function<bool(const ObjectState&)>& is_known = nullptr);
 
 }  // namespace kiln::kube

@@ -21,6 +21,8 @@ class WatchHandler {
 
   /// The object is there, like this.
   virtual void applied(const kube::Object& object, Origin origin) = 0;
+  /// Would applied() of this state change nothing? Then it may be left out.
+  virtual bool is_known(const kube::ObjectState& /*state*/) const { return false; }
   /// The object is gone. May be told for an object that was never applied.
   virtual void deleted(const kube::ObjectKey& key) = 0;
   /// Which objects of this watch the handler believes to be there. Asked when a list begins: those

@@ -74,6 +74,9 @@ Task<void> Watcher::list(WatchAction action) {
 
 Task<void> Watcher::watch(WatchAction action) {
   const auto limit = action.watch.timeout + margin_;
+  action.watch.is_known = [this](const kube::ObjectState& state) {
+    return handler_.is_known(state);
+  };
   auto stream = co_await client_.watch(type_, std::move(action.watch));
   if (!stream) {
     fail(stream.error());
@@ -106,6 +109,7 @@ Task<Result<void>> Watcher::follow(std::unique_ptr<kube::WatchStream> stream) {
       log::warning("object cannot be read and is skipped",
                    {{"type", name()}, {"error", (*event)->error.message}});
     if ((*event)->object) tell(*(*event)->object, verdict);
+    if ((*event)->known) unseen_.erase(*(*event)->known);
     if (verdict.state_complete) complete_state();
     if (verdict.close) {
       last_failure_ = (*event)->error.message;

@@ -1,8 +1,5 @@
 #pragma once
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -17,6 +14,7 @@
 
 #include "controller/kube/client.h"
 #include "core/base/json.h"
+#include "tests/support/fake_watch.h"
 #include "tests/support/merge_by_name.h"
 
 namespace kiln::fakes {
@@ -144,8 +142,8 @@ class FakeKube final : public kube::Client {
     KILN_CO_TRY(begin("watch", type, kube::ObjectKey(options.selection.namespace_, "")));
     if (options.send_initial_events && !watch_list_)
       co_return Error(Errc::kInvalid, "sendInitialEvents is forbidden for watch");
-    auto stream = std::make_unique<Stream>(*this, type, options.selection,
-                                           co_await boost::asio::this_coro::executor);
+    auto stream =
+        std::make_unique<Stream>(*this, type, options, co_await boost::asio::this_coro::executor);
     fill(*stream, options);
     streams_.push_back(stream.get());
     std::unique_ptr<kube::WatchStream> answer = std::move(stream);
@@ -228,40 +226,17 @@ class FakeKube final : public kube::Client {
     Json object;
   };
 
-  struct Stream final : public kube::WatchStream {
-    Stream(FakeKube& k, const kube::ResourceType& t, kube::Selection s, const Executor& executor)
-        : owner(k), type(t), selection(std::move(s)), news(executor) {}
+  struct Stream final : public FakeWatch {
+    Stream(FakeKube& k, const kube::ResourceType& t, kube::WatchOptions o, const Executor& executor)
+        : FakeWatch(std::move(o.is_known), executor),
+          owner(k),
+          type(t),
+          selection(std::move(o.selection)) {}
     ~Stream() override { owner.streams_.remove(this); }
-
-    void push(kube::WatchEvent event) {
-      events.push_back(std::move(event));
-      news.cancel();
-    }
-    Task<Result<std::optional<kube::WatchEvent>>> next() override {
-      for (;;) {
-        if (!events.empty()) {
-          auto event = std::move(events.front());
-          events.pop_front();
-          co_return std::optional<kube::WatchEvent>(std::move(event));
-        }
-        if (failure) co_return *failure;
-        if (ended) co_return std::optional<kube::WatchEvent>();
-        const auto state = co_await boost::asio::this_coro::cancellation_state;
-        if (state.cancelled() != boost::asio::cancellation_type::none)
-          co_return Error(Errc::kCancelled, "cancelled");
-        news.expires_at(boost::asio::steady_timer::time_point::max());
-        boost::system::error_code ignored;
-        co_await news.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
-      }
-    }
 
     FakeKube& owner;
     kube::ResourceType type;
     kube::Selection selection;
-    boost::asio::steady_timer news;
-    std::list<kube::WatchEvent> events{};
-    bool ended = false;
-    std::optional<Error> failure{};
   };
 
   static Json must_parse(std::string_view json) {
@@ -472,15 +447,11 @@ class FakeKube final : public kube::Client {
     kube::WatchEvent event(kube::WatchEventType::kError);
     event.error = Error(Errc::kGone, "too old resource version");
     stream.push(event);
-    stream.ended = true;
+    stream.finish();
   }
 
   void finish_watches(std::optional<Error> failure) {
-    for (auto* stream : streams_) {
-      stream->ended = true;
-      stream->failure = failure;
-      stream->news.cancel();
-    }
+    for (auto* stream : streams_) stream->finish(failure);
   }
 
   std::uint64_t version_ = 100;

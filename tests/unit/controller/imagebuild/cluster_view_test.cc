@@ -64,6 +64,18 @@ TEST_F(View, KeepsItsOwnWriteWhenAnOlderEventComesLate) {
   EXPECT_EQ(view_.find({"web", "site"})->meta.resource_version, "5");
 }
 
+TEST_F(View, KnowsStatesThatAreNotNewerThanWhatItHas) {
+  view_.applied(build({}), Origin::kChange);
+  view_.wrote(build({.version = 5}));
+  EXPECT_TRUE(view_.is_known(build({.version = 3}).state()));
+  EXPECT_TRUE(view_.is_known(build({.version = 5}).state()));
+  EXPECT_FALSE(view_.is_known(build({.version = 6}).state()));
+  auto recreated = build({.version = 5}).state();
+  recreated.uid = "another";
+  EXPECT_FALSE(view_.is_known(recreated));
+  EXPECT_FALSE(view_.is_known(build({.name = "other", .version = 5}).state()));
+}
+
 TEST_F(View, KnowsOfAStatusItWroteWhatItSaysAndWhoUsesWhatAsBefore) {
   view_.applied(build({}), Origin::kChange);
   const auto seen = view_.find({"web", "site"});

@@ -79,6 +79,46 @@ TEST(WatchLine, ReadsAnEvent) {
   EXPECT_EQ(event.resource_version, "7");
 }
 
+constexpr std::string_view kKnownLine =
+    R"({"type":"MODIFIED","object":{"apiVersion":"v1","kind":"ConfigMap","data":{"uid":"no"},)"
+    R"("metadata":{"name":"site","namespace":"web","resourceVersion":"7","uid":"u-1"}}})";
+
+TEST(WatchLine, LeavesOutWhatIsKnown) {
+  std::vector<std::string> asked;
+  const auto answer = [&](bool known) {
+    return [&asked, known](const ObjectState& state) {
+      asked.push_back(state.key.str() + " " + state.uid + " " + state.resource_version);
+      return known;
+    };
+  };
+  const auto known = parse_watch_line(kKnownLine, kConfigMaps, answer(true));
+  EXPECT_EQ(known.type, WatchEventType::kModified);
+  EXPECT_EQ(known.known, ObjectKey("web", "site"));
+  EXPECT_FALSE(known.object);
+  EXPECT_EQ(known.resource_version, "7");
+
+  const auto news = parse_watch_line(kKnownLine, kConfigMaps, answer(false));
+  EXPECT_FALSE(news.known);
+  ASSERT_TRUE(news.object);
+  EXPECT_EQ(news.object->key(), ObjectKey("web", "site"));
+  EXPECT_EQ(asked, (std::vector<std::string>{"web/site u-1 7", "web/site u-1 7"}));
+}
+
+TEST(WatchLine, ReadsWhateverDoesNotSayPlainlyWhatItIs) {
+  const auto known = [](const ObjectState&) { return true; };
+  const auto line = std::string(kKnownLine);
+  const auto with = [&line](const std::string& what, const std::string& instead) {
+    auto changed = line;
+    return changed.replace(changed.find(what), what.size(), instead);
+  };
+  for (const auto& text :
+       {with("MODIFIED", "DELETED"), with("\"site\"", R"("si\u0074e")"),
+        with(",\"uid\":\"u-1\"", ""), with("\"7\"", "7"), with("\"type\":", "\"type\": ")}) {
+    const auto event = parse_watch_line(text, kConfigMaps, known);
+    EXPECT_FALSE(event.known) << text;
+  }
+}
+
 TEST(WatchLine, ReadsMetadataOnlyObjectsOfAnyType) {
   const auto event = parse_watch_line(
       R"({"type":"DELETED","object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1",

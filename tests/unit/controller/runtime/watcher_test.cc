@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "tests/support/fake_kube.h"
@@ -28,6 +29,10 @@ class RecordingHandler final : public WatchHandler {
     there[object.key().name] = object.meta().resource_version;
     story.push_back((origin == Origin::kInitial ? "initial " : "change ") + object.key().name);
   }
+  bool is_known(const kube::ObjectState& state) const override {
+    const auto found = there.find(state.key.name);
+    return leaves_out_known && found != there.end() && found->second == state.resource_version;
+  }
   void deleted(const ObjectKey& key) override {
     there.erase(key.name);
     story.push_back("deleted " + key.name);
@@ -42,6 +47,7 @@ class RecordingHandler final : public WatchHandler {
   std::map<std::string, std::string> there;
   std::vector<std::string> story;
   int times_synced = 0;
+  bool leaves_out_known = false;
 };
 
 class WatcherTest : public ::testing::TestWithParam<bool> {
@@ -136,6 +142,27 @@ TEST_P(WatcherTest, TellsWhatVanishedWhileItCouldNotSee) {
   EXPECT_EQ(watcher_->counters().relists_expired, 1U);
   EXPECT_EQ(handler_.times_synced, 2);
   EXPECT_EQ(watcher_->last_failure(), "");
+}
+
+TEST_P(WatcherTest, DoesNotTakeForGoneWhatItLeavesOutSinceItIsKnown) {
+  handler_.leaves_out_known = true;
+  put("a");
+  put("b");
+  Background run(io_, watcher_->run());
+  ASSERT_TRUE(settles());
+  handler_.story.clear();
+  kube_.fail_when([](const fakes::KubeCall&) { return Error(Errc::kUnavailable, "down"); });
+  kube_.cut_watches(Error(Errc::kUnavailable, "connection was cut"));
+  ASSERT_TRUE(run_until(io_, [&] { return watcher_->counters().failures > 0; }));
+  erase("b");
+  kube_.compact();
+  kube_.fail_when(nullptr);
+  EXPECT_TRUE(sees("deleted b"));
+  ASSERT_TRUE(settles());
+  EXPECT_EQ(handler_.there.count("a"), 1U);
+  // Pages of a list are read in any case.
+  const auto told_again = std::count(handler_.story.begin(), handler_.story.end(), "initial a");
+  EXPECT_EQ(told_again, GetParam() ? 0 : 1);
 }
 
 TEST_P(WatcherTest, SkipsWhatCannotBeReadAndWhatCannotBeHandled) {
