@@ -4,7 +4,8 @@
     tests/bench/small_sites.py [--burst 500] [--sites 5000] [--idle 20] [--concurrent 4]
 
 1. With nothing to do: from the start of the program to the first reconcile, without what the API server takes.
-2. `--burst` ImageBuilds of 4 KB each are created at once: until all are Ready, CPU for each, the highest memory.
+2. `--burst` ImageBuilds, each of a ConfigMap with 5 files of 4 KB, which is there, and all on one base, are created
+   at once: until all are Ready, CPU for each, the highest memory.
 3. There are `--sites` of them: memory and CPU of `--idle` seconds in which nobody changes anything.
 4. The controller starts again, and as soon as it has read everything somebody creates one more: until it is
    Ready, while all the others are being looked at.
@@ -24,18 +25,33 @@ import time
 from measuring import Api, Measured, each, kiln, machine, path_of, wait_for, words
 
 from cluster import Cluster
-from world import install
+from world import install, push_base
 
 NAMESPACE = "sites"
+FILES = 5
+FILE_BYTES = 4096
 ALL_READ = "everything has been read for the first time"
 
 
-def site(registry: str, name: str, number: int) -> dict:
+def name_of(number: int) -> str:
+    return f"site-{number:05}"
+
+
+def pages(name: str, number: int) -> dict:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE},
+            "data": {f"page-{page}.html": words(FILES * number + page, FILE_BYTES) for page in range(FILES)}}
+
+
+def site(registry: str, base: str, name: str) -> dict:
     return {"apiVersion": "kiln.build/v1alpha1", "kind": "ImageBuild",
             "metadata": {"name": name, "namespace": NAMESPACE},
-            "spec": {"base": {"image": "scratch", "platforms": ["linux/amd64"]},
-                     "content": [{"inline": {"files": {"index.html": words(number, 4000)}}, "path": "/srv"}],
+            "spec": {"base": {"image": base, "platforms": ["linux/amd64"]},
+                     "content": [{"configMap": {"name": name}, "path": "/srv"}],
                      "output": {"image": f"{registry}/sites/{name}:latest", "insecure": True}}}
+
+
+def create_pages(api: Api, name: str, number: int) -> None:
+    api.call("POST", f"/api/v1/namespaces/{NAMESPACE}/configmaps", pages(name, number))
 
 
 def start(cluster: Cluster, folder: pathlib.Path, *flags: str) -> Measured:
@@ -67,13 +83,20 @@ def until_ready(cluster: Cluster, body: dict) -> float:
 def measure(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) -> None:
     registry = cluster.registry().address
     flags = ("--concurrent", str(args.concurrent))
+    base = push_base(cluster)
 
     def create(api: Api, number: int) -> None:
-        api.call("POST", path_of(NAMESPACE), site(registry, f"site-{number:05}", number))
+        api.call("POST", path_of(NAMESPACE), site(registry, base, name_of(number)))
+
+    def create_all(api: Api, number: int) -> None:
+        create_pages(api, name_of(number), number)
+        create(api, number)
 
     print(machine(), flush=True)
     cluster.kubectl("create", "namespace", NAMESPACE)
-    Api(cluster).call("POST", path_of(NAMESPACE), site(registry, "first", -1))
+    for number, name in enumerate(("first", "newest")):
+        create_pages(Api(cluster), name, args.sites + number)
+    Api(cluster).call("POST", path_of(NAMESPACE), site(registry, base, "first"))
     controller = start(cluster, folder, *flags, "--log-level", "debug")
     begun = wait_for("the first reconcile begins", controller.begun)
     starts, read = controller.logged_at("kiln-controller starts"), controller.logged_at(ALL_READ)
@@ -84,6 +107,7 @@ def measure(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) ->
     wait_ready(controller, 1)
     controller.stop()
 
+    each(cluster, args.burst, lambda api, number: create_pages(api, name_of(number), number))
     controller = start(cluster, folder, *flags)
     cpu, began = controller.cpu_s(), time.monotonic()
     rate = each(cluster, args.burst, create)
@@ -92,7 +116,7 @@ def measure(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) ->
           f"{time.monotonic() - began:.1f} s, {(controller.cpu_s() - cpu) * 1000 / args.burst:.2f} ms of CPU each")
     print(f"                            memory {controller.memory()}", flush=True)
 
-    each(cluster, args.sites - args.burst, lambda api, number: create(api, number + args.burst))
+    each(cluster, args.sites - args.burst, lambda api, number: create_all(api, number + args.burst))
     wait_ready(controller, args.sites + 1)
     time.sleep(5)  # The last Events.
     cpu = controller.cpu_s()
@@ -102,7 +126,7 @@ def measure(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) ->
     controller.stop()
 
     controller = start(cluster, folder, *flags)
-    waited = until_ready(cluster, site(registry, "newest", -2))
+    waited = until_ready(cluster, site(registry, base, "newest"))
     looked_at = controller.reconciled()
     wait_for("all are looked at", lambda: controller.reconciled() >= args.sites)
     print(f"restart over {args.sites}           a new one is Ready after {waited:.2f} s, {looked_at:.0f} reconciles in; "
