@@ -2,8 +2,6 @@
 
 #include <malloc.h>
 
-#include <atomic>
-
 namespace kiln {
 namespace {
 
@@ -11,7 +9,6 @@ namespace {
 [[maybe_unused]] constexpr int kOwnMappingBytes = 2 << 20;
 [[maybe_unused]] constexpr int kKeptAtTheEndBytes = 1 << 20;
 [[maybe_unused]] constexpr std::size_t kMany = 10'000;
-[[maybe_unused]] constexpr std::size_t kOfEach = 100;  // Whatever is worked on, there is more.
 
 }  // namespace
 
@@ -26,11 +23,7 @@ void keep_memory_together() {
 
 void give_memory_back_after([[maybe_unused]] std::size_t things) {
 #ifdef __GLIBC__
-  static std::atomic<std::size_t> since{0};
-  const auto more = things + kOfEach;
-  if (since.fetch_add(more, std::memory_order_relaxed) + more <= kMany) return;
-  since.store(0, std::memory_order_relaxed);
-  ::malloc_trim(0);
+  if (things > kMany) ::malloc_trim(0);
 #endif
 }
 

@@ -11,8 +11,7 @@ namespace kiln {
 void keep_memory_together();
 
 /// Gives what was freed back to the system, also what lies between things that are still used. For
-/// the end of such work, and of each of many small pieces of it: takes some milliseconds, and so
-/// does nothing until they were on many `things` together.
+/// the end of such work: takes some milliseconds, and does nothing where it was on few `things`.
 /// Threads: any.
 void give_memory_back_after(std::size_t things);
 
