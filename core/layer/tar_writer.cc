@@ -16,8 +16,7 @@ namespace kiln::layer {
 namespace {
 
 constexpr std::size_t kBlock = 512;
-constexpr std::uint64_t kReadOnceBytes = 8 << 20;  // Up to here a file is read only once.
-constexpr std::uint64_t kKeptRoomBytes = 1 << 20;  // Larger ones are read into room of their own.
+constexpr std::uint64_t kReadOnceBytes = 1 << 20;  // Up to here a file is read only once.
 constexpr std::size_t kChunkBytes = 256 * 1024;
 constexpr std::size_t kHeaderRoom = 4096;             // Longer ones are written by themselves.
 constexpr std::uint32_t kMaxDeviceNumber = 07777777;  // 7 octal digits; PAX has no key for it.
@@ -33,15 +32,11 @@ Error too_short(const Entry& entry, std::uint64_t got) {
                               std::to_string(entry.content.size_bytes()) + " bytes"};
 }
 
-/// Room for a file with its header and padding.
-std::unique_ptr<char[]> room_for(std::uint64_t size_bytes) {
-  return std::make_unique_for_overwrite<char[]>(kHeaderRoom + size_bytes + kBlock);
-}
-
-/// What this thread reads files into. Kept, since a fresh piece of memory costs more than reading a
-/// small file into it.
+/// What this thread reads files into: kHeaderRoom, kReadOnceBytes and kBlock bytes. Kept, since a
+/// fresh piece of memory costs more than reading a small file into it.
 char* read_buffer() {
-  static thread_local const auto buffer = room_for(kKeptRoomBytes);
+  static thread_local const auto buffer =
+      std::make_unique_for_overwrite<char[]>(kHeaderRoom + kReadOnceBytes + kBlock);
   return buffer.get();
 }
 
@@ -211,8 +206,8 @@ Result<void> TarWriter::add_file(const Entry& entry) {
   if (const auto* bytes = entry.content.in_memory(); bytes != nullptr) {
     KILN_TRY(out_.write(tar_header(entry, time ? *time : time_from(sha256(*bytes)), size)));
     KILN_TRY(out_.write(*bytes));
-  } else if (size <= (time ? kKeptRoomBytes : kReadOnceBytes)) {
-    return add_in_one_piece(entry, time);
+  } else if (size <= kReadOnceBytes) {
+    return add_small_file(entry, time);
   } else if (time) {
     KILN_TRY(out_.write(tar_header(entry, *time, size)));
     KILN_TRY(write_bytes(entry, out_));
@@ -223,12 +218,11 @@ Result<void> TarWriter::add_file(const Entry& entry) {
 }
 
 /// Header, bytes and padding in one piece.
-Result<void> TarWriter::add_in_one_piece(const Entry& entry, std::optional<std::int64_t> time) {
+Result<void> TarWriter::add_small_file(const Entry& entry, std::optional<std::int64_t> time) {
   auto file = OpenFile::open(entry);
   if (file.has_error()) return std::move(file).error();
   const auto size = static_cast<std::size_t>(entry.content.size_bytes());
-  const auto own_room = size > kKeptRoomBytes ? room_for(size) : nullptr;
-  char* const bytes = (own_room ? own_room.get() : read_buffer()) + kHeaderRoom;
+  char* const bytes = read_buffer() + kHeaderRoom;
   KILN_TRY(file->read_whole(std::span(bytes, size)));
   if (!time || file->wants_sum()) {
     const auto sum = sha256(std::string_view(bytes, size));

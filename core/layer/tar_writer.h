@@ -57,7 +57,7 @@ class TarWriter {
 
  private:
   Result<void> add_file(const Entry& entry);
-  Result<void> add_in_one_piece(const Entry& entry, std::optional<std::int64_t> time);
+  Result<void> add_small_file(const Entry& entry, std::optional<std::int64_t> time);
   Result<void> add_large_file(const Entry& entry);
   Result<void> write_padding(std::uint64_t size_bytes);
 

@@ -248,8 +248,7 @@ TEST(TarWriter, PadsContentAndEndsWithTwoZeroBlocks) {
 }
 
 TEST(TarWriter, WritesTheSameBytesHoweverContentIsRead) {
-  for (const std::size_t size :
-       {0U, 1U, 511U, 512U, 1048576U, 1048577U, 3000000U, 8388608U, 8388609U}) {
+  for (const std::size_t size : {0U, 1U, 511U, 512U, 1048576U, 1048577U, 3000000U}) {
     auto streamed = file("a");
     streamed.content = streamed_content_of(sample_bytes(size));
     EXPECT_EQ(sha256_hex(tar_of({file("a", sample_bytes(size))})), sha256_hex(tar_of({streamed})))
@@ -306,11 +305,6 @@ TEST(TarWriter, OpensALargeFileOnceWhereItsSha256IsKnown) {
   EXPECT_EQ(tar_of({known}).substr(512, bytes.size()), bytes);
 }
 
-TEST(TarWriter, OpensAFileOnceWhereItFitsIntoMemory) {
-  const std::string bytes(8 << 20, 'a'), other(8 << 20, 'b');
-  EXPECT_EQ(tar_of({lying_file(bytes.size(), {bytes, other})}).substr(512, bytes.size()), bytes);
-}
-
 TEST(EntryTime, FollowsThePolicyUnlessTheEntryHasItsOwn) {
   const TimestampPolicy content{}, epoch{Timestamps::kEpoch}, fixed{Timestamps::kFixed, 1700000000};
   EXPECT_EQ(*entry_time(directory("a"), content), kEpoch2020);
@@ -343,7 +337,7 @@ TEST(TarWriter, IgnoresWhatAFileHasGrownBy) {
 }
 
 TEST(TarWriter, RefusesALargeFileThatChangesBetweenItsTwoReadings) {
-  const std::string first(9 << 20, 'a'), second(9 << 20, 'b');
+  const std::string first(2 << 20, 'a'), second(2 << 20, 'b');
   StringSink sink;
   TarWriter writer(sink, {});
   const auto added = writer.add(lying_file(first.size(), {first, second}));
