@@ -69,16 +69,18 @@ Result<LayerDrafts> cut(layer::FileTree tree, const std::string& line) {
 
 Result<LayerDrafts> draft_content(const BuildRequest& request,
                                   const std::vector<FetchedContent>& content,
-                                  layer::BaseTree below) {
+                                  const layer::BaseTree& underlay) {
   const auto line = "kiln content" + listed(destinations(request));
   if (content.size() == 1 && request.layers == LayerPolicy::kAuto)
     if (auto drafts =
-            listed_layers(request, 0, content[0].content, below, line, late_ones(content)))
+            listed_layers(request, 0, content[0].content, underlay, line, late_ones(content)))
       return std::move(*drafts);
   LayerDrafts drafts;
   auto tree = std::make_shared<layer::FileTree>();
+  std::optional<layer::BaseTree> higher;  // With the layers that were made so far.
   for (std::size_t i = 0; i < content.size(); ++i) {
     const auto& wanted = request.content[i];
+    const auto& below = higher ? *higher : underlay;
     auto placed = place_content(content[i].content, wanted.path, wanted.ownership, below, *tree);
     if (!placed) {
       auto error = std::move(placed).error();
@@ -86,7 +88,10 @@ Result<LayerDrafts> draft_content(const BuildRequest& request,
       return std::move(error).while_doing(name_of_content(request, i));
     }
     if (request.layers != LayerPolicy::kPerContent || tree->empty()) continue;
-    KILN_TRY(below.apply(index_of(*tree)));
+    if (i + 1 < content.size()) {
+      if (!higher) higher = underlay;
+      KILN_TRY(higher->apply(index_of(*tree)));
+    }
     drafts.push_back(std::make_shared<LayerDraft>(tree, "kiln content " + wanted.path));
     tree = std::make_shared<layer::FileTree>();
   }
@@ -118,24 +123,18 @@ Result<std::vector<std::string>> removals(const BuildRequest& request,
   return paths;
 }
 
-/// `below`: what the base's layers make together.
+/// On `underlay`, which is without `removed`.
 Result<LayerDrafts> draft_layers(const BuildRequest& request,
-                                 const std::vector<FetchedContent>& content, layer::BaseTree below,
-                                 std::vector<std::string>& warnings) {
-  auto remove = removals(request, content, below);
-  if (!remove) return std::move(remove).error();
-  auto whiteouts = place_whiteouts(*remove, below, warnings);
-  if (!whiteouts) return std::move(whiteouts).error();
+                                 const std::vector<FetchedContent>& content,
+                                 const Underlay& underlay,
+                                 const std::vector<std::string>& removed) {
   // A layer of their own below the content: in one layer with it, overlayfs-based unpackers would
   // lose a directory's whiteout when the same layer makes the directory again.
   LayerDrafts drafts;
-  if (!whiteouts->empty()) {
-    KILN_TRY(below.apply(index_of(*whiteouts)));
-    auto tree = std::make_shared<const layer::FileTree>(std::move(*whiteouts));
+  if (!underlay.whiteouts->empty())
     drafts.push_back(
-        std::make_shared<LayerDraft>(std::move(tree), "kiln remove" + listed(*remove)));
-  }
-  auto of_content = draft_content(request, content, std::move(below));
+        std::make_shared<LayerDraft>(underlay.whiteouts, "kiln remove" + listed(removed)));
+  auto of_content = draft_content(request, content, *underlay.tree);
   if (!of_content) return std::move(of_content).error();
   drafts.insert(drafts.end(), of_content->begin(), of_content->end());
   return drafts;
@@ -252,22 +251,30 @@ Task<Result<Assembled>> assemble(BaseTrees& trees, LayerMaker& maker,
   LayerMaker::Ways of_all{late_ones(*content), std::move(taker)};
   const auto ways = std::make_shared<const LayerMaker::Ways>(std::move(of_all));  // By all tasks.
   for (const auto& platform : base->platforms) {
-    layer::BaseTree below;
+    Underlay underlay;
+    auto removed = request->remove;
     std::string facts_digest;
+    if (deletes(*content)) {
+      auto whole =
+          co_await trees.underlay(platform.image, request->base.access, std::vector<std::string>());
+      if (!whole) co_return std::move(whole).error();
+      auto all = removals(*request, *content, *whole->tree);
+      if (!all) co_return std::move(all).error();
+      removed = std::move(*all);
+    }
     if (touches_files(*request, *content)) {
-      auto read = co_await trees.tree(platform.image, request->base.access);
-      if (!read) co_return std::move(read).error();
-      below = std::move(*read);
+      auto below = co_await trees.underlay(platform.image, request->base.access, removed);
+      if (!below) co_return std::move(below).error();
+      underlay = std::move(*below);
     }
     if (touches_files(*request, *content) && !deletes(*content)) {
-      const auto facts = trees.facts(*request, platform.image, below);
+      const auto facts = trees.facts(*request, platform.image, underlay);
       // What is wrong is said best where layers are planned.
       if (facts) facts_digest = facts->digest;
     }
-    std::vector<std::string> warnings;
-    auto drafts = draft_layers(*request, *content, std::move(below), warnings);
+    auto drafts = draft_layers(*request, *content, underlay, removed);
     if (!drafts) co_return std::move(drafts).error();
-    assembly.warn(warnings);
+    assembly.warn(underlay.warnings);
     std::vector<std::string> lines;
     for (const auto& draft : *drafts) lines.push_back(draft->created_by);
     auto layers = co_await maker.make(std::move(*drafts), request, ways, made);

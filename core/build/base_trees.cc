@@ -14,7 +14,8 @@ using layer::BaseTree;
 using layer::EntryKind;
 using layer::IndexedEntry;
 
-constexpr std::size_t kMaxFacts = 4096;  // Each some hundred bytes.
+constexpr std::size_t kMaxFacts = 4096;        // Each some hundred bytes.
+constexpr std::size_t kMaxKeptPaths = 40'000;  // About 16 MiB. Four bases as large as nginx.
 
 /// A digest over a list of texts, which may hold any bytes. Not one text can pass for two.
 class TextsDigest {
@@ -97,14 +98,25 @@ class Reach {
 };
 
 /// Two bases whose layers are the same have the same facts.
-std::string key_of(const BuildRequest& request, const image::Image& image) {
-  TextsDigest digest;
+void add_underlay(TextsDigest& digest, const image::Image& image,
+                  const std::vector<std::string>& remove) {
   for (const auto& source : image.layers()) {
     digest.add(source.descriptor.media_type);
     digest.add(source.descriptor.digest.str());
   }
-  digest.add(std::to_string(request.remove.size()));
-  for (const auto& path : request.remove) digest.add(path);
+  digest.add(std::to_string(remove.size()));
+  for (const auto& path : remove) digest.add(path);
+}
+
+std::string key_of(const image::Image& image, const std::vector<std::string>& remove) {
+  TextsDigest digest;
+  add_underlay(digest, image, remove);
+  return digest.finish();
+}
+
+std::string key_of(const BuildRequest& request, const image::Image& image) {
+  TextsDigest digest;
+  add_underlay(digest, image, request.remove);
   for (const auto& content : request.content) digest.add(content.path);
   digest.add(std::to_string(static_cast<int>(request.layers)));
   return digest.finish();
@@ -112,13 +124,26 @@ std::string key_of(const BuildRequest& request, const image::Image& image) {
 
 }  // namespace
 
-Result<BaseFacts> facts_of(const BuildRequest& request, BaseTree base) {
-  BaseFacts facts;
-  auto whiteouts = place_whiteouts(request.remove, base, facts.warnings);
+Result<Underlay> without(std::shared_ptr<const BaseTree> base,
+                         const std::vector<std::string>& remove) {
+  Underlay underlay;
+  auto whiteouts = place_whiteouts(remove, *base, underlay.warnings);
   if (!whiteouts) return std::move(whiteouts).error();
-  if (!whiteouts->empty()) KILN_TRY(base.apply(index_of(*whiteouts)));
+  underlay.tree = std::move(base);
+  if (whiteouts->empty()) return underlay;
+  auto rest = *underlay.tree;
+  KILN_TRY(rest.apply(index_of(*whiteouts)));
+  underlay.tree = std::make_shared<const BaseTree>(std::move(rest));
+  underlay.whiteouts = std::make_shared<const layer::FileTree>(std::move(*whiteouts));
+  return underlay;
+}
+
+Result<BaseFacts> facts_of(const BuildRequest& request, const Underlay& underlay) {
+  const auto& base = *underlay.tree;
+  BaseFacts facts;
+  facts.warnings = underlay.warnings;
   TextsDigest digest;
-  digest.add(source::identity_of(*whiteouts));
+  digest.add(source::identity_of(*underlay.whiteouts));
   Reach reach(base);
   for (const auto& content : request.content) {
     auto clean = layer::clean_absolute_path(content.path);
@@ -135,30 +160,63 @@ Result<BaseFacts> facts_of(const BuildRequest& request, BaseTree base) {
   return facts;
 }
 
-Task<Result<BaseTree>> BaseTrees::tree(image::Image image, registry::Access access) {
-  BaseTree tree;
-  for (const auto& source : image.layers()) {
-    auto index = co_await cache_.layer_index(source, access);
-    if (!index) co_return std::move(index).error();
-    KILN_CO_TRY(tree.apply(**index));
+Task<Result<Underlay>> BaseTrees::underlay(image::Image image, registry::Access access,
+                                           std::vector<std::string> remove) {
+  auto key = key_of(image, remove);
+  if (const auto* found = find(key)) co_return *found;
+  Underlay whole;
+  if (!remove.empty()) {
+    auto of_all = co_await underlay(image, access, std::vector<std::string>());
+    if (!of_all) co_return of_all;
+    whole = std::move(*of_all);
+  } else {
+    BaseTree tree;
+    for (const auto& source : image.layers()) {
+      auto index = co_await cache_.layer_index(source, access);
+      if (!index) co_return std::move(index).error();
+      KILN_CO_TRY(tree.apply(**index));
+    }
+    whole.tree = std::make_shared<const BaseTree>(std::move(tree));
   }
-  co_return tree;
+  auto rest = without(std::move(whole.tree), remove);
+  if (rest) keep(std::move(key), *rest);
+  co_return rest;
+}
+
+const Underlay* BaseTrees::find(const std::string& key) {
+  const auto found = underlays_.find(key);
+  if (found == underlays_.end()) return nullptr;
+  recent_.splice(recent_.begin(), recent_, found->second);
+  return &found->second->underlay;
+}
+
+void BaseTrees::keep(std::string key, const Underlay& underlay) {
+  if (underlay.tree->size() > kMaxKeptPaths || underlays_.contains(key)) return;
+  kept_paths_ += underlay.tree->size();
+  recent_.push_front(KeptUnderlay{key, underlay});
+  underlays_.emplace(std::move(key), recent_.begin());
+  while (kept_paths_ > kMaxKeptPaths) {
+    const auto& oldest = recent_.back();
+    kept_paths_ -= oldest.underlay.tree->size();
+    underlays_.erase(oldest.key);
+    recent_.pop_back();
+  }
 }
 
 Task<Result<BaseFacts>> BaseTrees::facts(std::shared_ptr<const BuildRequest> request,
                                          image::Image image) {
   if (const auto found = facts_.find(key_of(*request, image)); found != facts_.end())
     co_return found->second;
-  auto below = co_await tree(image, request->base.access);
+  auto below = co_await underlay(image, request->base.access, request->remove);
   if (!below) co_return std::move(below).error();
   co_return facts(*request, image, *below);
 }
 
 Result<BaseFacts> BaseTrees::facts(const BuildRequest& request, const image::Image& image,
-                                   const BaseTree& tree) {
+                                   const Underlay& underlay) {
   const auto key = key_of(request, image);
   if (const auto found = facts_.find(key); found != facts_.end()) return found->second;
-  auto facts = facts_of(request, tree);
+  auto facts = facts_of(request, underlay);
   if (!facts) return facts;
   facts_.emplace(key, *facts);
   order_.push_back(key);

@@ -26,10 +26,11 @@ Entries base() {
   return entries;
 }
 
-layer::BaseTree tree_of(const Entries& entries) {
+Underlay underlay_of(const Entries& entries, const std::vector<std::string>& remove) {
   layer::FileTree tree;
   for (const auto& entry : entries) (void)tree.add(entry).value();
-  return *layer::BaseTree::merge({index_of(tree)});
+  auto base = *layer::BaseTree::merge({index_of(tree)});
+  return *without(std::make_shared<const layer::BaseTree>(std::move(base)), remove);
 }
 
 /// Content for /srv/html, which a link leads to; one path is removed.
@@ -41,7 +42,7 @@ BuildRequest request() {
 }
 
 std::string facts(const Entries& entries, const BuildRequest& of = request()) {
-  return facts_of(of, tree_of(entries))->digest;
+  return facts_of(of, underlay_of(entries, of.remove))->digest;
 }
 
 Entry& at(Entries& entries, const std::string& path) {
@@ -135,7 +136,7 @@ TEST(BaseFacts, AreAllFactsWhereOneLayerOfContentMayLeadTheNext) {
 TEST(BaseFacts, NameWhatIsToBeRemovedAndNotThere) {
   auto missing = request();
   missing.remove = {"/opt/none"};
-  EXPECT_EQ(facts_of(missing, tree_of(base()))->warnings,
+  EXPECT_EQ(facts_of(missing, underlay_of(base(), missing.remove))->warnings,
             std::vector<std::string>{"remove: /opt/none is not in the base"});
 }
 
@@ -157,6 +158,48 @@ TEST_F(KeptFacts, AreWorkedOutOnceForAllThatAskTheSameOfABase) {
 
   EXPECT_EQ(again->digest, once->digest);
   EXPECT_EQ(registry_.calls().size(), 0U);
+}
+
+class KeptUnderlays : public StoredImages {
+ protected:
+  Underlay underlay_of(const std::string& image, const std::vector<std::string>& remove) {
+    const auto from = reader(image);
+    const auto loaded = run(load_image(*from, {}));
+    EXPECT_THAT(loaded, testing::IsOk());
+    auto made = run(trees_.underlay(loaded->platforms.front().image, access_, remove));
+    EXPECT_THAT(made, testing::IsOk());
+    return *made;
+  }
+  void add_base_of(std::size_t files, const std::string& name) {
+    Entries entries;
+    for (std::size_t i = 0; i < files; ++i) entries.push_back(file(name + std::to_string(i), ""));
+    testing::add_base(registry_, "r.test/" + name, "1", entries);
+  }
+
+  BaseTrees trees_{*base_cache_};
+  const std::string index_ = "usr/share/nginx/html/index.html";
+};
+
+TEST_F(KeptUnderlays, AreMadeOnceForAllWhoPutContentOnABase) {
+  const auto once = underlay_of("r.test/nginx:1.27", {"/" + index_});
+  EXPECT_EQ(underlay_of("r.test/nginx:1.27", {"/" + index_}).tree, once.tree);
+}
+
+TEST_F(KeptUnderlays, AreWithoutWhatIsRemovedForThoseWhoRemoveIt) {
+  EXPECT_EQ(underlay_of("r.test/nginx:1.27", {"/" + index_}).tree->find(index_), nullptr);
+  EXPECT_NE(underlay_of("r.test/nginx:1.27", {}).tree->find(index_), nullptr);
+}
+
+TEST_F(KeptUnderlays, TakeNoMoreThanSomeMemory) {
+  constexpr std::size_t kMoreThanHalf = 21'000;
+  add_base_of(kMoreThanHalf, "one");
+  add_base_of(kMoreThanHalf, "other");
+  const std::weak_ptr<const layer::BaseTree> one = underlay_of("r.test/one:1", {}).tree;
+  EXPECT_FALSE(one.expired());
+
+  underlay_of("r.test/other:1", {});
+
+  EXPECT_TRUE(one.expired());
 }
 
 }  // namespace
