@@ -134,9 +134,10 @@ class Program {
         events_(*kube_, io_.get_executor(), clock_, {}),
         queue_(io_.get_executor(), clock_, settings.delays),
         view_(queue_),
-        reconciler_(
-            imagebuild::Ports(*kube_, registry_, builder_, events_, clock_, view_, git_sources()),
-            reconciling(flags)),
+        credentials_(*kube_, view_, clock_),
+        reconciler_(imagebuild::Ports(*kube_, credentials_, registry_, builder_, events_, clock_,
+                                      view_, git_sources()),
+                    reconciling(flags)),
         config_maps_("ConfigMap", view_),
         secrets_("Secret", view_),
         token_watch_(settings.hooks_secret.value_or(kube::ObjectKey()), tokens_),
@@ -434,6 +435,7 @@ class Program {
   runtime::EventRecorder events_;
   runtime::KeyQueue queue_;
   imagebuild::ClusterView view_;
+  imagebuild::Credentials credentials_;
   imagebuild::BaseStarter base_starter_{view_, metrics_};
   imagebuild::ImageBuildReconciler reconciler_;
   imagebuild::ContentWatch config_maps_;

@@ -49,11 +49,12 @@ void mark(api::Status& status, std::string_view type, bool holds, std::int64_t g
 
 }  // namespace
 
-BuildPass::BuildPass(Ports ports, std::shared_ptr<const Seen> seen, obs::Metrics* metrics,
-                     std::chrono::milliseconds patience)
+BuildPass::BuildPass(Ports ports, std::shared_ptr<const Seen> seen, runtime::WorkQueue::Time asked,
+                     obs::Metrics* metrics, std::chrono::milliseconds patience)
     : ports_(ports),
       seen_(std::move(seen)),
       build_(seen_->build),
+      asked_(asked),
       written_(build_->status),
       status_(build_->status),
       resource_version_(seen_->meta.resource_version),
@@ -137,7 +138,7 @@ Task<Result<Next>> BuildPass::read_ahead(std::vector<ClusterContent::Known> conf
 
 Task<Result<Next>> BuildPass::read_accesses() {
   const auto accounts = is_poll() ? Accounts::kAsRemembered : Accounts::kAsTheyAre;
-  auto keychains = co_await read_keychains(ports_.kube, ports_.view, build_, accounts);
+  auto keychains = co_await ports_.credentials.read_keychains(build_, asked_, accounts);
   if (!keychains) co_return std::move(keychains).error();
   auto accesses = co_await plan::read_accesses(build_, content_, std::move(*keychains));
   if (!accesses) co_return std::move(accesses).error();

@@ -10,11 +10,13 @@
 #include "controller/api/image_build.h"
 #include "controller/imagebuild/cluster_content.h"
 #include "controller/imagebuild/cluster_view.h"
+#include "controller/imagebuild/credentials.h"
 #include "controller/imagebuild/outcome.h"
 #include "controller/imagebuild/registry_notes.h"
 #include "controller/kube/client.h"
 #include "controller/plan/plan.h"
 #include "controller/runtime/event_recorder.h"
+#include "controller/runtime/work_queue.h"
 #include "core/base/clock.h"
 #include "core/build/builder.h"
 #include "core/build/pusher.h"
@@ -26,6 +28,7 @@ namespace kiln::imagebuild {
 /// What a reconcile works with. References; main owns all of it, and what `git` refers to.
 struct Ports {
   kube::Client& kube;
+  Credentials& credentials;
   registry::Client& registry;
   build::Builder& builder;
   runtime::EventSink& events;
@@ -33,9 +36,16 @@ struct Ports {
   ClusterView& view;
   plan::GitSources git;
 
-  Ports(kube::Client& k, registry::Client& r, build::Builder& b, runtime::EventSink& e,
-        const Clock& c, ClusterView& v, plan::GitSources g)
-      : kube(k), registry(r), builder(b), events(e), clock(c), view(v), git(std::move(g)) {}
+  Ports(kube::Client& k, Credentials& i, registry::Client& r, build::Builder& b,
+        runtime::EventSink& e, const Clock& c, ClusterView& v, plan::GitSources g)
+      : kube(k),
+        credentials(i),
+        registry(r),
+        builder(b),
+        events(e),
+        clock(c),
+        view(v),
+        git(std::move(g)) {}
 };
 
 enum class Next { kContinue, kStop };
@@ -67,9 +77,9 @@ class BuildPass {
   /// How long nothing may be heard of a pass.
   static constexpr std::chrono::seconds kPatience{5};
 
-  /// `metrics` may be null. Lifetime: it is there as long.
-  BuildPass(Ports ports, std::shared_ptr<const Seen> seen, obs::Metrics* metrics = nullptr,
-            std::chrono::milliseconds patience = kPatience);
+  /// `asked`: see runtime::Reconciler. `metrics` may be null. Lifetime: it is there as long.
+  BuildPass(Ports ports, std::shared_ptr<const Seen> seen, runtime::WorkQueue::Time asked,
+            obs::Metrics* metrics = nullptr, std::chrono::milliseconds patience = kPatience);
 
   Task<Result<Next>> settle_finalizer();
   Task<Result<Next>> check_spec();
@@ -154,6 +164,7 @@ class BuildPass {
   Result<Next> stop_if_contested();
   Result<Next> halt(std::string reason, std::string message, bool dead_end, bool ready);
   bool is_poll() const;
+  std::chrono::milliseconds since_asked() const;
   std::chrono::milliseconds max_age_of_tags() const;
   plan::GitSources git_sources();
   plan::ImageSources image_sources();
@@ -210,6 +221,7 @@ class BuildPass {
   Ports ports_;
   std::shared_ptr<const Seen> seen_;
   std::shared_ptr<const api::ImageBuild> build_;
+  runtime::WorkQueue::Time asked_;
   api::Status written_;       ///< As the API server has it.
   std::string written_text_;  ///< `written_` as JSON, once it was asked for.
   api::Status status_;        ///< As it is to be.

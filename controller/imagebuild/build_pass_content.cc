@@ -43,12 +43,12 @@ bool BuildPass::is_poll() const {
 }
 
 /// News of git that are a little old will do for a poll: ImageBuilds on one repository that are
-/// polled at about the same time ask once. They will not do where a person waits for an answer.
+/// polled at about the same time ask once. Where a person waits for an answer they will not do if
+/// they are older than what is waited for.
 plan::GitSources BuildPass::git_sources() {
   constexpr std::chrono::milliseconds kOldest{60'000};
   const bool poll = is_poll();
-  const auto max_age =
-      poll ? std::min(build_->spec.interval / 10, kOldest) : std::chrono::milliseconds(0);
+  const auto max_age = poll ? std::min(build_->spec.interval / 10, kOldest) : since_asked();
   return [this, poll, max_age](source::GitRequest request, std::size_t entry) {
     request.max_age = max_age;
     if (poll) request.known = known_content(request, entry);

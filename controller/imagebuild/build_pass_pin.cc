@@ -34,7 +34,7 @@ Task<Result<Next>> BuildPass::hold_pin() {
   key_ = wanted->input_key;
   tags_ = plan::fixed_tags(*build_);
   step_ = Step::kCredentials;
-  auto access = co_await read_output_access(ports_.kube, ports_.view, build_, content_);
+  auto access = co_await ports_.credentials.read_output_access(build_, content_, asked_);
   if (!access) co_return std::move(access).error();
   accesses_.output = std::move(*access);
   accesses_.output.listener = notes_;

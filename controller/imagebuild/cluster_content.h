@@ -1,12 +1,9 @@
 #pragma once
 #include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "controller/api/image_build.h"
-#include "controller/imagebuild/cluster_view.h"
 #include "controller/kube/client.h"
 #include "controller/plan/plan.h"
 
@@ -37,24 +34,5 @@ class ClusterContent final : public plan::ContentProvider {
   bool asked_for_secret_ = false;
   std::map<std::string, Result<kube::Object>> config_maps_;  ///< What was read ahead.
 };
-
-/// How a service account is read. Who has a good image has good credentials, and what the API
-/// server remembers of the account will do.
-enum class Accounts { kAsTheyAre, kAsRemembered };
-
-/// The credentials for base, output and images of the content: secretRef where there is one, else
-/// the imagePullSecrets of the service account. Secrets that imagePullSecrets name and that do not
-/// exist are passed over, as the kubelet does; a missing service account has none. `view` is told
-/// which they are. Errors: kNotFound (secretRef), kInvalid (a Secret of another type, or not
-/// readable). Lifetime: `client` and `view` outlive the task.
-[[nodiscard]] Task<Result<plan::Keychains>> read_keychains(
-    kube::Client& client, ClusterView& view, std::shared_ptr<const api::ImageBuild> build,
-    Accounts accounts);
-
-/// How the registry of the output is reached, for those who need no more than that. Errors: as
-/// read_keychains(), and those of `provider`. Lifetime: as read_keychains(); `provider` too.
-[[nodiscard]] Task<Result<registry::Access>> read_output_access(
-    kube::Client& client, ClusterView& view, std::shared_ptr<const api::ImageBuild> build,
-    plan::ContentProvider& provider);
 
 }  // namespace kiln::imagebuild

@@ -34,8 +34,8 @@ std::string finalizer_patch(const kube::ObjectMeta& meta, bool wanted) {
   return dump_json({{"metadata", {{"finalizers", finalizers}}}});
 }
 
-Deletion::Deletion(Ports ports, std::shared_ptr<const Seen> seen)
-    : ports_(std::move(ports)), seen_(std::move(seen)) {}
+Deletion::Deletion(Ports ports, std::shared_ptr<const Seen> seen, runtime::WorkQueue::Time asked)
+    : ports_(std::move(ports)), seen_(std::move(seen)), asked_(asked) {}
 
 Task<ReconcileResult> Deletion::run() {
   if (!seen_->meta.has_finalizer(kFinalizer)) co_return ReconcileResult::done();
@@ -56,7 +56,7 @@ Task<Removal> Deletion::remove_pushed() {
   auto pushed = pushed_by(*seen_->build);
   if (pushed.tags.empty()) co_return removal;
   ClusterContent content(ports_.kube, seen_->meta.namespace_);
-  auto access = co_await read_output_access(ports_.kube, ports_.view, seen_->build, content);
+  auto access = co_await ports_.credentials.read_output_access(seen_->build, content, asked_);
   if (!access) {
     secret_missing_ = access.error().code == Errc::kNotFound;
     removal.failure = std::move(access).error();

@@ -22,8 +22,8 @@ inline constexpr std::string_view kFinalizer = "kiln.build/pushed-tags";
 /// what is left. Every step may be repeated.
 class Deletion {
  public:
-  /// `seen` is being deleted.
-  Deletion(Ports ports, std::shared_ptr<const Seen> seen);
+  /// `seen` is being deleted. `asked`: see runtime::Reconciler.
+  Deletion(Ports ports, std::shared_ptr<const Seen> seen, runtime::WorkQueue::Time asked);
 
   Task<runtime::ReconcileResult> run();
 
@@ -36,6 +36,7 @@ class Deletion {
 
   Ports ports_;
   std::shared_ptr<const Seen> seen_;
+  runtime::WorkQueue::Time asked_;
   bool secret_missing_ = false;
 };
 

@@ -148,11 +148,12 @@ ReconcileResult ImageBuildReconciler::until_next_poll(const api::ImageBuild& bui
   return delay ? ReconcileResult::again_after(*delay) : ReconcileResult::done();
 }
 
-Task<ReconcileResult> ImageBuildReconciler::reconcile(kube::ObjectKey key) {
+Task<ReconcileResult> ImageBuildReconciler::reconcile(kube::ObjectKey key,
+                                                      runtime::WorkQueue::Time asked) {
   const auto seen = ports_.view.find(key);
   if (!seen) co_return ReconcileResult::done();
   if (seen->meta.is_deleting()) {
-    const auto deletion = std::make_shared<Deletion>(ports_, seen);
+    const auto deletion = std::make_shared<Deletion>(ports_, seen, asked);
     co_return co_await deletion->run();
   }
   if (!seen->build) {
@@ -160,7 +161,7 @@ Task<ReconcileResult> ImageBuildReconciler::reconcile(kube::ObjectKey key) {
                  {{"imageBuild", key.str()}, {"error", seen->unreadable}});
     co_return ReconcileResult::done();
   }
-  auto pass = std::make_shared<BuildPass>(ports_, seen, options_.metrics, options_.patience);
+  auto pass = std::make_shared<BuildPass>(ports_, seen, asked, options_.metrics, options_.patience);
   auto limited = with_deadline(pass->run(), seen->build->spec.timeout,
                                std::string("the build (spec.timeout)"));
   auto last = co_await std::move(limited);

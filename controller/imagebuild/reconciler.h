@@ -26,7 +26,8 @@ class ImageBuildReconciler final : public runtime::Reconciler {
   explicit ImageBuildReconciler(Ports ports, ReconcilerOptions options = {})
       : ports_(ports), options_(options) {}
 
-  Task<runtime::ReconcileResult> reconcile(kube::ObjectKey key) override;
+  Task<runtime::ReconcileResult> reconcile(kube::ObjectKey key,
+                                           runtime::WorkQueue::Time asked) override;
 
  private:
   Task<runtime::ReconcileResult> conclude(std::shared_ptr<BuildPass> pass,

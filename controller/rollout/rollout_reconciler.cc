@@ -47,7 +47,8 @@ RolloutReconciler::RolloutReconciler(kube::Client& kube, runtime::EventSink& eve
       find_image_(std::move(find_image)),
       options_(options) {}
 
-Task<ReconcileResult> RolloutReconciler::reconcile(kube::ObjectKey key) {
+Task<ReconcileResult> RolloutReconciler::reconcile(kube::ObjectKey key,
+                                                   runtime::WorkQueue::Time /*asked*/) {
   const auto workload = view_.find(key);
   if (!workload) {
     memory_.erase(key);

@@ -49,7 +49,8 @@ class RolloutReconciler final : public runtime::Reconciler {
   RolloutReconciler(kube::Client& kube, runtime::EventSink& events, const Clock& clock,
                     const WorkloadView& view, FindImage find_image, RolloutOptions options);
 
-  Task<runtime::ReconcileResult> reconcile(kube::ObjectKey key) override;
+  Task<runtime::ReconcileResult> reconcile(kube::ObjectKey key,
+                                           runtime::WorkQueue::Time asked) override;
 
  private:
   using Time = std::chrono::steady_clock::time_point;

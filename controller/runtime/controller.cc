@@ -181,7 +181,7 @@ Task<void> Controller::reconcile_one(WorkQueue::Taken taken) {
   std::string_view outcome = "exception";
   std::string failure;
   try {
-    result = co_await reconciler_.reconcile(taken.key);
+    result = co_await reconciler_.reconcile(taken.key, taken.asked);
     outcome = result.is_retry() ? "error" : result.delay() ? "requeue_after" : "success";
   } catch (const std::exception& e) {
     failure = sanitize_server_text(e.what());

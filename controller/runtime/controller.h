@@ -43,9 +43,11 @@ class ReconcileResult {
 class Reconciler {
  public:
   virtual ~Reconciler() = default;
-  /// An exception is caught, logged, counted, and taken as retry().
-  /// Cancellation: at shutdown, after the grace; the key is then left as it is.
-  [[nodiscard]] virtual Task<ReconcileResult> reconcile(kube::ObjectKey key) = 0;
+  /// `asked`: when somebody last wanted it. What is known of the world since then is as good as
+  /// what is read now. An exception is caught, logged, counted, and taken as retry(). Cancellation:
+  /// at shutdown, after the grace; the key is then left as it is.
+  [[nodiscard]] virtual Task<ReconcileResult> reconcile(kube::ObjectKey key,
+                                                        WorkQueue::Time asked) = 0;
 };
 
 /// For metrics.

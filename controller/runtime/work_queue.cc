@@ -25,7 +25,7 @@ void WorkQueue::add(const Key& key, Priority priority, Time now) {
   if (const auto paused = paused_.find(key); paused != paused_.end() && now < paused->second)
     return add_at(key, paused->second, priority);
   undelay(key);
-  enqueue(key, priority, now);
+  enqueue(key, Again{priority, now, now});
 }
 
 void WorkQueue::add_at(const Key& key, Time due, Priority priority) {
@@ -66,7 +66,7 @@ std::optional<WorkQueue::Taken> WorkQueue::take(Time now) {
   if (order_.empty()) return std::nullopt;
   const auto found = waiting_.find(*order_.begin()->second);
   const auto& waiting = found->second;
-  Taken taken(found->first, waiting.since);
+  Taken taken(found->first, waiting.since, waiting.asked);
   turns_on_[waiting.priority] = waiting.turn;
   order_.erase(order_.begin());
   waiting_.erase(found);
@@ -82,7 +82,7 @@ void WorkQueue::done(const Key& key, Time now, std::chrono::milliseconds pause) 
   const auto again = found->second.again;
   processing_.erase(found);
   if (!again || closed_) return;
-  if (pause.count() == 0) return enqueue(key, again->priority, again->since);
+  if (pause.count() == 0) return enqueue(key, *again);
   paused_[key] = now + pause;
   add_at(key, now + pause, again->priority);
 }
@@ -124,17 +124,19 @@ std::optional<WorkQueue::Time> WorkQueue::next_due() const {
   return due_.begin()->at;
 }
 
-void WorkQueue::enqueue(const Key& key, Priority priority, Time since) {
+void WorkQueue::enqueue(const Key& key, const Again& wanted) {
+  const auto& [priority, since, asked] = wanted;
   const auto running = processing_.find(key);
   if (running != processing_.end()) {
     auto& again = running->second.again;
-    if (!again)
-      again = Again{priority, since};
-    else
-      again->priority = std::max(again->priority, priority);
+    if (!again) again = wanted;
+    again->priority = std::max(again->priority, priority);
+    again->asked = std::max(again->asked, asked);
     return;
   }
-  const auto [found, fresh] = waiting_.try_emplace(key, Waiting{priority, 0, next_number_, since});
+  const auto [found, fresh] =
+      waiting_.try_emplace(key, Waiting{priority, 0, next_number_, since, asked});
+  found->second.asked = std::max(found->second.asked, asked);
   if (fresh) {
     found->second.turn = next_turn(key, priority);
     order_.emplace(rank(found->second), &found->first);
@@ -154,7 +156,7 @@ void WorkQueue::wake_due(Time now) {
     const auto key = *due_.begin()->key;  // A copy: undelay() is the end of the original.
     const auto priority = delayed_.at(key).second;
     undelay(key);
-    enqueue(key, priority, due);
+    enqueue(key, Again{priority, due, due});
   }
 }
 

@@ -67,7 +67,8 @@ class WorkQueue {
   struct Taken {
     Key key;
     Time since;  ///< When it was added (or came due), for the time it spent here.
-    Taken(Key k, Time s) : key(std::move(k)), since(s) {}
+    Time asked;  ///< When it was last added (or came due): nothing that counts is newer.
+    Taken(Key k, Time s, Time a) : key(std::move(k)), since(s), asked(a) {}
   };
   /// The next key, now processing; nullopt = nothing is waiting. Delays that are over at `now` end.
   std::optional<Taken> take(Time now);
@@ -100,10 +101,12 @@ class WorkQueue {
     std::size_t turn;
     std::size_t number;
     Time since;
+    Time asked;
   };
   struct Again {
     Priority priority;
     Time since;
+    Time asked;
   };
   struct Processing {
     Time began;
@@ -115,7 +118,7 @@ class WorkQueue {
   using Lane = std::pair<Priority, std::string>;
   static Rank rank(const Waiting& waiting);
   std::size_t next_turn(const Key& key, Priority priority);
-  void enqueue(const Key& key, Priority priority, Time since);
+  void enqueue(const Key& key, const Again& wanted);
   void wake_due(Time now);
   void undelay(const Key& key);
 

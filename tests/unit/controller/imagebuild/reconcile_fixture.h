@@ -90,7 +90,12 @@ class Reconcile : public ::testing::Test {
     change_base(entries);
   }
 
+  /// As soon as somebody asks for it.
   ReconcileResult reconcile() { return reconcile_by(reconciler_); }
+  /// By a worker that has had other things to do since somebody asked for it.
+  ReconcileResult reconcile_asked_at(runtime::WorkQueue::Time asked) {
+    return reconcile_by(reconciler_, asked);
+  }
   /// By one that says at once what it waits for.
   ReconcileResult reconcile_impatiently() {
     auto options = metered();
@@ -99,13 +104,16 @@ class Reconcile : public ::testing::Test {
     return reconcile_by(impatient);
   }
   ReconcileResult reconcile_by(ImageBuildReconciler& reconciler) {
+    return reconcile_by(reconciler, clock_.steady_now());
+  }
+  ReconcileResult reconcile_by(ImageBuildReconciler& reconciler, runtime::WorkQueue::Time asked) {
     std::optional<ReconcileResult> result;
     const auto keep = [](Task<ReconcileResult> task,
                          std::optional<ReconcileResult>* out) -> Task<Result<int>> {
       out->emplace(co_await std::move(task));
       co_return 0;
     };
-    EXPECT_TRUE(testing::run_task(io_, keep(reconciler.reconcile(key_), &result)));
+    EXPECT_TRUE(testing::run_task(io_, keep(reconciler.reconcile(key_, asked), &result)));
     return *result;
   }
 
@@ -114,6 +122,10 @@ class Reconcile : public ::testing::Test {
     oci::RawManifest manifest(std::string(oci::media_type::kOciIndex),
                               R"({"schemaVersion":2,"manifests":[]})");
     return registry_.add_manifest("r.test/team/site", "latest", std::move(manifest));
+  }
+
+  Ports ports() {
+    return {kube_, credentials_, registry_, builder_, notes_, clock_, view_, git_.sources()};
   }
 
   const Json& status() const { return json_at(*kube_.find_json(kImageBuilds, key_), "status"); }
@@ -152,6 +164,7 @@ class Reconcile : public ::testing::Test {
   Notes notes_;
   NoKeys keys_;
   ClusterView view_{keys_};
+  Credentials credentials_{kube_, view_, clock_};
   obs::Metrics metrics_;
   BaseStarter base_starter_{view_, metrics_};
   ImageBuildReconciler reconciler_{ports(), metered()};
@@ -167,8 +180,6 @@ class Reconcile : public ::testing::Test {
     options.metrics = &metrics_;
     return options;
   }
-
-  Ports ports() { return {kube_, registry_, builder_, notes_, clock_, view_, git_.sources()}; }
 
   int base_version_ = 0;
 };

@@ -3,12 +3,16 @@
 
 #include <algorithm>
 
+#include "core/base/encoding.h"
 #include "tests/unit/controller/imagebuild/reconcile_fixture.h"
 
 namespace kiln::imagebuild {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 const std::string kSite = "r.test/team/site";
@@ -31,12 +35,21 @@ class Requests : public Reconcile {
     pages_.applied(*kube::Object::parse(dump_json(*kube_.find_json(kube::kConfigMaps, kPages))),
                    runtime::Origin::kChange);
   }
-  /// Somebody wants it looked at now.
+  /// A moment later somebody wants it looked at now.
   void request() {
+    clock_.advance(std::chrono::milliseconds(1));
     auto object = *kube_.find_json(kImageBuilds, key_);
     object["metadata"]["annotations"]["reconcile.kiln.build/requestedAt"] = "now";
     kube_.put(kImageBuilds, dump_json(object));
     look();
+  }
+  /// The account has credentials.
+  void put_pull_secret() {
+    kube_.put(kube::kServiceAccounts, R"({"metadata":{"namespace":"web","name":"default"},)"
+                                      R"("imagePullSecrets":[{"name":"pull"}]})");
+    const Json files = {{".dockerconfigjson", base64_encode(R"({"auths":{"r.test":{}}})")}};
+    kube_.put(kube::kSecrets,
+              dump_json({{"metadata", {{"namespace", "web"}, {"name", "pull"}}}, {"data", files}}));
   }
   void edit(const std::string& text) {
     put_pages(text);
@@ -128,8 +141,7 @@ TEST_F(Requests, ForAnEditAskWhereTheTagStandsOnce) {
 TEST_F(Requests, AskAgainWhereTheTagStandsIfAPullSecretHasComeToTheAccount) {
   begin();
   put_pages("two");
-  kube_.put(kube::kServiceAccounts, R"({"metadata":{"namespace":"web","name":"default"},)"
-                                    R"("imagePullSecrets":[{"name":"pull"}]})");
+  put_pull_secret();
 
   reconcile();
 
@@ -146,6 +158,33 @@ TEST_F(Requests, ThatSomebodyWaitsForAreAnsweredWithTheStateOfNow) {
 
   EXPECT_EQ(kube_.calls_of("get").size(), 2u);
   EXPECT_TRUE(kube_.calls_of("get_remembered").empty());
+}
+
+// Many that are asked for at once wait for each other: what the first has learned since then holds.
+TEST_F(Requests, ThatSomebodyWaitsForTakeWhatOthersHaveLearnedSinceTheyWereAskedFor) {
+  put_pull_secret();
+  const auto asked = clock_.steady_now();
+  begin();
+  request();
+
+  reconcile_asked_at(asked);
+
+  EXPECT_THAT(kube_.lines(), Not(Contains(HasSubstr("serviceaccounts"))));
+  EXPECT_THAT(kube_.lines(), Not(Contains(HasSubstr("secrets"))));
+  EXPECT_THAT(registry_.call_lines(), Not(Contains("resolve r.test/nginx:1.27")));
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+}
+
+TEST_F(Requests, ThatSomebodyWaitsForTakeNothingThatIsOlderThanTheirQuestion) {
+  put_pull_secret();
+  begin();
+  request();
+
+  reconcile();
+
+  EXPECT_THAT(kube_.lines(), Contains("get serviceaccounts web/default"));
+  EXPECT_THAT(kube_.lines(), Contains("get secrets web/pull"));
+  EXPECT_THAT(registry_.call_lines(), Contains("resolve r.test/nginx:1.27"));
 }
 
 // Another API server, or one whose database came out of a backup.

@@ -25,8 +25,7 @@ class WaitingReconcile : public Reconcile {
   void reconcile_patiently(std::chrono::milliseconds patience = std::chrono::seconds(1)) {
     ReconcilerOptions options;
     options.patience = patience;
-    const Ports ports(kube_, registry_, builder_, notes_, clock_, view_, git_.sources());
-    ImageBuildReconciler patient(ports, options);
+    ImageBuildReconciler patient(ports(), options);
     reconcile_by(patient);
   }
   Seen seen_;

@@ -82,8 +82,8 @@ class RolloutTest : public ::testing::Test {
       out->emplace(co_await std::move(task));
       co_return 0;
     };
-    EXPECT_TRUE(
-        testing::run_task(io_, keep(reconciler_.reconcile({"web", "Deployment/app"}), &result)));
+    EXPECT_TRUE(testing::run_task(
+        io_, keep(reconciler_.reconcile({"web", "Deployment/app"}, {}), &result)));
     return *result;
   }
   std::size_t writes() const { return kube_.calls_of("apply").size(); }

@@ -37,7 +37,7 @@ class EnqueueAll final : public WatchHandler {
 /// Does what the key's name says.
 class ScriptedReconciler final : public Reconciler {
  public:
-  Task<ReconcileResult> reconcile(ObjectKey key) override {
+  Task<ReconcileResult> reconcile(ObjectKey key, WorkQueue::Time /*asked*/) override {
     ++calls[key.name];
     twice_at_once = twice_at_once || !running.insert(key.name).second;
     most_at_once = std::max(most_at_once, running.size());

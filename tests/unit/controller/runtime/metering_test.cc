@@ -27,7 +27,9 @@ class SilentHandler final : public WatchHandler {
 
 class NothingToDo final : public Reconciler {
  public:
-  Task<ReconcileResult> reconcile(ObjectKey) override { co_return ReconcileResult::done(); }
+  Task<ReconcileResult> reconcile(ObjectKey, WorkQueue::Time) override {
+    co_return ReconcileResult::done();
+  }
 };
 
 class MeteringTest : public ::testing::Test {

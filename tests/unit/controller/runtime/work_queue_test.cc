@@ -48,6 +48,25 @@ TEST(WorkQueue, CollapsesAKeyThatWaits) {
   EXPECT_EQ(take(work), "");
 }
 
+TEST(WorkQueue, TellsWhenAKeyWasAskedForLast) {
+  auto work = queue();
+  work.add(kA, Priority::kNormal, kNow);
+  work.add(kA, Priority::kNormal, kNow + 3s);
+
+  const auto waited = work.take(kNow + 4s);
+  ASSERT_TRUE(waited);
+  EXPECT_EQ(waited->since, kNow);
+  EXPECT_EQ(waited->asked, kNow + 3s);
+
+  work.add(kA, Priority::kNormal, kNow + 5s);
+  work.add(kA, Priority::kNormal, kNow + 6s);
+  work.done(kA);
+  const auto again = work.take(kNow + 7s);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->since, kNow + 5s);
+  EXPECT_EQ(again->asked, kNow + 6s) << "while a worker had it";
+}
+
 TEST(WorkQueue, HandsOutAnItemOnlyOnceUntilDone) {
   auto work = queue();
   work.add(kA, Priority::kNormal, kNow);
