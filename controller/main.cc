@@ -125,7 +125,7 @@ class Program {
         lease_kube_(kube::make_http_client(metered_lease_http_, config, clock_,
                                            asking_for_the_lease(settings))),
         elector_(*lease_kube_, io_.get_executor(), clock_, electing(flags, settings, config)),
-        http_(http::make_client(io_.get_executor(), with_egress(settings))),
+        http_(http::make_client(io_.get_executor(), with_egress(flags, settings))),
         plain_registry_(metered_http_, clock_),
         registry_(plain_registry_, settings.registries, clock_),
         git_pool_(static_cast<unsigned>(flags.concurrent) + 1),
@@ -213,8 +213,10 @@ class Program {
   }
 
  private:
-  static http::ClientOptions with_egress(const Settings& settings) {
+  static http::ClientOptions with_egress(const Flags& flags, const Settings& settings) {
+    constexpr std::size_t kOfABuild = 8;  // Requests under way to one registry, at the most.
     http::ClientOptions options;
+    options.max_idle_per_host = kOfABuild * flags.concurrent;
     options.egress = http::EgressPolicy(settings.egress);
     options.proxies = settings.proxies;
     return options;

@@ -177,7 +177,8 @@ KeptImageBuild ClusterView::packed(const kube::Object& object) const {
   return KeptImageBuild(packer_.pack(reduced.json()), reduced.meta());
 }
 
-void ClusterView::put(const kube::Object& object) {
+/// Answers the outputs of what is there now.
+std::vector<oci::Reference> ClusterView::put(const kube::Object& object) {
   auto kept = packed(object);
   std::vector<std::string> terms;
   const auto build = api::parse_image_build(object.json(), api::UnknownFields::kIgnore);
@@ -190,6 +191,7 @@ void ClusterView::put(const kube::Object& object) {
   if (build && on_secret_use_ && uses_a_secret(*build)) secret_is_used();
   store_.put(object.key(), std::move(kept), std::move(terms));
   if (on_change_) on_change_(object.key());
+  return build ? outputs_of(*build) : std::vector<oci::Reference>();
 }
 
 void ClusterView::secret_is_used() {
@@ -206,18 +208,18 @@ bool ClusterView::is_known(const kube::ObjectState& state) const {
 void ClusterView::applied(const kube::Object& object, Origin origin) {
   if (is_known(object.state())) return;
   const auto before = store_.find(object.key());
-  put(object);
+  const auto outputs = put(object);
   if (before && !wants_reconcile(before->meta, object.meta())) return;
-  if (before) wake_others(*before);
+  if (before) wake_others_of(*before);
   // An older one that comes to a tag takes it from a younger one, which has to hear of it.
-  if (origin == Origin::kChange) wake_others(*store_.find(object.key()));
+  if (origin == Origin::kChange) wake_others(object.key(), outputs);
   queue_.add(object.key(), origin == Origin::kInitial ? Priority::kLow : Priority::kHigh);
 }
 
 void ClusterView::deleted(const kube::ObjectKey& key) {
   const auto before = store_.find(key);
   store_.erase(key);
-  if (before) wake_others(*before);
+  if (before) wake_others_of(*before);
   if (before && on_change_) on_change_(key);
 }
 
@@ -261,12 +263,16 @@ std::string ClusterView::version_of(const std::string& kind, const kube::ObjectK
   return found == of_kind->second.end() ? "" : found->second;
 }
 
-void ClusterView::wake_others(const KeptImageBuild& gone) {
-  const auto build = read(gone);
-  if (!build) return;
-  for (const auto& output : outputs_of(*build))
-    for (const auto& key : store_.with_term(output_term(gone.meta.namespace_, output)))
-      if (key.name != gone.meta.name) queue_.add(key, Priority::kNormal);
+void ClusterView::wake_others_of(const KeptImageBuild& gone) {
+  if (const auto build = read(gone))
+    wake_others(kube::ObjectKey(gone.meta.namespace_, gone.meta.name), outputs_of(*build));
+}
+
+void ClusterView::wake_others(const kube::ObjectKey& one,
+                              const std::vector<oci::Reference>& outputs) {
+  for (const auto& output : outputs)
+    for (const auto& key : store_.with_term(output_term(one.namespace_, output)))
+      if (key.name != one.name) queue_.add(key, Priority::kNormal);
 }
 
 ReadyCounts ClusterView::count_ready() const {

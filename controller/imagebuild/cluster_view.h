@@ -145,11 +145,12 @@ class ClusterView final : public runtime::WatchHandler {
 
  private:
   friend class ContentWatch;
-  void put(const kube::Object& object);
+  std::vector<oci::Reference> put(const kube::Object& object);
   KeptImageBuild packed(const kube::Object& object) const;
   bool is_news(const kube::Object& written) const;
   Result<api::ImageBuild> read(const KeptImageBuild& kept) const;
-  void wake_others(const KeptImageBuild& gone);
+  void wake_others_of(const KeptImageBuild& gone);
+  void wake_others(const kube::ObjectKey& one, const std::vector<oci::Reference>& outputs);
   std::vector<std::string> accounts_with(const kube::ObjectKey& secret) const;
   std::vector<kube::ObjectKey> users_of_accounts(const std::string& space,
                                                  const std::vector<std::string>& accounts) const;

@@ -6,6 +6,7 @@
 #include "controller/kube/managed_fields.h"
 #include "controller/kube/object_reader.h"
 #include "core/base/json.h"
+#include "core/base/json_scan.h"
 
 namespace kiln::kube {
 namespace {
@@ -117,6 +118,29 @@ void reduce_for_keeping(Json& metadata) {
   if (annotations->empty()) metadata.erase("annotations");
 }
 
+std::string object_text(const JsonMembers& members) {
+  std::size_t size = 2;
+  for (const auto& [name, value] : members) size += name.size() + value.size() + 4;
+  std::string text;
+  text.reserve(size);
+  for (const auto& [name, value] : members) {
+    text.append(text.empty() ? "{\"" : ",\"").append(name).append("\":").append(value);
+  }
+  text.append("}");
+  return text;
+}
+
+std::string_view text_of(const JsonMembers& members, std::string_view name) {
+  const auto found = members.find(name);
+  return found == members.end() ? std::string_view() : plain_json_text(found->second);
+}
+
+/// As it stands between its quotes.
+std::string escaped(const std::string& name) {
+  const auto quoted = dump_json(Json(name));
+  return quoted.substr(1, quoted.size() - 2);
+}
+
 bool is_decimal(std::string_view text) {
   return !text.empty() && text.size() <= 20 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -138,27 +162,11 @@ std::string_view ObjectMeta::annotation(std::string_view name_) const {
 }
 
 Result<Object> Object::parse(std::string_view json) {
-  auto parsed = parse_json(without_last_applied(std::string(json)), kMaxDepth);
-  if (!parsed) return std::move(parsed).error();
-  return ObjectReader::read(std::move(*parsed));
-}
-
-Result<Json> parse_json_for_keeping(std::string_view text) {
-  return parse_json(without_last_applied(without_managed_fields(text)), kMaxDepth);
-}
-
-Result<Object> ObjectReader::read_for_keeping(Json json) {
-  if (json.is_object())
-    if (const auto metadata = json.find("metadata");
-        metadata != json.end() && metadata->is_object())
-      reduce_for_keeping(*metadata);
-  return read(std::move(json));
+  return ObjectReader::read(json, Reduction::kUsual);
 }
 
 Result<Object> Object::parse_for_keeping(std::string_view json) {
-  auto parsed = parse_json_for_keeping(json);
-  if (!parsed) return std::move(parsed).error();
-  return ObjectReader::read_for_keeping(std::move(*parsed));
+  return ObjectReader::read(json, Reduction::kForKeeping);
 }
 
 Object Object::for_keeping() const {
@@ -167,21 +175,65 @@ Object Object::for_keeping() const {
   return reduced ? std::move(*reduced) : *this;
 }
 
-Result<Object> ObjectReader::read(Json json) {
+Result<Json> parse_json_for_keeping(std::string_view text) {
+  return parse_json(without_last_applied(without_managed_fields(text)), kMaxDepth);
+}
+
+std::optional<JsonMembers> members_of(std::string_view text) {
+  JsonMembers members;
+  JsonScan scan(text);
+  while (const auto part = scan.next()) {
+    if (part->name.find('\\') != std::string_view::npos) return std::nullopt;
+    members.insert_or_assign(part->name, part->value);
+  }
+  if (!scan.is_complete() || text.front() != '{') return std::nullopt;
+  return members;
+}
+
+Result<Object> ObjectReader::read(std::string_view text, Reduction reduction) {
+  auto parse = [reduction](std::string_view json) {
+    return reduction == Reduction::kForKeeping
+               ? parse_json_for_keeping(json)
+               : parse_json(without_last_applied(std::string(json)), kMaxDepth);
+  };
+  auto members = members_of(text);
+  const auto found = members ? members->find("metadata") : JsonMembers::iterator();
+  if (!members || found == members->end()) {
+    auto json = parse(text);
+    if (!json) return std::move(json).error();
+    return read(std::move(*json), reduction);
+  }
+  // Cut and parsed as of an object that has nothing else.
+  auto alone = parse(R"({"metadata":)" + std::string(found->second) + "}");
+  if (!alone) return std::move(alone).error();
+  return read_members(std::move(*members), std::move((*alone)["metadata"]), reduction);
+}
+
+Result<Object> ObjectReader::read(Json json, Reduction reduction) {
   if (!json.is_object()) return Error(Errc::kInvalid, "an object of the API must be a JSON object");
-  const auto metadata = json.find("metadata");
-  if (metadata == json.end() || !metadata->is_object())
-    return Error(Errc::kInvalid, "the object has no metadata");
-  reduce(*metadata);
-  auto meta = read_meta(*metadata);
+  std::map<std::string, std::string> texts;
+  for (const auto& [name, value] : json.items())
+    if (name != "metadata") texts.emplace(escaped(name), dump_json(value));
+  JsonMembers members(texts.begin(), texts.end());
+  auto metadata = json.find("metadata");
+  if (metadata == json.end()) return read_members(std::move(members), Json(), reduction);
+  return read_members(std::move(members), std::move(*metadata), reduction);
+}
+
+Result<Object> ObjectReader::read_members(JsonMembers members, Json metadata, Reduction reduction) {
+  if (!metadata.is_object()) return Error(Errc::kInvalid, "the object has no metadata");
+  if (reduction == Reduction::kForKeeping) reduce_for_keeping(metadata);
+  reduce(metadata);
+  auto meta = read_meta(metadata);
   if (!meta) return std::move(meta).error();
 
+  const auto written = dump_json(metadata);
+  members.insert_or_assign("metadata", written);
   auto data = std::make_shared<Object::Data>();
   data->meta = std::move(*meta);
-  data->kind = json_string(json, "kind");
-  data->api_version = json_string(json, "apiVersion");
-  data->json = dump_json(json);
-  data->json.shrink_to_fit();
+  data->kind = text_of(members, "kind");
+  data->api_version = text_of(members, "apiVersion");
+  data->json = object_text(members);
   return Object(std::shared_ptr<const Object::Data>(std::move(data)));
 }
 

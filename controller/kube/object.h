@@ -81,7 +81,8 @@ class Object {
   const ObjectMeta& meta() const { return data_->meta; }
   ObjectKey key() const { return ObjectKey(data_->meta.namespace_, data_->meta.name); }
   ObjectState state() const { return ObjectState(key(), meta().uid, meta().resource_version); }
-  /// Compact JSON, keys sorted. Lifetime: as long as any copy of the object.
+  /// JSON, its members sorted: the metadata as dump_json() writes it, the others as the server
+  /// does, and known by no more than where they end. Lifetime: as long as any copy of the object.
   const std::string& json() const { return data_->json; }
   /// "" when the server left them out, as it does in lists of built-in types.
   const std::string& kind() const { return data_->kind; }

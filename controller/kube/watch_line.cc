@@ -19,7 +19,7 @@ WatchEvent undecodable(std::string why, std::string resource_version = "") {
   return event;
 }
 
-std::optional<WatchEventType> type_of(const std::string& text) {
+std::optional<WatchEventType> type_of(std::string_view text) {
   if (text == "ADDED") return WatchEventType::kAdded;
   if (text == "MODIFIED") return WatchEventType::kModified;
   if (text == "DELETED") return WatchEventType::kDeleted;
@@ -29,11 +29,11 @@ std::optional<WatchEventType> type_of(const std::string& text) {
 }
 
 /// Empty if `object` may be of `type`. Metadata-only objects say nothing of their kind.
-std::string wrong_kind(const Json& object, const ResourceType& type) {
-  const auto kind = json_string(object, "kind");
+std::string wrong_kind(const Object& object, const ResourceType& type) {
+  const auto& kind = object.kind();
   if (kind.empty() || kind == "PartialObjectMetadata") return {};
   if (kind != type.kind) return "the object is no " + std::string(type.kind);
-  const auto version = json_string(object, "apiVersion");
+  const auto& version = object.api_version();
   if (!version.empty() && version != type.api_version())
     return "the object's apiVersion is not " + type.api_version();
   return {};
@@ -48,12 +48,6 @@ WatchEvent bookmark(const Json& metadata) {
   return event;
 }
 
-/// Between the quotes of a string without escapes; "" of anything else.
-std::string plain_text(std::string_view json) {
-  if (json.size() < 2 || json.front() != '"' || json.find('\\') != json.npos) return "";
-  return std::string(json.substr(1, json.size() - 2));
-}
-
 /// What the line tells of an object that is there, without being read; nullopt where that is not
 /// all there.
 std::optional<ObjectState> state_in(std::string_view line) {
@@ -62,14 +56,54 @@ std::optional<ObjectState> state_in(std::string_view line) {
   ObjectState state({}, "", "");
   JsonScan metadata(json_member(json_member(line, "object"), "metadata"));
   while (const auto member = metadata.next()) {
-    if (member->name == "name") state.key.name = plain_text(member->value);
-    if (member->name == "namespace") state.key.namespace_ = plain_text(member->value);
-    if (member->name == "uid") state.uid = plain_text(member->value);
-    if (member->name == "resourceVersion") state.resource_version = plain_text(member->value);
+    if (member->name == "name") state.key.name = plain_json_text(member->value);
+    if (member->name == "namespace") state.key.namespace_ = plain_json_text(member->value);
+    if (member->name == "uid") state.uid = plain_json_text(member->value);
+    if (member->name == "resourceVersion") state.resource_version = plain_json_text(member->value);
   }
   if (state.key.name.empty() || state.uid.empty() || state.resource_version.empty())
     return std::nullopt;
   return state;
+}
+
+bool is_of_object(WatchEventType type) {
+  return type == WatchEventType::kAdded || type == WatchEventType::kModified ||
+         type == WatchEventType::kDeleted;
+}
+
+WatchEvent object_event(WatchEventType event_type, Object object, const ResourceType& type) {
+  if (auto why = wrong_kind(object, type); !why.empty())
+    return undecodable(std::move(why), object.meta().resource_version);
+  WatchEvent event(event_type);
+  event.resource_version = object.meta().resource_version;
+  event.object.emplace(std::move(object));
+  return event;
+}
+
+std::string_view member(const JsonMembers& members, std::string_view name) {
+  const auto found = members.find(name);
+  return found == members.end() ? std::string_view() : found->second;
+}
+
+/// What is no event of an object, or has something that is wrong or not written as servers do.
+WatchEvent parse_other_line(std::string_view line, const ResourceType& type) {
+  auto json = parse_json_for_keeping(line);
+  if (!json) return undecodable(json.error().message);
+  const auto event_type = type_of(json_string(*json, "type"));
+  if (!event_type) return undecodable("the type of the event is not known");
+  const auto found = json->find("object");
+  if (found == json->end() || !found->is_object()) return undecodable("the event has no object");
+  if (*event_type == WatchEventType::kError) {
+    WatchEvent event(WatchEventType::kError);
+    event.error = status_error(500, dump_json(*found), std::nullopt);
+    return event;
+  }
+  const auto& metadata = json_at(*found, "metadata");
+  if (*event_type == WatchEventType::kBookmark) return bookmark(metadata);
+  auto resource_version = json_string(metadata, "resourceVersion");
+  auto object = ObjectReader::read(std::move(*found), Reduction::kForKeeping);
+  if (!object) return undecodable(object.error().message, std::move(resource_version));
+  return object_event(*event_type, std::move(*object), type);
 }
 
 }  // namespace
@@ -115,29 +149,13 @@ WatchEvent parse_watch_line(std::string_view line, const ResourceType& type,
       event.resource_version = std::move(state->resource_version);
       return event;
     }
-  auto json = parse_json_for_keeping(line);
-  if (!json) return undecodable(json.error().message);
-  const auto event_type = type_of(json_string(*json, "type"));
-  if (!event_type) return undecodable("the type of the event is not known");
-  const auto found = json->find("object");
-  if (found == json->end() || !found->is_object()) return undecodable("the event has no object");
-  if (*event_type == WatchEventType::kError) {
-    WatchEvent event(WatchEventType::kError);
-    event.error = status_error(500, dump_json(*found), std::nullopt);
-    return event;
-  }
-  const auto& metadata = json_at(*found, "metadata");
-  if (*event_type == WatchEventType::kBookmark) return bookmark(metadata);
-
-  auto resource_version = json_string(metadata, "resourceVersion");
-  if (auto why = wrong_kind(*found, type); !why.empty())
-    return undecodable(std::move(why), std::move(resource_version));
-  auto object = ObjectReader::read_for_keeping(std::move(*found));
-  if (!object) return undecodable(object.error().message, std::move(resource_version));
-  WatchEvent event(*event_type);
-  event.object.emplace(std::move(*object));
-  event.resource_version = std::move(resource_version);
-  return event;
+  const auto members = members_of(line);
+  const auto event_type =
+      members ? type_of(plain_json_text(member(*members, "type"))) : std::nullopt;
+  if (event_type && is_of_object(*event_type))
+    if (auto object = ObjectReader::read(member(*members, "object"), Reduction::kForKeeping))
+      return object_event(*event_type, std::move(*object), type);
+  return parse_other_line(line, type);
 }
 
 }  // namespace kiln::kube

@@ -45,6 +45,12 @@ JsonScan::JsonScan(std::string_view text) : text_(text), at_(text.size()) {
   if (text.empty() || (text[0] != '{' && text[0] != '[')) return;
   is_object_ = text[0] == '{';
   at_ = 1;
+  if (text.size() > 1 && text[1] == (is_object_ ? '}' : ']')) close(2);
+}
+
+void JsonScan::close(std::size_t behind) {
+  at_ = text_.size();
+  is_complete_ = text_.find_first_not_of(" \t\r\n", behind) == kNone;
 }
 
 std::optional<JsonScan::Part> JsonScan::next() {
@@ -62,9 +68,17 @@ std::optional<JsonScan::Part> JsonScan::next() {
   const auto end = end_of_json_value(text_, value);
   if (end >= text_.size()) return std::nullopt;
   const char behind = text_[end];
-  if (behind == ',') at_ = end + 1;
   if (behind != ',' && behind != (is_object_ ? '}' : ']')) return std::nullopt;
+  if (behind == ',')
+    at_ = end + 1;
+  else
+    close(end + 1);
   return Part(name, text_.substr(value, end - value), text_.substr(begin, end - begin));
+}
+
+std::string_view plain_json_text(std::string_view json) {
+  if (json.size() < 2 || json.front() != '"' || json.find('\\') != kNone) return {};
+  return json.substr(1, json.size() - 2);
 }
 
 std::string_view json_member(std::string_view object, std::string_view name) {

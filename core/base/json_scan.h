@@ -31,12 +31,20 @@ class JsonScan {
 
   std::optional<Part> next();
 
+  /// After the last part: the object or array is closed, and nothing but white space follows.
+  bool is_complete() const { return is_complete_; }
+
  private:
+  void close(std::size_t behind);
+
   std::string_view text_;
   std::size_t at_ = 0;
   bool is_object_ = false;
+  bool is_complete_ = false;
 };
 
+/// Between the quotes of a string without escapes; "" of anything else.
+std::string_view plain_json_text(std::string_view json);
 /// The value of a member of `object`; "" where there is none.
 std::string_view json_member(std::string_view object, std::string_view name);
 /// `object` with another value for a member, or with one more as its last. Precondition: `object`

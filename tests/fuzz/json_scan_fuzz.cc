@@ -1,6 +1,7 @@
 // JSON text that is taken apart without being read, and what an API server's objects are without
 // the copy that kubectl apply keeps. The oracle reads it all.
 #include "controller/kube/last_applied.h"
+#include "controller/kube/object.h"
 #include "core/base/json.h"
 #include "core/base/json_scan.h"
 #include "tests/fuzz/fuzzing.h"
@@ -47,6 +48,18 @@ void check_cut(std::string_view text, Json value) {
   require(cut && *cut == value, "what is cut is the copy alone");
 }
 
+/// An object of the API is the same whether its text was scanned or, written for people, parsed.
+void check_object(std::string_view text, const Json& value) {
+  const auto scanned = kube::Object::parse(text);
+  const auto parsed = kube::Object::parse(value.dump(1));
+  require(scanned.has_error() == parsed.has_error(), "both are objects, or none is");
+  if (!scanned) return;
+  require(scanned->key() == parsed->key() && scanned->kind() == parsed->kind(), "the same one");
+  const auto whole = parse_json(scanned->json());
+  const auto other = parse_json(parsed->json());
+  require(whole && other && *whole == *other, "with all that is in it");
+}
+
 }  // namespace
 }  // namespace kiln
 
@@ -62,5 +75,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_parts(compact, *value);
   check_member(compact, *value);
   check_cut(compact, *value);
+  check_object(compact, *value);
   return 0;
 }

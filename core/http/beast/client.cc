@@ -65,6 +65,7 @@ class BodyStream final : public ResponseStream {
   }
 
   const ResponseHead& head() const override { return head_; }
+  ResponseHead take_head() { return std::move(head_); }  ///< The last thing that is asked for.
   std::optional<std::uint64_t> bytes_left() const { return parser_.body_bytes_left(); }
 
   Task<Result<std::size_t>> read(std::span<char> buffer) override {
@@ -116,8 +117,10 @@ bool may_repeat(const Request& request, const Connection& connection) {
   return request.method != "POST" && request.method != "PATCH";
 }
 
-/// One request, one answer: no redirects.
-Task<Result<std::unique_ptr<BodyStream>>> perform(std::shared_ptr<Core> core, Request request) {
+/// One request, one answer: no redirects. Lifetime: `request` outlives the task.
+Task<Result<std::unique_ptr<BodyStream>>> perform(
+    std::shared_ptr<Core> core,
+    const Request& request) {  // NOLINT(cppcoreguidelines-avoid-reference-coroutine-parameters)
   for (bool fresh = false;; fresh = true) {
     auto route = co_await core->connector.route(request, fresh);
     if (!route) co_return std::move(route).error();
@@ -179,16 +182,17 @@ Task<Result<std::unique_ptr<BodyStream>>> follow(std::shared_ptr<Core> core, Req
   }
 }
 
-Error too_large(const Request& request) {
-  return {Errc::kInvalid, "the response of " + request.url.redacted() + " is larger than " +
-                              std::to_string(request.response_limit_bytes) + " bytes"};
+Error too_large(const Url& url, std::uint64_t limit) {
+  return {Errc::kInvalid, "the response of " + url.redacted() + " is larger than " +
+                              std::to_string(limit) + " bytes"};
 }
 
 Task<Result<Response>> collect(std::shared_ptr<Core> core, Request request) {
-  auto stream = co_await follow(core, request);
-  if (!stream) co_return std::move(stream).error();
   const auto limit = request.response_limit_bytes;
-  if ((*stream)->bytes_left().value_or(0) > limit) co_return too_large(request);
+  auto stream = co_await follow(std::move(core), std::move(request));
+  if (!stream) co_return std::move(stream).error();
+  const auto& url = (*stream)->head().url;
+  if ((*stream)->bytes_left().value_or(0) > limit) co_return too_large(url, limit);
   std::string body;
   std::vector<char> block(16 *
                           1024);  // A record of TLS. From 64 KiB on malloc tidies up each time.
@@ -196,10 +200,10 @@ Task<Result<Response>> collect(std::shared_ptr<Core> core, Request request) {
     auto count = co_await (*stream)->read(block);
     if (!count) co_return std::move(count).error();
     if (*count == 0) break;
-    if (body.size() + *count > limit) co_return too_large(request);
+    if (body.size() + *count > limit) co_return too_large(url, limit);
     body.append(block.data(), *count);
   }
-  co_return Response((*stream)->head(), std::move(body));
+  co_return Response((*stream)->take_head(), std::move(body));
 }
 
 Task<Result<std::unique_ptr<ResponseStream>>> open_stream(std::shared_ptr<Core> core,

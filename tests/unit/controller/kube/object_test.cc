@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "controller/kube/resource_type.h"
+#include "core/base/json.h"
 #include "tests/support/matchers.h"
 
 namespace kiln::kube {
@@ -99,6 +100,24 @@ TEST(Object, TakesNullForAbsent) {
               IsOk());
 }
 
+TEST(Object, IsTheSameHoweverItIsWritten) {
+  const auto compact = parse_json(kWhole)->dump();
+  for (const auto& text : {compact, compact + "\n", std::string(kWhole)}) {
+    const auto object = Object::parse(text);
+    ASSERT_THAT(object, IsOk()) << text;
+    EXPECT_EQ(object->json(), Object::parse(kWhole)->json());
+    EXPECT_EQ(object->kind(), "ConfigMap");
+  }
+}
+
+TEST(Object, KeepsWhatIsNotOfItsMetadataAsTheServerWroteIt) {
+  const auto object =
+      Object::parse(R"({"kind":"A","spec":{"b":"\u003cp\u003e","a":1},"metadata":{"name":"a"}})");
+  ASSERT_THAT(object, IsOk());
+  EXPECT_EQ(object->json(),
+            R"({"kind":"A","metadata":{"name":"a"},"spec":{"b":"\u003cp\u003e","a":1}})");
+}
+
 struct BadObject {
   std::string name, text, why;
 };
@@ -110,13 +129,15 @@ TEST_P(ObjectRejects, WithAReasonThatNamesTheBrokenPart) {
 }
 
 std::string deep(std::size_t levels) {
-  return R"({"metadata":{"name":"a"},"x":)" + std::string(levels, '[') + std::string(levels, ']') +
-         "}";
+  return R"({"metadata":{"name":"a","x":)" + std::string(levels, '[') + std::string(levels, ']') +
+         "}}";
 }
 
 INSTANTIATE_TEST_SUITE_P(Parse, ObjectRejects,
                          ::testing::ValuesIn(std::vector<BadObject>{
                              {"NotJson", "{", "not valid JSON"},
+                             {"CutShort", R"({"metadata":{"name":"a"},"spec":{)", "not valid JSON"},
+                             {"MoreBehindIt", R"({"metadata":{"name":"a"}}{)", "not valid JSON"},
                              {"NotAnObject", "[]", "must be a JSON object"},
                              {"NoMetadata", "{}", "has no metadata"},
                              {"NoName", R"({"metadata":{}})", "metadata.name must be there"},

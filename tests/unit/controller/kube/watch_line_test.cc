@@ -5,6 +5,7 @@
 #include <random>
 
 #include "controller/kube/list_page.h"
+#include "core/base/json.h"
 #include "tests/support/matchers.h"
 
 namespace kiln::kube {
@@ -200,6 +201,29 @@ TEST(ListPage, ReadsItemsAndWhereItStands) {
   EXPECT_EQ(list->resource_version, "9");
   EXPECT_EQ(list->continue_token, "next");
   EXPECT_EQ(list->undecodable, 0U);
+}
+
+constexpr const char* kCompactList =
+    R"({"kind":"ConfigMapList","metadata":{"resourceVersion":"9","continue":"next"},"items":[)"
+    R"({"metadata":{"name":"a","managedFields":[{"f:data":{}}]},"data":{"b":"]}"}},)"
+    R"({"metadata":{"name":1}},{"kind":"Secret","metadata":{"name":"s"}},7]})";
+
+TEST(ListPage, IsReadTheSameHoweverItIsWritten) {
+  for (const auto& text : {std::string(kCompactList), parse_json(kCompactList)->dump(2)}) {
+    const auto list = parse_list(text, kConfigMaps);
+    ASSERT_THAT(list, IsOk()) << text;
+    ASSERT_EQ(list->items.size(), 1U) << text;
+    EXPECT_EQ(list->items[0].json(), R"({"data":{"b":"]}"},"metadata":{"name":"a"}})");
+    EXPECT_EQ(list->resource_version, "9");
+    EXPECT_EQ(list->continue_token, "next");
+    EXPECT_EQ(list->undecodable, 3U);
+  }
+}
+
+TEST(ListPage, ThatIsCutShortIsNoList) {
+  const std::string_view list = kCompactList;
+  for (std::size_t size = 0; size < list.size(); ++size)
+    EXPECT_EQ(parse_list(list.substr(0, size), kConfigMaps).error().code, Errc::kCorrupt) << size;
 }
 
 TEST(ListPage, TakesNoItemsForAnEmptyList) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/base/json.h"
+
 namespace kiln {
 namespace {
 
@@ -51,6 +53,32 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"SpaceBehindAValue", R"({"a":1 ,"b":2})", {}}, Case{"WrongEnd", R"({"a":1])", {}},
         Case{"NoValue", R"({"a":,"b":1})", {}}, Case{"NoColon", R"({"a")", {}}),
     [](const auto& one) { return std::string(one.param.what); });
+
+TEST_P(Scan, IsCompleteWhereAParserWouldFindAnObjectOrArray) {
+  JsonScan scan(GetParam().json);
+  while (scan.next()) {
+  }
+  const std::string_view text = GetParam().json;
+  const bool compact = text.find(' ') == std::string_view::npos;
+  const bool container = !text.empty() && (text[0] == '{' || text[0] == '[');
+  EXPECT_EQ(scan.is_complete(), compact && container && parse_json(text).has_value());
+}
+
+TEST(ScanOf, AnObjectIsNotCompleteWithMoreThanSpaceBehindIt) {
+  for (const auto* text : {R"({"a":1}{)", R"({"a":1},)", R"({},)", R"({"a":1,})"}) {
+    JsonScan scan(text);
+    while (scan.next()) {
+    }
+    EXPECT_FALSE(scan.is_complete()) << text;
+  }
+}
+
+TEST(PlainJsonText, IsOfAStringWithoutEscapes) {
+  EXPECT_EQ(plain_json_text(R"("site")"), "site");
+  EXPECT_EQ(plain_json_text(R"("si\u0074e")"), "");
+  EXPECT_EQ(plain_json_text("7"), "");
+  EXPECT_EQ(plain_json_text(""), "");
+}
 
 TEST(JsonMember, IsFoundByItsName) {
   EXPECT_EQ(json_member(R"({"a":{"b":1},"b":[2]})", "b"), "[2]");
