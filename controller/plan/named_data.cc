@@ -2,6 +2,7 @@
 
 #include "core/base/encoding.h"
 #include "core/base/json.h"
+#include "core/base/json_scan.h"
 
 namespace kiln::plan {
 namespace {
@@ -47,9 +48,32 @@ bool is_pem(const std::string& text) {
   return text.find("-----BEGIN ") != std::string::npos;
 }
 
+/// As servers write it, and in ASCII; nullopt where a parser has to look.
+std::optional<NamedData> scan_config_map(std::string_view json) {
+  NamedData data;
+  JsonScan members(json);
+  while (const auto member = members.next()) {
+    if (member->name == "binaryData") return std::nullopt;
+    if (member->name == "metadata")
+      data.resource_version = plain_json_text(json_member(member->value, "resourceVersion"));
+    if (member->name != "data") continue;
+    if (member->value.front() != '{') return std::nullopt;
+    JsonScan files(member->value);
+    while (const auto file = files.next()) {
+      auto text = json_ascii_text(file->value);
+      if (!text || file->name.find('\\') != std::string_view::npos) return std::nullopt;
+      data.files.insert_or_assign(std::string(file->name), std::move(*text));
+    }
+    if (!files.is_complete()) return std::nullopt;
+  }
+  if (!members.is_complete()) return std::nullopt;
+  return data;
+}
+
 }  // namespace
 
 Result<NamedData> parse_config_map(std::string_view json) {
+  if (auto scanned = scan_config_map(json)) return std::move(*scanned);
   const auto object = parse_json(json);
   if (!object) return object.error();
   auto data = begin(*object);

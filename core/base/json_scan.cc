@@ -1,5 +1,9 @@
 #include "core/base/json_scan.h"
 
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+
 namespace kiln {
 namespace {
 
@@ -29,6 +33,31 @@ std::size_t end_of_container(std::string_view text, std::size_t at) {
     ++at;
   }
   return kNone;
+}
+
+/// Nothing that a JSON string must not have, and nothing to check.
+bool is_plain_ascii(std::string_view text) {
+  bool other = false;
+  for (const char c : text) other |= c < ' ';  // Bytes from 0x80 on are negative.
+  return !other;
+}
+
+/// What "\n" is; '\0' for what is no escape of one letter.
+char unescaped(char letter) {
+  constexpr std::string_view kLetters = "\"\\/bfnrt";
+  constexpr std::string_view kMeant = "\"\\/\b\f\n\r\t";
+  const auto found = kLetters.find(letter);
+  return found == kNone ? '\0' : kMeant[found];
+}
+
+/// What "\u003c" is, of its four digits; nullopt for what is not ASCII.
+std::optional<char> ascii_of(std::string_view digits) {
+  unsigned value = 0;
+  const auto* end = digits.data() + digits.size();
+  const auto [read, error] = std::from_chars(digits.data(), end, value, 16);
+  if (digits.size() != 4 || error != std::errc() || read != end || value >= 0x80)
+    return std::nullopt;
+  return static_cast<char>(value);
 }
 
 }  // namespace
@@ -79,6 +108,27 @@ std::optional<JsonScan::Part> JsonScan::next() {
 std::string_view plain_json_text(std::string_view json) {
   if (json.size() < 2 || json.front() != '"' || json.find('\\') != kNone) return {};
   return json.substr(1, json.size() - 2);
+}
+
+std::optional<std::string> json_ascii_text(std::string_view json) {
+  if (json.size() < 2 || json.front() != '"' || end_of_string(json, 0) != json.size())
+    return std::nullopt;
+  json = json.substr(1, json.size() - 2);
+  if (!is_plain_ascii(json)) return std::nullopt;
+  std::string text;
+  text.reserve(json.size());
+  while (!json.empty()) {
+    const auto plain = std::min(json.find('\\'), json.size());
+    text.append(json, 0, plain);
+    json.remove_prefix(plain);
+    if (json.empty()) break;
+    const bool coded = json[1] == 'u';  // An escape is never the last: the string would go on.
+    const auto meant = coded ? ascii_of(json.substr(2, 4)) : unescaped(json[1]);
+    if (!meant || (!coded && *meant == '\0')) return std::nullopt;
+    text += *meant;
+    json.remove_prefix(coded ? 6 : 2);
+  }
+  return text;
 }
 
 std::string_view json_member(std::string_view object, std::string_view name) {

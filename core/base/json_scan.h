@@ -45,6 +45,9 @@ class JsonScan {
 
 /// Between the quotes of a string without escapes; "" of anything else.
 std::string_view plain_json_text(std::string_view json);
+/// What a JSON string says, if it is ASCII; nullopt where it is not, or where something is wrong:
+/// then a parser has to look at it.
+std::optional<std::string> json_ascii_text(std::string_view json);
 /// The value of a member of `object`; "" where there is none.
 std::string_view json_member(std::string_view object, std::string_view name);
 /// `object` with another value for a member, or with one more as its last. Precondition: `object`

@@ -15,7 +15,7 @@ using layer::EntryKind;
 using layer::IndexedEntry;
 
 constexpr std::size_t kMaxFacts = 4096;        // Each some hundred bytes.
-constexpr std::size_t kMaxKeptPaths = 40'000;  // About 16 MiB. Four bases as large as nginx.
+constexpr std::size_t kMaxKeptPaths = 40'000;  // About 16 MiB.
 
 /// A digest over a list of texts, which may hold any bytes. Not one text can pass for two.
 class TextsDigest {

@@ -1,6 +1,7 @@
 #include "core/oci/config.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "core/base/json.h"
 #include "core/oci/manifest_json.h"
@@ -8,7 +9,11 @@
 namespace kiln::oci {
 
 struct Config::Document {
-  Json json;
+  explicit Document(Json j) : json(std::move(j)) {}
+
+  const Json json;
+  mutable std::once_flag written;
+  mutable std::string text;  ///< `json`, once it was asked for: an image is asked several times.
 };
 
 namespace {
@@ -133,7 +138,7 @@ Config Config::scratch(const Platform& platform, std::string_view created) {
   json["config"] = Json::object();
   json["rootfs"] = {{"type", "layers"}, {"diff_ids", Json::array()}};
   json["history"] = Json::array();
-  return Config(std::make_shared<const Document>(Document{std::move(json)}));
+  return Config(std::make_shared<const Document>(std::move(json)));
 }
 
 Result<Config> Config::parse(std::string_view text) {
@@ -152,7 +157,7 @@ Result<Config> Config::parse(std::string_view text) {
   if (!history.is_null() && !history.is_array()) return corrupt("history is not a list");
   const auto& runtime = json_at(*json, "config");
   if (!runtime.is_null() && !runtime.is_object()) return corrupt("\"config\" is not an object");
-  return Config(std::make_shared<const Document>(Document{std::move(*json)}));
+  return Config(std::make_shared<const Document>(std::move(*json)));
 }
 
 Platform Config::platform() const {
@@ -215,7 +220,7 @@ Config Config::with_patch(const ConfigPatch& patch) const {
   if (patch.user) runtime["User"] = *patch.user;
   if (patch.working_dir) runtime["WorkingDir"] = *patch.working_dir;
   if (patch.stop_signal) runtime["StopSignal"] = *patch.stop_signal;
-  return Config(std::make_shared<const Document>(Document{std::move(json)}));
+  return Config(std::make_shared<const Document>(std::move(json)));
 }
 
 Config Config::with_layer(const Digest& diff_id, const HistoryEntry& entry) const {
@@ -228,14 +233,14 @@ Config Config::with_layer(const Digest& diff_id, const HistoryEntry& entry) cons
   // History lines and layers must stay one to one; a base without lines has nothing to add to.
   if (!had_layers || (history.is_array() && !history.empty()))
     json["history"].push_back(history_to_json(entry));
-  return Config(std::make_shared<const Document>(Document{std::move(json)}));
+  return Config(std::make_shared<const Document>(std::move(json)));
 }
 
 Config Config::with_only_layer(const Digest& diff_id, const HistoryEntry& entry) const {
   auto json = document_->json;
   json["rootfs"]["diff_ids"] = Json::array({diff_id.str()});
   json["history"] = Json::array({history_to_json(entry)});
-  return Config(std::make_shared<const Document>(Document{std::move(json)}));
+  return Config(std::make_shared<const Document>(std::move(json)));
 }
 
 Config Config::with_empty_history(const HistoryEntry& entry) const {
@@ -245,17 +250,19 @@ Config Config::with_empty_history(const HistoryEntry& entry) const {
   auto line = entry;
   line.empty_layer = true;
   json["history"].push_back(history_to_json(line));
-  return Config(std::make_shared<const Document>(Document{std::move(json)}));
+  return Config(std::make_shared<const Document>(std::move(json)));
 }
 
 Config Config::with_created(std::string_view rfc3339) const {
   auto json = document_->json;
   json["created"] = std::string(rfc3339);
-  return Config(std::make_shared<const Document>(Document{std::move(json)}));
+  return Config(std::make_shared<const Document>(std::move(json)));
 }
 
 std::string Config::to_json() const {
-  return dump_json(document_->json);
+  const auto& document = *document_;
+  std::call_once(document.written, [&document] { document.text = dump_json(document.json); });
+  return document.text;
 }
 
 }  // namespace kiln::oci

@@ -25,6 +25,12 @@ void check_parts(std::string_view text, const Json& value) {
   require(!scan.next(), "and no other");
 }
 
+void check_text(std::string_view text, const Json& value) {
+  const auto read = json_ascii_text(text);
+  if (read)
+    require(value.is_string() && value.get<std::string>() == *read, "a text is what it says");
+}
+
 void check_member(std::string_view text, Json value) {
   if (!value.is_object()) return;
   const auto changed = parse_json(with_json_member(text, "metadata", "[1]"));
@@ -69,7 +75,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto cut = kube::without_last_applied(std::string(text));
   fuzzing::require(cut.size() <= text.size(), "nothing is added");
   const auto value = parse_json(text);
+  fuzzing::require(value || !json_ascii_text(text), "no text where there is no JSON");
   if (!value) return 0;
+  check_text(text, *value);
   fuzzing::require(parse_json(cut).has_value(), "JSON stays JSON, however it is written");
   const auto compact = dump_json(*value);
   check_parts(compact, *value);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/base/json.h"
 #include "tests/support/matchers.h"
 
 namespace kiln::plan {
@@ -16,6 +17,17 @@ TEST(ConfigMap, GivesDataAndBinaryData) {
   ASSERT_TRUE(data);
   EXPECT_EQ(data->files, (Files{{"a", "x"}, {"b", std::string("\0\1", 2)}}));
   EXPECT_EQ(data->resource_version, "7");
+}
+
+TEST(ConfigMap, IsReadTheSameHoweverItIsWritten) {
+  const std::string compact =
+      R"({"data":{"a":"\u003cp\u003e\n","b":"ä \u00e4","":""},"metadata":{"resourceVersion":"7"}})";
+  for (const auto& text : {compact, parse_json(compact)->dump(2)}) {
+    const auto data = parse_config_map(text);
+    ASSERT_TRUE(data) << text;
+    EXPECT_EQ(data->files, (Files{{"a", "<p>\n"}, {"b", "ä ä"}, {"", ""}}));
+    EXPECT_EQ(data->resource_version, "7");
+  }
 }
 
 TEST(Secret, GivesDataAndStringDataGoesFirst) {
@@ -37,7 +49,9 @@ TEST(Secret, ThatIsWrongIsRefusedWithoutItsValue) {
   EXPECT_THAT(bad, FailsWith(Errc::kInvalid, "data[\"password\"] is not base64"));
   EXPECT_EQ(bad.error().message.find("hunter2"), std::string::npos);
   EXPECT_THAT(parse_secret(R"({"data": {"a": 1}})"), FailsWith(Errc::kInvalid, "must be a string"));
-  EXPECT_THAT(parse_config_map(R"({"data": []})"), FailsWith(Errc::kInvalid, "must be an object"));
+  for (const auto* text : {R"({"data": []})", R"({"data":[]})"})
+    EXPECT_THAT(parse_config_map(text), FailsWith(Errc::kInvalid, "must be an object")) << text;
+  EXPECT_THAT(parse_config_map(R"({"data":{"a":1}})"), FailsWith(Errc::kInvalid, "a string"));
 }
 
 NamedData secret_with(Files files) {

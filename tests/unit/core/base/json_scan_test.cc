@@ -80,6 +80,19 @@ TEST(PlainJsonText, IsOfAStringWithoutEscapes) {
   EXPECT_EQ(plain_json_text(""), "");
 }
 
+TEST(JsonAsciiText, IsWhatAParserReads) {
+  for (const auto* json :
+       {R"("")", R"("site")", R"("<p class=\"a\">\u003cb\u003e\n\t\\\/\b\f\r</p>")",
+        R"("\u0000\u007f")"})
+    EXPECT_EQ(json_ascii_text(json), parse_json(json)->get<std::string>()) << json;
+}
+
+TEST(JsonAsciiText, IsNoneWhereAParserHasToLook) {
+  for (const auto* json : {"", "7", "\"", R"("a)", R"("a\")", R"("a"b")", R"("\u00e4")", R"("ä")",
+                           "\"a\nb\"", R"("\x")", R"("\u12")", R"("\u+041")", R"("\u 041")"})
+    EXPECT_EQ(json_ascii_text(json), std::nullopt) << json;
+}
+
 TEST(JsonMember, IsFoundByItsName) {
   EXPECT_EQ(json_member(R"({"a":{"b":1},"b":[2]})", "b"), "[2]");
   EXPECT_EQ(json_member(R"({"a":{"b":1}})", "b"), "");
