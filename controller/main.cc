@@ -130,7 +130,7 @@ class Program {
         registry_(plain_registry_, settings.registries, clock_),
         git_pool_(static_cast<unsigned>(flags.concurrent) + 1),
         git_(with_git(flags, settings), resolver_, *http_, git_pool_, clock_),
-        builder_(registry_, pool_, build::Builder::Options{flags.cache_dir, ""}),
+        builder_(registry_, pool_, building(flags)),
         events_(*kube_, io_.get_executor(), clock_, {}),
         queue_(io_.get_executor(), clock_, settings.delays),
         view_(queue_),
@@ -219,6 +219,12 @@ class Program {
     options.max_idle_per_host = kOfABuild * flags.concurrent;
     options.egress = http::EgressPolicy(settings.egress);
     options.proxies = settings.proxies;
+    return options;
+  }
+  static build::Builder::Options building(const Flags& flags) {
+    build::Builder::Options options;
+    options.cache_dir = flags.cache_dir;
+    options.recall_layers = true;
     return options;
   }
   static http::ClientOptions to_the_api_server(const kube::Config& config) {

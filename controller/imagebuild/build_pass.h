@@ -262,6 +262,7 @@ class BuildPass {
   bool trusts_records_ = true;
   std::map<oci::Digest, build::Presence> records_;
   std::unique_ptr<store::Destination> destination_;  ///< Refers to `records_`.
+  std::unique_ptr<store::Destination> making_;       ///< The same, see Builder::making().
   build::PushReport report_;
   std::vector<api::Stage> stages_;
   std::vector<std::string> warnings_;

@@ -15,14 +15,15 @@ bool has(const std::vector<std::string>& list, const std::string& text) {
 }  // namespace
 
 store::Destination& BuildPass::destination() {
-  if (destination_) return *destination_;
+  if (making_) return *making_;
   build::BlobRecords records = [this](const oci::Digest& blob) {
     const auto found = records_.find(blob);
     return found == records_.end() ? build::Presence::kUnknown : found->second;
   };
   destination_ = build::registry_destination(ports_.registry, output().repository(),
                                              accesses_.output, std::move(records));
-  return *destination_;
+  making_ = ports_.builder.making(*destination_);
+  return *making_;
 }
 
 /// Was an image of these inputs pushed at some time, or may it have been?
