@@ -217,8 +217,8 @@ class InCluster:
         self._api = Api(cluster)
         self._spec = spec | {"interval": "0s", "output": {"insecure": True,
                                                           "image": f"{cluster.registry().address}/docs"}}
-        self._controller = Measured("kiln", [program, "--health-addr", "0", "--git-cache-dir",
-                                             str(folder / "git-cache")], folder, kubeconfig)
+        self._controller = Measured("kiln", [program, "--health-addr", "0", "--cache-dir",
+                                             str(folder / "controller-cache")], folder, kubeconfig)
         self._controller.logged_at("everything has been read for the first time")
         self._builds = 0
 

@@ -67,12 +67,12 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def wait_for(what: str, holds):
-    """Asks ten times a second: to be asked for metrics all the time would be work of its own."""
+    """Asks five times a second: to be asked for metrics all the time would be work of its own."""
     end = time.monotonic() + DEADLINE_S
     while not (value := holds()):
         if time.monotonic() > end:
             raise RuntimeError(f"not within {DEADLINE_S} s: {what}")
-        time.sleep(0.1)
+        time.sleep(0.2)
     return value
 
 

@@ -2,10 +2,11 @@
 """Measures the controller with many small sites that it really builds and pushes, and prints the figures.
 
     tests/bench/small_sites.py [--burst 500] [--sites 5000] [--idle 20] [--concurrent 4]
+                               [--base-files 8000]
 
 1. With nothing to do: from the start of the program to the first reconcile, without what the API server takes.
-2. `--burst` ImageBuilds, each of a ConfigMap with 5 files of 4 KB, which is there, and all on one base, are created
-   at once: until all are Ready, CPU for each, the highest memory.
+2. `--burst` ImageBuilds, each of a ConfigMap with 5 files of 4 KB, which is there, and all on one base with so many
+   files, are created at once: until all are Ready, CPU for each, the highest memory.
 3. There are `--sites` of them: memory and CPU of `--idle` seconds in which nobody changes anything.
 4. The controller starts again, and as soon as it has read everything somebody creates one more: until it is
    Ready, while all the others are being looked at.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +27,7 @@ import time
 from measuring import Api, Measured, each, kiln, machine, path_of, wait_for, words
 
 from cluster import Cluster
-from world import install, push_base
+from world import binary, install, push_base
 
 NAMESPACE = "sites"
 FILES = 5
@@ -40,6 +42,20 @@ def name_of(number: int) -> str:
 def pages(name: str, number: int) -> dict:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE},
             "data": {f"page-{page}.html": words(FILES * number + page, FILE_BYTES) for page in range(FILES)}}
+
+
+def push_base_with(cluster: Cluster, folder: pathlib.Path, files: int) -> str:
+    """A base as distributions make them: the files of some hundred packages; answers its reference."""
+    packages = folder / "base"
+    for number in range(files):
+        file = packages / f"package-{number // 40:04}" / "doc" / f"some-file-{number:06}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(str(number))
+    reference = f"{cluster.registry().address}/library/distribution:1"
+    subprocess.run([binary("kiln"), "--cache-dir", str(folder / "cache"), "append", push_base(cluster),
+                    "--platform", "linux/amd64", "--dir", f"{packages}:/usr/share", "-t", reference],
+                   check=True, stdout=subprocess.DEVNULL)
+    return reference
 
 
 def site(registry: str, base: str, name: str) -> dict:
@@ -82,8 +98,8 @@ def until_ready(cluster: Cluster, body: dict) -> float:
 
 def measure(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) -> None:
     registry = cluster.registry().address
-    flags = ("--concurrent", str(args.concurrent))
-    base = push_base(cluster)
+    flags = ("--concurrent", str(args.concurrent), "--cache-dir", str(folder / "controller-cache"))
+    base = push_base_with(cluster, folder, args.base_files)
 
     def create(api: Api, number: int) -> None:
         api.call("POST", path_of(NAMESPACE), site(registry, base, name_of(number)))
@@ -140,6 +156,7 @@ def main() -> int:
     parser.add_argument("--sites", type=int, default=5000)
     parser.add_argument("--idle", type=int, default=20, metavar="SECONDS")
     parser.add_argument("--concurrent", type=int, default=4)
+    parser.add_argument("--base-files", type=int, default=8000)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Cluster() as cluster:
         install(cluster)
