@@ -111,7 +111,8 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_option("--log-format", flags.log_format, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--cache-dir", flags.cache_dir,
-                 "Where facts about base images, what layers were made of, and git repositories, are kept between runs");
+                 "Where facts about base images, what layers were made of, and git repositories, "
+                 "are kept between runs");
   app.add_option("--git-cache-dir", flags.git_cache_dir,
                  "Where git repositories are kept (default: git in --cache-dir)");
   app.add_option("--git-cache-mib", flags.git_cache_mib,

@@ -40,7 +40,7 @@ class EnqueueAll final : public WatchHandler {
 class Buggy final : public Reconciler {
  public:
   explicit Buggy(kube::Client& client) : client_(client) {}
-  Task<ReconcileResult> reconcile(ObjectKey key) override {
+  Task<ReconcileResult> reconcile(ObjectKey key, WorkQueue::Time /*asked*/) override {
     calls[key.name].push_back(std::chrono::steady_clock::now());
     const auto object = co_await client_.get(kConfigMaps, key);
     if (object.has_error()) co_return ReconcileResult::retry();
