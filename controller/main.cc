@@ -214,9 +214,9 @@ class Program {
 
  private:
   static http::ClientOptions with_egress(const Flags& flags, const Settings& settings) {
-    constexpr std::size_t kOfABuild = 8;  // Requests under way to one registry, at the most.
+    constexpr std::size_t kOfABuild = 8;  // More than one has under way to a registry.
     http::ClientOptions options;
-    options.max_idle_per_host = kOfABuild * flags.concurrent;
+    options.max_idle_per_host = kOfABuild * std::min<std::size_t>(flags.concurrent, 32);
     options.egress = http::EgressPolicy(settings.egress);
     options.proxies = settings.proxies;
     return options;

@@ -164,7 +164,6 @@ class BuildPass {
   Result<Next> stop_if_contested();
   Result<Next> halt(std::string reason, std::string message, bool dead_end, bool ready);
   bool is_poll() const;
-  std::chrono::milliseconds since_asked() const;
   std::chrono::milliseconds max_age_of_tags() const;
   plan::GitSources git_sources();
   plan::ImageSources image_sources();

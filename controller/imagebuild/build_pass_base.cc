@@ -5,16 +5,12 @@
 
 namespace kiln::imagebuild {
 
-std::chrono::milliseconds BuildPass::since_asked() const {
-  return std::chrono::floor<std::chrono::milliseconds>(ports_.clock.steady_now() - asked_);
-}
-
 /// How old an answer may be that tells where the tag of a base, or of an image that content is
 /// copied from, points. One poll is enough for all who use an image: whoever hears of something new
 /// starts the others. Who waits for an answer gets none that is older than what they wait for.
 std::chrono::milliseconds BuildPass::max_age_of_tags() const {
   constexpr std::chrono::milliseconds kOldest{600'000};
-  if (!is_poll()) return since_asked();
+  if (!is_poll()) return age_since(asked_, ports_.clock);
   return std::min(build_->spec.interval * 9 / 10, kOldest);
 }
 

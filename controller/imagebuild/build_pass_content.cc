@@ -48,7 +48,8 @@ bool BuildPass::is_poll() const {
 plan::GitSources BuildPass::git_sources() {
   constexpr std::chrono::milliseconds kOldest{60'000};
   const bool poll = is_poll();
-  const auto max_age = poll ? std::min(build_->spec.interval / 10, kOldest) : since_asked();
+  const auto max_age =
+      poll ? std::min(build_->spec.interval / 10, kOldest) : age_since(asked_, ports_.clock);
   return [this, poll, max_age](source::GitRequest request, std::size_t entry) {
     request.max_age = max_age;
     if (poll) request.known = known_content(request, entry);

@@ -1,5 +1,7 @@
 #include "controller/imagebuild/credentials.h"
 
+#include <algorithm>
+
 #include "controller/imagebuild/cluster_content.h"
 #include "core/auth/docker_config.h"
 #include "core/base/json.h"
@@ -8,9 +10,6 @@ namespace kiln::imagebuild {
 namespace {
 
 using SharedKeychain = std::shared_ptr<const auth::Keychain>;
-
-// Who waits longer than this behind others asks once more.
-constexpr std::chrono::seconds kKept{60};
 
 Result<SharedKeychain> keychain_of(const plan::NamedData& secret, const std::string& name) {
   const auto entry = [&](const char* key) {
@@ -45,11 +44,12 @@ Credentials::Credentials(kube::Client& client, ClusterView& view, const Clock& c
     : client_(client),
       view_(view),
       clock_(clock),
-      accounts_(clock, kKept),
-      secrets_(clock, kKept) {}
+      accounts_(clock, kNewEnough),
+      secrets_(clock, kNewEnough) {}
 
-std::chrono::milliseconds Credentials::age_since(runtime::WorkQueue::Time asked) const {
-  return std::chrono::floor<std::chrono::milliseconds>(clock_.steady_now() - asked);
+std::chrono::milliseconds age_since(runtime::WorkQueue::Time asked, const Clock& clock) {
+  const auto age = std::chrono::floor<std::chrono::milliseconds>(clock.steady_now() - asked);
+  return std::min<std::chrono::milliseconds>(age, kNewEnough);
 }
 
 Task<Result<Credentials::SharedKeychain>> Credentials::read_secret(kube::ObjectKey key) {
@@ -63,7 +63,8 @@ Task<Result<Credentials::SharedKeychain>> Credentials::secret(kube::ObjectKey ke
                                                               runtime::WorkQueue::Time asked,
                                                               std::string field) {
   SharedAnswers<SharedKeychain>::Ask ask = [this, key] { return read_secret(key); };
-  auto keychain = co_await secrets_.get(key.str(), std::string(), age_since(asked), std::move(ask));
+  auto keychain =
+      co_await secrets_.get(key.str(), std::string(), age_since(asked, clock_), std::move(ask));
   if (!keychain) co_return std::move(keychain).error().while_doing(field);
   co_return keychain;
 }
@@ -85,8 +86,8 @@ Task<Result<Credentials::SharedKeychain>> Credentials::account_keychain(
   const kube::ObjectKey key(build.metadata.namespace_, build.spec.service_account);
   SharedAnswers<Names>::Ask ask = [this, key, accounts] { return names_of(key, accounts); };
   auto question = key.str() + (accounts == Accounts::kAsRemembered ? " as remembered" : "");
-  auto names = co_await accounts_.get(std::move(question), std::string(), age_since(wanted->asked),
-                                      std::move(ask));
+  auto names = co_await accounts_.get(std::move(question), std::string(),
+                                      age_since(wanted->asked, clock_), std::move(ask));
   if (!names) co_return std::move(names).error();
   // Before they are read: one that is missing or wrong is waited for.
   view_.account_names(key, *names);

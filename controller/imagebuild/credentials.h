@@ -1,5 +1,7 @@
 #pragma once
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,14 @@
 
 namespace kiln::imagebuild {
 
+/// How old an answer may be for those who wait, if it was asked for after they came. Not more: what
+/// changes meanwhile does not bring everybody back who waits.
+inline constexpr std::chrono::seconds kNewEnough{5};
+
+/// Since `asked`, or kNewEnough.
+[[nodiscard]] std::chrono::milliseconds age_since(runtime::WorkQueue::Time asked,
+                                                  const Clock& clock);
+
 /// How a service account is read. Who has a good image has good credentials, and what the API
 /// server remembers of the account will do.
 enum class Accounts { kAsTheyAre, kAsRemembered };
@@ -21,8 +31,9 @@ enum class Accounts { kAsTheyAre, kAsRemembered };
 /// service account. Secrets that imagePullSecrets name and that do not exist are passed over, as
 /// the kubelet does; a missing service account has none. The view is told which they are.
 ///
-/// Each account and Secret is read once for all who ask: nobody gets what was read before `asked`
-/// (see runtime::Reconciler), and nothing is kept for longer than it may be used by those who wait.
+/// Each account and Secret is read once for all who ask within some seconds: nobody gets what was
+/// read before `asked` (see runtime::Reconciler), or what is older than kNewEnough. What was read
+/// last stays in memory until somebody asks again.
 /// Threads: one executor. Lifetime: it and what it is made of outlive its tasks.
 class Credentials {
  public:
@@ -61,7 +72,6 @@ class Credentials {
                                       std::string field);
   Task<Result<Names>> names_of(kube::ObjectKey account, Accounts accounts);
   Task<Result<SharedKeychain>> read_secret(kube::ObjectKey key);
-  std::chrono::milliseconds age_since(runtime::WorkQueue::Time asked) const;
 
   kube::Client& client_;
   ClusterView& view_;

@@ -62,6 +62,8 @@ Verdict judge_pull(const Error& error) {
 
 Verdict judge_push(const Error& error) {
   switch (error.code) {
+    case Errc::kInternal:  // Of ours: what was kept of a layer proved wrong, and is gone.
+      return {"ProgressingWithRetry", false};
     case Errc::kNotFound:
     case Errc::kDenied:
     case Errc::kInvalid:

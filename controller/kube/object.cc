@@ -130,9 +130,12 @@ std::string object_text(const JsonMembers& members) {
   return text;
 }
 
-std::string_view text_of(const JsonMembers& members, std::string_view name) {
+/// "" where it is not there; nullopt where a parser has to look at it.
+std::optional<std::string> text_of(const JsonMembers& members, std::string_view name) {
   const auto found = members.find(name);
-  return found == members.end() ? std::string_view() : plain_json_text(found->second);
+  if (found == members.end()) return std::string();
+  const auto text = plain_json_text(found->second);
+  return text.empty() ? std::nullopt : std::optional<std::string>(text);
 }
 
 /// As it stands between its quotes.
@@ -197,16 +200,18 @@ Result<Object> ObjectReader::read(std::string_view text, Reduction reduction) {
                : parse_json(without_last_applied(std::string(json)), kMaxDepth);
   };
   auto members = members_of(text);
-  const auto found = members ? members->find("metadata") : JsonMembers::iterator();
-  if (!members || found == members->end()) {
+  const auto kind = members ? text_of(*members, "kind") : std::nullopt;
+  const auto version = members ? text_of(*members, "apiVersion") : std::nullopt;
+  if (!kind || !version || !members->contains("metadata")) {
     auto json = parse(text);
     if (!json) return std::move(json).error();
     return read(std::move(*json), reduction);
   }
   // Cut and parsed as of an object that has nothing else.
-  auto alone = parse(R"({"metadata":)" + std::string(found->second) + "}");
+  auto alone = parse(R"({"metadata":)" + std::string(members->at("metadata")) + "}");
   if (!alone) return std::move(alone).error();
-  return read_members(std::move(*members), std::move((*alone)["metadata"]), reduction);
+  return read_members(std::move(*members), std::move((*alone)["metadata"]), *kind, *version,
+                      reduction);
 }
 
 Result<Object> ObjectReader::read(Json json, Reduction reduction) {
@@ -214,13 +219,14 @@ Result<Object> ObjectReader::read(Json json, Reduction reduction) {
   std::map<std::string, std::string> texts;
   for (const auto& [name, value] : json.items())
     if (name != "metadata") texts.emplace(escaped(name), dump_json(value));
-  JsonMembers members(texts.begin(), texts.end());
   auto metadata = json.find("metadata");
-  if (metadata == json.end()) return read_members(std::move(members), Json(), reduction);
-  return read_members(std::move(members), std::move(*metadata), reduction);
+  return read_members(JsonMembers(texts.begin(), texts.end()),
+                      metadata == json.end() ? Json() : std::move(*metadata),
+                      json_string(json, "kind"), json_string(json, "apiVersion"), reduction);
 }
 
-Result<Object> ObjectReader::read_members(JsonMembers members, Json metadata, Reduction reduction) {
+Result<Object> ObjectReader::read_members(JsonMembers members, Json metadata, std::string kind,
+                                          std::string api_version, Reduction reduction) {
   if (!metadata.is_object()) return Error(Errc::kInvalid, "the object has no metadata");
   if (reduction == Reduction::kForKeeping) reduce_for_keeping(metadata);
   reduce(metadata);
@@ -231,8 +237,8 @@ Result<Object> ObjectReader::read_members(JsonMembers members, Json metadata, Re
   members.insert_or_assign("metadata", written);
   auto data = std::make_shared<Object::Data>();
   data->meta = std::move(*meta);
-  data->kind = text_of(members, "kind");
-  data->api_version = text_of(members, "apiVersion");
+  data->kind = std::move(kind);
+  data->api_version = std::move(api_version);
   data->json = object_text(members);
   return Object(std::shared_ptr<const Object::Data>(std::move(data)));
 }

@@ -67,7 +67,9 @@ struct ObjectState {
 /// Threads: any.
 class Object {
  public:
-  /// Reads an object with at least a name. Errors: kInvalid, naming the part that is wrong.
+  /// Reads an object with at least a name. What is not of its metadata may be read by no more than
+  /// where it ends: whoever reads that finds what is wrong with it.
+  /// Errors: kInvalid, naming the part that is wrong.
   [[nodiscard]] static Result<Object> parse(std::string_view json);
 
   /// The same as lists and watches bring it: without labels, managedFields, and annotations that
@@ -81,8 +83,8 @@ class Object {
   const ObjectMeta& meta() const { return data_->meta; }
   ObjectKey key() const { return ObjectKey(data_->meta.namespace_, data_->meta.name); }
   ObjectState state() const { return ObjectState(key(), meta().uid, meta().resource_version); }
-  /// JSON, its members sorted: the metadata as dump_json() writes it, the others as the server
-  /// does, and known by no more than where they end. Lifetime: as long as any copy of the object.
+  /// Its members sorted, the metadata as dump_json() writes it, the others so or as the server
+  /// does. Lifetime: as long as any copy of the object.
   const std::string& json() const { return data_->json; }
   /// "" when the server left them out, as it does in lists of built-in types.
   const std::string& kind() const { return data_->kind; }

@@ -19,8 +19,8 @@ inline constexpr std::size_t kMaxDepth = 256;
 /// The members of a JSON object, by name.
 using JsonMembers = std::map<std::string_view, std::string_view>;
 
-/// nullopt where JsonScan cannot tell them: a parser has to look at `text`.
-std::optional<JsonMembers> members_of(std::string_view text);
+/// nullopt where JsonScan cannot tell them: a parser has to look at `text`. Lifetime: of the text.
+[[nodiscard]] std::optional<JsonMembers> members_of(std::string_view text);
 
 enum class Reduction {
   kUsual,       ///< See Object.
@@ -36,7 +36,8 @@ class ObjectReader {
   [[nodiscard]] static Result<Object> read(Json json, Reduction reduction);
 
  private:
-  static Result<Object> read_members(JsonMembers members, Json metadata, Reduction reduction);
+  static Result<Object> read_members(JsonMembers members, Json metadata, std::string kind,
+                                     std::string api_version, Reduction reduction);
 };
 
 }  // namespace kiln::kube

@@ -1,5 +1,7 @@
 #include "controller/plan/named_data.h"
 
+#include <utility>
+
 #include "core/base/encoding.h"
 #include "core/base/json.h"
 #include "core/base/json_scan.h"
@@ -50,18 +52,23 @@ bool is_pem(const std::string& text) {
 
 /// As servers write it, and in ASCII; nullopt where a parser has to look.
 std::optional<NamedData> scan_config_map(std::string_view json) {
+  const auto is_plain = [](const JsonScan::Part& part) {
+    const auto name = json_ascii_text(part.whole.substr(0, part.name.size() + 2));
+    return name && *name == part.name;
+  };
   NamedData data;
+  bool found = false;
   JsonScan members(json);
   while (const auto member = members.next()) {
-    if (member->name == "binaryData") return std::nullopt;
+    if (member->name == "binaryData" || !is_plain(*member)) return std::nullopt;
     if (member->name == "metadata")
       data.resource_version = plain_json_text(json_member(member->value, "resourceVersion"));
     if (member->name != "data") continue;
-    if (member->value.front() != '{') return std::nullopt;
+    if (member->value.front() != '{' || std::exchange(found, true)) return std::nullopt;
     JsonScan files(member->value);
     while (const auto file = files.next()) {
       auto text = json_ascii_text(file->value);
-      if (!text || file->name.find('\\') != std::string_view::npos) return std::nullopt;
+      if (!text || !is_plain(*file)) return std::nullopt;
       data.files.insert_or_assign(std::string(file->name), std::move(*text));
     }
     if (!files.is_complete()) return std::nullopt;

@@ -43,9 +43,9 @@ class ReconcileResult {
 class Reconciler {
  public:
   virtual ~Reconciler() = default;
-  /// `asked`: when somebody last wanted it. What is known of the world since then is as good as
-  /// what is read now. An exception is caught, logged, counted, and taken as retry(). Cancellation:
-  /// at shutdown, after the grace; the key is then left as it is.
+  /// `asked`: when somebody last wanted it. What was learned of the world since then is news to
+  /// them. An exception is caught, logged, counted, and taken as retry(). Cancellation: at
+  /// shutdown, after the grace; the key is then left as it is.
   [[nodiscard]] virtual Task<ReconcileResult> reconcile(kube::ObjectKey key,
                                                         WorkQueue::Time asked) = 0;
 };

@@ -67,7 +67,7 @@ class WorkQueue {
   struct Taken {
     Key key;
     Time since;  ///< When it was added (or came due), for the time it spent here.
-    Time asked;  ///< When it was last added (or came due): nothing that counts is newer.
+    Time asked;  ///< When it was last added (or came due).
     Taken(Key k, Time s, Time a) : key(std::move(k)), since(s), asked(a) {}
   };
   /// The next key, now processing; nullopt = nothing is waiting. Delays that are over at `now` end.

@@ -38,7 +38,10 @@ std::size_t end_of_container(std::string_view text, std::size_t at) {
 /// Nothing that a JSON string must not have, and nothing to check.
 bool is_plain_ascii(std::string_view text) {
   bool other = false;
-  for (const char c : text) other |= c < ' ';  // Bytes from 0x80 on are negative.
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    other |= byte < 0x20 || byte >= 0x80;
+  }
   return !other;
 }
 

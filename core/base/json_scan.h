@@ -51,7 +51,7 @@ std::optional<std::string> json_ascii_text(std::string_view json);
 /// The value of a member of `object`; "" where there is none.
 std::string_view json_member(std::string_view object, std::string_view name);
 /// `object` with another value for a member, or with one more as its last. Precondition: `object`
-/// is as dump_json() writes it.
+/// is one whose members JsonScan finds, all of them.
 std::string with_json_member(std::string_view object, std::string_view name,
                              std::string_view value);
 

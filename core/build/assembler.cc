@@ -254,23 +254,26 @@ Task<Result<Assembled>> assemble(BaseTrees& trees, LayerMaker& maker,
     Underlay underlay;
     auto removed = request->remove;
     std::string facts_digest;
-    if (deletes(*content)) {
-      auto whole =
-          co_await trees.underlay(platform.image, request->base.access, std::vector<std::string>());
+    bool planned = !touches_files(*request, *content);
+    if (!planned && !deletes(*content)) {
+      auto facts = co_await trees.facts(request, platform.image);
+      // What is wrong is said best where layers are planned on all of the base.
+      if (!facts && facts.error().code != Errc::kInvalid) co_return std::move(facts).error();
+      planned = facts.has_value();
+      if (facts) {
+        underlay = std::move(facts->underlay);
+        facts_digest = std::move(facts->digest);
+      }
+    }
+    if (!planned) {
+      auto whole = co_await trees.tree(platform.image, request->base.access);
       if (!whole) co_return std::move(whole).error();
-      auto all = removals(*request, *content, *whole->tree);
+      auto all = removals(*request, *content, *whole);
       if (!all) co_return std::move(all).error();
       removed = std::move(*all);
-    }
-    if (touches_files(*request, *content)) {
-      auto below = co_await trees.underlay(platform.image, request->base.access, removed);
-      if (!below) co_return std::move(below).error();
-      underlay = std::move(*below);
-    }
-    if (touches_files(*request, *content) && !deletes(*content)) {
-      const auto facts = trees.facts(*request, platform.image, underlay);
-      // What is wrong is said best where layers are planned.
-      if (facts) facts_digest = facts->digest;
+      auto rest = without(std::move(*whole), removed);
+      if (!rest) co_return std::move(rest).error();
+      underlay = std::move(*rest);
     }
     auto drafts = draft_layers(*request, *content, underlay, removed);
     if (!drafts) co_return std::move(drafts).error();
@@ -306,7 +309,7 @@ Task<Result<std::optional<Assembled>>> reassemble(
     if (!facts) co_return std::move(facts).error();
     if (layers_key(*request, *content, facts->digest, earlier->layers) != earlier->key)
       co_return std::optional<Assembled>();
-    assembly.warn(facts->warnings);
+    assembly.warn(facts->underlay.warnings);
     assembly.add_facts(facts->digest);
     assembly.add(platform, layers, lines);
   }

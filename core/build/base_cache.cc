@@ -126,7 +126,11 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
     auto bytes = read_file(path, kMaxIndexFileBytes);
     auto stored =
         bytes ? layer::LayerIndex::from_bytes(*bytes) : Result<layer::LayerIndex>(bytes.error());
-    if (stored) co_return std::make_shared<const layer::LayerIndex>(std::move(*stored));
+    if (stored) {
+      SharedIndex kept = std::make_shared<const layer::LayerIndex>(std::move(*stored));
+      keep_index(std::string(key), kept);
+      co_return kept;
+    }
   }
   // What is here (a layout's, an archive's) is read by whoever has it.
   if (!source.repository) co_return co_await make_index(std::move(source), std::move(access));
@@ -146,13 +150,12 @@ Task<Result<BaseCache::SharedIndex>> BaseCache::make_index(image::LayerSource so
   if (!made)
     co_return std::move(made).error().while_doing("reading the layer " + digest.short_hex());
   SharedIndex kept = std::make_shared<const layer::LayerIndex>(std::move(*made));
+  keep_index(std::string(digest.hex()), kept);
   const auto path = index_path(digest);
   if (!path.empty()) {
     const auto written = write_file_atomically(path, kept->to_bytes());
-    if (written) co_return kept;
-    log::warning("cannot keep a layer index", {{"error", written.error().message}});
+    if (!written) log::warning("cannot keep a layer index", {{"error", written.error().message}});
   }
-  keep_index(std::string(digest.hex()), kept);
   co_return kept;
 }
 

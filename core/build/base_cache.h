@@ -27,10 +27,9 @@ std::string question(std::string_view what, const oci::Repository& repository,
                      const registry::Access& access);
 
 /// What is known of base images, kept by digest: manifests and configs (in memory), and the headers
-/// of layers (on disk; without a folder, or room in it, in memory). All of it can be had again, so
-/// any of it may go. What several builds want at the same time is asked for once; but nobody gets
-/// an answer that was asked for with other credentials, or in another way. Threads: the I/O
-/// executor.
+/// of layers (in memory and, given a folder, on disk). All of it can be had again, so any of it may
+/// go. What several builds want at the same time is asked for once; but nobody gets an answer that
+/// was asked for with other credentials, or in another way. Threads: the I/O executor.
 class BaseCache {
  public:
   BaseCache(registry::Client& registry, WorkPool& pool, const Clock& clock,

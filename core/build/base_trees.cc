@@ -6,6 +6,7 @@
 #include "core/base/sha256.h"
 #include "core/build/placement.h"
 #include "core/layer/entry_path.h"
+#include "core/layer/path_walk.h"
 
 namespace kiln::build {
 namespace {
@@ -14,8 +15,8 @@ using layer::BaseTree;
 using layer::EntryKind;
 using layer::IndexedEntry;
 
-constexpr std::size_t kMaxFacts = 4096;        // Each some hundred bytes.
-constexpr std::size_t kMaxKeptPaths = 40'000;  // About 16 MiB.
+constexpr std::size_t kMaxKept = 4096;
+constexpr std::uint64_t kMaxKeptBytes = 8 * 1024 * 1024;
 
 /// A digest over a list of texts, which may hold any bytes. Not one text can pass for two.
 class TextsDigest {
@@ -54,6 +55,24 @@ class Reach {
     }
   }
 
+  /// Where `path` leads.
+  Result<std::string> resolve(std::string_view path) {
+    return layer::walk_path(path, true,
+                            [this](const std::string& at) -> std::optional<layer::PathStep> {
+                              walked_.insert(at);
+                              const auto* entry = base_.find(at);
+                              if (entry == nullptr) return std::nullopt;
+                              return layer::PathStep{entry->kind, entry->link_target};
+                            });
+  }
+
+  /// All that was looked at.
+  BaseTree tree() const {
+    auto all = paths_;
+    all.insert(walked_.begin(), walked_.end());
+    return base_.only(all);
+  }
+
   void tell(TextsDigest& digest) const {
     digest.add(std::to_string(paths_.size()));
     for (const auto& path : paths_) {
@@ -85,7 +104,7 @@ class Reach {
   void follow(const std::string& path) {
     const auto* entry = base_.find(path);
     if (entry == nullptr || entry->kind != EntryKind::kSymlink) return;
-    const auto target = base_.resolve(path, true);
+    const auto target = resolve(path);
     targets_[path] = target ? "/" + *target : target.error().message;
     if (target) waiting_.push_back(*target);
   }
@@ -94,61 +113,56 @@ class Reach {
   std::vector<std::string> waiting_;
   std::vector<std::string> taken_;
   std::set<std::string> paths_;
+  std::set<std::string> walked_;                ///< On the way to where links lead.
   std::map<std::string, std::string> targets_;  ///< Of links: where they lead in the end.
 };
 
 /// Two bases whose layers are the same have the same facts.
-void add_underlay(TextsDigest& digest, const image::Image& image,
-                  const std::vector<std::string>& remove) {
+std::string key_of(const BuildRequest& request, const image::Image& image) {
+  TextsDigest digest;
   for (const auto& source : image.layers()) {
     digest.add(source.descriptor.media_type);
     digest.add(source.descriptor.digest.str());
   }
-  digest.add(std::to_string(remove.size()));
-  for (const auto& path : remove) digest.add(path);
-}
-
-std::string key_of(const image::Image& image, const std::vector<std::string>& remove) {
-  TextsDigest digest;
-  add_underlay(digest, image, remove);
-  return digest.finish();
-}
-
-std::string key_of(const BuildRequest& request, const image::Image& image) {
-  TextsDigest digest;
-  add_underlay(digest, image, request.remove);
+  digest.add(std::to_string(request.remove.size()));
+  for (const auto& path : request.remove) digest.add(path);
   for (const auto& content : request.content) digest.add(content.path);
   digest.add(std::to_string(static_cast<int>(request.layers)));
   return digest.finish();
 }
 
+std::uint64_t memory_of(const BaseFacts& facts) {
+  constexpr std::uint64_t kWithoutPaths = 1024;
+  std::uint64_t bytes = kWithoutPaths + facts.underlay.tree->cost_bytes();
+  for (const auto& warning : facts.underlay.warnings) bytes += warning.size();
+  for (const auto& [path, entry] : facts.underlay.whiteouts->entries())
+    bytes += sizeof(entry) + 2 * path.size();
+  return bytes;
+}
+
 }  // namespace
 
-Result<Underlay> without(std::shared_ptr<const BaseTree> base,
-                         const std::vector<std::string>& remove) {
+Result<Underlay> without(BaseTree base, const std::vector<std::string>& remove) {
   Underlay underlay;
-  auto whiteouts = place_whiteouts(remove, *base, underlay.warnings);
+  auto whiteouts = place_whiteouts(remove, base, underlay.warnings);
   if (!whiteouts) return std::move(whiteouts).error();
-  underlay.tree = std::move(base);
-  if (whiteouts->empty()) return underlay;
-  auto rest = *underlay.tree;
-  KILN_TRY(rest.apply(index_of(*whiteouts)));
-  underlay.tree = std::make_shared<const BaseTree>(std::move(rest));
+  if (!whiteouts->empty()) KILN_TRY(base.apply(index_of(*whiteouts)));
+  underlay.tree = std::make_shared<const BaseTree>(std::move(base));
   underlay.whiteouts = std::make_shared<const layer::FileTree>(std::move(*whiteouts));
   return underlay;
 }
 
-Result<BaseFacts> facts_of(const BuildRequest& request, const Underlay& underlay) {
-  const auto& base = *underlay.tree;
+Result<BaseFacts> facts_of(const BuildRequest& request, const Underlay& whole) {
+  const auto& base = *whole.tree;
   BaseFacts facts;
-  facts.warnings = underlay.warnings;
+  facts.underlay = whole;
   TextsDigest digest;
-  digest.add(source::identity_of(*underlay.whiteouts));
+  digest.add(source::identity_of(*whole.whiteouts));
   Reach reach(base);
   for (const auto& content : request.content) {
     auto clean = layer::clean_absolute_path(content.path);
     if (!clean) return std::move(clean).error();
-    auto destination = base.resolve(*clean, true);
+    auto destination = reach.resolve(*clean);
     if (!destination) return std::move(destination).error();
     reach.add(*destination);
     digest.add(*destination);
@@ -157,74 +171,48 @@ Result<BaseFacts> facts_of(const BuildRequest& request, const Underlay& underlay
   if (request.layers == LayerPolicy::kPerContent && request.content.size() > 1) reach.add("");
   reach.tell(digest);
   facts.digest = digest.finish();
+  facts.underlay.tree = std::make_shared<const BaseTree>(reach.tree());
   return facts;
 }
 
-Task<Result<Underlay>> BaseTrees::underlay(image::Image image, registry::Access access,
-                                           std::vector<std::string> remove) {
-  auto key = key_of(image, remove);
-  if (const auto* found = find(key)) co_return *found;
-  Underlay whole;
-  if (!remove.empty()) {
-    auto of_all = co_await underlay(image, access, std::vector<std::string>());
-    if (!of_all) co_return of_all;
-    whole = std::move(*of_all);
-  } else {
-    BaseTree tree;
-    for (const auto& source : image.layers()) {
-      auto index = co_await cache_.layer_index(source, access);
-      if (!index) co_return std::move(index).error();
-      KILN_CO_TRY(tree.apply(**index));
-    }
-    whole.tree = std::make_shared<const BaseTree>(std::move(tree));
+Task<Result<BaseTree>> BaseTrees::tree(image::Image image, registry::Access access) {
+  BaseTree tree;
+  for (const auto& source : image.layers()) {
+    auto index = co_await cache_.layer_index(source, access);
+    if (!index) co_return std::move(index).error();
+    KILN_CO_TRY(tree.apply(**index));
   }
-  auto rest = without(std::move(whole.tree), remove);
-  if (rest) keep(std::move(key), *rest);
-  co_return rest;
-}
-
-const Underlay* BaseTrees::find(const std::string& key) {
-  const auto found = underlays_.find(key);
-  if (found == underlays_.end()) return nullptr;
-  recent_.splice(recent_.begin(), recent_, found->second);
-  return &found->second->underlay;
-}
-
-void BaseTrees::keep(std::string key, const Underlay& underlay) {
-  if (underlay.tree->size() > kMaxKeptPaths || underlays_.contains(key)) return;
-  kept_paths_ += underlay.tree->size();
-  recent_.push_front(KeptUnderlay{key, underlay});
-  underlays_.emplace(std::move(key), recent_.begin());
-  while (kept_paths_ > kMaxKeptPaths) {
-    const auto& oldest = recent_.back();
-    kept_paths_ -= oldest.underlay.tree->size();
-    underlays_.erase(oldest.key);
-    recent_.pop_back();
-  }
+  co_return tree;
 }
 
 Task<Result<BaseFacts>> BaseTrees::facts(std::shared_ptr<const BuildRequest> request,
                                          image::Image image) {
-  if (const auto found = facts_.find(key_of(*request, image)); found != facts_.end())
-    co_return found->second;
-  auto below = co_await underlay(image, request->base.access, request->remove);
-  if (!below) co_return std::move(below).error();
-  co_return facts(*request, image, *below);
+  auto key = key_of(*request, image);
+  if (const auto found = kept_.find(key); found != kept_.end()) {
+    recent_.splice(recent_.begin(), recent_, found->second);
+    co_return found->second->facts;
+  }
+  auto whole = co_await tree(std::move(image), request->base.access);
+  if (!whole) co_return std::move(whole).error();
+  auto underlay = without(std::move(*whole), request->remove);
+  if (!underlay) co_return std::move(underlay).error();
+  auto facts = facts_of(*request, *underlay);
+  if (facts) keep(std::move(key), *facts);
+  co_return facts;
 }
 
-Result<BaseFacts> BaseTrees::facts(const BuildRequest& request, const image::Image& image,
-                                   const Underlay& underlay) {
-  const auto key = key_of(request, image);
-  if (const auto found = facts_.find(key); found != facts_.end()) return found->second;
-  auto facts = facts_of(request, underlay);
-  if (!facts) return facts;
-  facts_.emplace(key, *facts);
-  order_.push_back(key);
-  if (order_.size() > kMaxFacts) {
-    facts_.erase(order_.front());
-    order_.pop_front();
+void BaseTrees::keep(std::string key, const BaseFacts& facts) {
+  const auto bytes = memory_of(facts);
+  if (bytes > kMaxKeptBytes || kept_.contains(key)) return;
+  kept_bytes_ += bytes;
+  recent_.push_front(Kept{key, facts});
+  kept_.emplace(std::move(key), recent_.begin());
+  while (kept_bytes_ > kMaxKeptBytes || recent_.size() > kMaxKept) {
+    const auto& oldest = recent_.back();
+    kept_bytes_ -= memory_of(oldest.facts);
+    kept_.erase(oldest.key);
+    recent_.pop_back();
   }
-  return facts;
 }
 
 }  // namespace kiln::build

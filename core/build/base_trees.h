@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
@@ -14,14 +15,6 @@
 
 namespace kiln::build {
 
-/// All that layers of content depend on of the base below them (decision 3): which paths of
-/// `remove` are there, where destinations lead, and what directories, links and files there are in
-/// the places that content may come to.
-struct BaseFacts {
-  std::string digest{};                 ///< Equal facts have equal ones.
-  std::vector<std::string> warnings{};  ///< "remove: /x is not in the base"
-};
-
 /// What content is put on: a base without what is taken away from it. Immutable; copies share.
 struct Underlay {
   std::shared_ptr<const layer::BaseTree> tree = std::make_shared<const layer::BaseTree>();
@@ -31,45 +24,48 @@ struct Underlay {
 };
 
 /// Errors: those of place_whiteouts() and BaseTree::apply().
-[[nodiscard]] Result<Underlay> without(std::shared_ptr<const layer::BaseTree> base,
+[[nodiscard]] Result<Underlay> without(layer::BaseTree base,
                                        const std::vector<std::string>& remove);
 
-/// `underlay`: of the base, without what the request removes. Errors: kInvalid, as for a build: a
-/// path that is not clean, or that leads through a file.
-[[nodiscard]] Result<BaseFacts> facts_of(const BuildRequest& request, const Underlay& underlay);
+/// All that layers of content depend on of the base below them (decision 3): which paths of
+/// `remove` are there, where destinations lead, and what directories, links and files there are in
+/// the places that content may come to.
+struct BaseFacts {
+  std::string digest{};  ///< Equal facts have equal ones.
+  /// Of its tree what the facts are about: content is put on it as on the whole.
+  Underlay underlay{};
+};
 
-/// What the layers of bases make together, and facts about it, kept: a thousand builds that ask the
-/// same of one base work it out once. Threads: the I/O executor. Lifetime: `cache` outlives it.
+/// `whole`: the base without what the request removes. Errors: kInvalid, as for a build: a path
+/// that is not clean, or that leads through a file.
+[[nodiscard]] Result<BaseFacts> facts_of(const BuildRequest& request, const Underlay& whole);
+
+/// What the layers of bases make together, and facts about it. Those are kept: a thousand builds
+/// that ask the same of one base work it out once. Threads: the I/O executor. Lifetime: `cache`
+/// outlives it.
 class BaseTrees {
  public:
   explicit BaseTrees(BaseCache& cache) : cache_(cache) {}
 
-  /// What the layers make together, without these paths.
-  /// Errors: those of reading layers and without(); kInvalid for what no tree can be made of.
-  [[nodiscard]] Task<Result<Underlay>> underlay(image::Image image, registry::Access access,
-                                                std::vector<std::string> remove);
-  /// Errors: those of underlay() and facts_of().
+  /// All of it, made anew.
+  /// Errors: those of reading layers; kInvalid for what no tree can be made of.
+  [[nodiscard]] Task<Result<layer::BaseTree>> tree(image::Image image, registry::Access access);
+  /// Errors: those of tree(), without() and facts_of().
   [[nodiscard]] Task<Result<BaseFacts>> facts(std::shared_ptr<const BuildRequest> request,
                                               image::Image image);
-  /// The same where `underlay`, without what the request removes, is there already.
-  [[nodiscard]] Result<BaseFacts> facts(const BuildRequest& request, const image::Image& image,
-                                        const Underlay& underlay);
 
  private:
-  struct KeptUnderlay {
+  struct Kept {
     std::string key;
-    Underlay underlay;
+    BaseFacts facts;
   };
 
-  const Underlay* find(const std::string& key);
-  void keep(std::string key, const Underlay& underlay);
+  void keep(std::string key, const BaseFacts& facts);
 
   BaseCache& cache_;
-  std::list<KeptUnderlay> recent_;  ///< What was used last comes first.
-  std::map<std::string, std::list<KeptUnderlay>::iterator> underlays_;  ///< All of them, by key.
-  std::size_t kept_paths_ = 0;                                          ///< In their trees.
-  std::map<std::string, BaseFacts> facts_;  ///< By all that they are about.
-  std::list<std::string> order_;            ///< The oldest first.
+  std::list<Kept> recent_;                                 ///< What was used last comes first.
+  std::map<std::string, std::list<Kept>::iterator> kept_;  ///< All of them, by what they are about.
+  std::uint64_t kept_bytes_ = 0;                           ///< Of memory, about.
 };
 
 }  // namespace kiln::build

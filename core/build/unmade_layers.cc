@@ -21,6 +21,8 @@ class UnmadeLayers::Maker {
     options_.progress = {};
   }
 
+  bool makes(const LayerRecord& record) const { return record == record_; }
+
   /// Blocking.
   Result<layer::Blob> blob() {
     const std::scoped_lock lock(mutex_);
@@ -78,11 +80,16 @@ UnmadeLayers::~UnmadeLayers() = default;
 
 layer::Layer UnmadeLayers::layer(LayerRecord record, std::shared_ptr<const LayerDraft> draft,
                                  layer::LayerOptions options) {
-  const auto maker = std::make_shared<Maker>(record, draft, std::move(options), records_);
+  std::shared_ptr<Maker> maker;
   {
     const std::scoped_lock lock(mutex_);
     std::erase_if(makers_, [](const auto& one) { return one.second.expired(); });
-    makers_.insert_or_assign(record.descriptor.digest, maker);
+    // Another build's may be there, which needs it as long as this one does.
+    auto& known = makers_[record.descriptor.digest];
+    maker = known.lock();
+    if (!maker || !maker->makes(record))
+      maker = std::make_shared<Maker>(record, draft, std::move(options), records_);
+    known = maker;
   }
   layer::Blob blob(record.descriptor, [maker]() -> Result<std::unique_ptr<ByteSource>> {
     auto made = maker->blob();

@@ -116,6 +116,14 @@ Result<std::string> BaseTree::resolve(std::string_view path, bool follow_last) c
   return tree_.resolve(path, follow_last);
 }
 
+BaseTree BaseTree::only(const std::set<std::string>& paths) const {
+  BaseTree some;
+  some.layers_ = layers_;
+  for (const auto& path : paths)  // Those above come first.
+    if (const auto* placed = tree_.find(path)) some.tree_.put(path, *placed);
+  return some;
+}
+
 std::string BaseTree::facts_about(const std::vector<std::string>& paths) const {
   std::set<std::string> wanted;
   for (std::string_view path : paths)

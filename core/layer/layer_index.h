@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,7 +84,12 @@ class BaseTree {
   /// it is equal, a content layer made for one base fits the other.
   std::string facts_about(const std::vector<std::string>& paths) const;
 
+  /// A tree of what stands at some of the paths: whoever asks for these alone, or goes from one to
+  /// the other, finds the same there. Precondition: those above each of them are among them.
+  BaseTree only(const std::set<std::string>& paths) const;
+
   std::size_t size() const { return tree_.paths().size(); }
+  std::uint64_t cost_bytes() const { return tree_.cost_bytes(); }  ///< Of memory, about.
 
  private:
   static constexpr std::size_t kNoLayer = SIZE_MAX;

@@ -1,5 +1,5 @@
 // Layers that were made before the controller was started.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "core/base/file.h"
 #include "tests/unit/controller/imagebuild/reconcile_fixture.h"
@@ -58,10 +58,14 @@ TEST_F(RecalledLayers, AreMadeAgainForARegistryThatHasLostThem) {
   const auto lost = *oci::Digest::parse(json_string(status()["layers"][0], "digest"));
   registry_.forget_blob("r.test/team/site", lost);
   put_pages("edited");
+  registry_.forget_calls();
 
   reconcile_after_a_start();
 
   EXPECT_TRUE(registry_.has("r.test/team/site", lost));
+  EXPECT_THAT(registry_.call_lines(),
+              ::testing::Contains("has_blob r.test/team/site@" + lost.str()))
+      << "it is asked before the layer is made, and that is not done while it is sent";
 }
 
 }  // namespace

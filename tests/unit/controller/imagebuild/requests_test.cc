@@ -175,6 +175,20 @@ TEST_F(Requests, ThatSomebodyWaitsForTakeWhatOthersHaveLearnedSinceTheyWereAsked
   EXPECT_EQ(condition("Ready"), "True Succeeded");
 }
 
+TEST_F(Requests, ThatHaveWaitedLongTakeNothingThatIsOlderThanSomeSeconds) {
+  put_pull_secret();
+  const auto asked = clock_.steady_now();
+  begin();
+  request();
+  clock_.advance(kNewEnough);
+
+  reconcile_asked_at(asked);
+
+  EXPECT_THAT(kube_.lines(), Contains("get serviceaccounts web/default"));
+  EXPECT_THAT(kube_.lines(), Contains("get secrets web/pull"));
+  EXPECT_THAT(registry_.call_lines(), Contains("resolve r.test/nginx:1.27"));
+}
+
 TEST_F(Requests, ThatSomebodyWaitsForTakeNothingThatIsOlderThanTheirQuestion) {
   put_pull_secret();
   begin();

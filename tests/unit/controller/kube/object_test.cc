@@ -118,6 +118,12 @@ TEST(Object, KeepsWhatIsNotOfItsMetadataAsTheServerWroteIt) {
             R"({"kind":"A","metadata":{"name":"a"},"spec":{"b":"\u003cp\u003e","a":1}})");
 }
 
+TEST(Object, KnowsItsKindHoweverThatIsWritten) {
+  const auto object = Object::parse(R"({"kind":"Se\u0063ret","metadata":{"name":"a"}})");
+  ASSERT_THAT(object, IsOk());
+  EXPECT_EQ(object->kind(), "Secret");
+}
+
 struct BadObject {
   std::string name, text, why;
 };

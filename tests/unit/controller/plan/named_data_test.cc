@@ -30,6 +30,15 @@ TEST(ConfigMap, IsReadTheSameHoweverItIsWritten) {
   }
 }
 
+TEST(ConfigMap, IsReadAsAParserReadsItWhereNamesAreOdd) {
+  for (const auto* text : {R"({"d\u0061ta":{"a":"x"}})", R"({"data":{"\u0061":"x"}})",
+                           R"({"data":{"b":"y"},"data":{"a":"x"}})"}) {
+    const auto data = parse_config_map(text);
+    ASSERT_TRUE(data) << text;
+    EXPECT_EQ(data->files, (Files{{"a", "x"}})) << text;
+  }
+}
+
 TEST(Secret, GivesDataAndStringDataGoesFirst) {
   const auto data = parse_secret(
       R"({"type": "Opaque", "data": {"a": "eA==", "b": "eQ=="}, "stringData": {"b": "z"}})");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <random>
 
 #include "core/build/image_loader.h"
 #include "core/build/placement.h"
@@ -30,7 +31,7 @@ Underlay underlay_of(const Entries& entries, const std::vector<std::string>& rem
   layer::FileTree tree;
   for (const auto& entry : entries) (void)tree.add(entry).value();
   auto base = *layer::BaseTree::merge({index_of(tree)});
-  return *without(std::make_shared<const layer::BaseTree>(std::move(base)), remove);
+  return *without(std::move(base), remove);
 }
 
 /// Content for /srv/html, which a link leads to; one path is removed.
@@ -136,7 +137,7 @@ TEST(BaseFacts, AreAllFactsWhereOneLayerOfContentMayLeadTheNext) {
 TEST(BaseFacts, NameWhatIsToBeRemovedAndNotThere) {
   auto missing = request();
   missing.remove = {"/opt/none"};
-  EXPECT_EQ(facts_of(missing, underlay_of(base(), missing.remove))->warnings,
+  EXPECT_EQ(facts_of(missing, underlay_of(base(), missing.remove))->underlay.warnings,
             std::vector<std::string>{"remove: /opt/none is not in the base"});
 }
 
@@ -160,15 +161,18 @@ TEST_F(KeptFacts, AreWorkedOutOnceForAllThatAskTheSameOfABase) {
   EXPECT_EQ(registry_.calls().size(), 0U);
 }
 
-class KeptUnderlays : public StoredImages {
+class KeptTrees : public StoredImages {
  protected:
-  Underlay underlay_of(const std::string& image, const std::vector<std::string>& remove) {
+  std::shared_ptr<const layer::BaseTree> tree_below(const std::string& path,
+                                                    const std::string& image) {
     const auto from = reader(image);
     const auto loaded = run(load_image(*from, {}));
     EXPECT_THAT(loaded, testing::IsOk());
-    auto made = run(trees_.underlay(loaded->platforms.front().image, access_, remove));
-    EXPECT_THAT(made, testing::IsOk());
-    return *made;
+    auto request = std::make_shared<BuildRequest>();
+    request->content.emplace_back(nullptr, path);
+    auto facts = run(trees_.facts(request, loaded->platforms.front().image));
+    EXPECT_THAT(facts, testing::IsOk());
+    return facts->underlay.tree;
   }
   void add_base_of(std::size_t files, const std::string& name) {
     Entries entries;
@@ -177,29 +181,94 @@ class KeptUnderlays : public StoredImages {
   }
 
   BaseTrees trees_{*base_cache_};
-  const std::string index_ = "usr/share/nginx/html/index.html";
 };
 
-TEST_F(KeptUnderlays, AreMadeOnceForAllWhoPutContentOnABase) {
-  const auto once = underlay_of("r.test/nginx:1.27", {"/" + index_});
-  EXPECT_EQ(underlay_of("r.test/nginx:1.27", {"/" + index_}).tree, once.tree);
+TEST_F(KeptTrees, AreOneForAllWhoPutContentIntoOnePlaceOfABase) {
+  const auto once = tree_below("/usr/share/nginx/html", "r.test/nginx:1.27");
+  EXPECT_EQ(tree_below("/usr/share/nginx/html", "r.test/nginx:1.27"), once);
+  EXPECT_NE(tree_below("/etc", "r.test/nginx:1.27"), once);
 }
 
-TEST_F(KeptUnderlays, AreWithoutWhatIsRemovedForThoseWhoRemoveIt) {
-  EXPECT_EQ(underlay_of("r.test/nginx:1.27", {"/" + index_}).tree->find(index_), nullptr);
-  EXPECT_NE(underlay_of("r.test/nginx:1.27", {}).tree->find(index_), nullptr);
+TEST_F(KeptTrees, HoldWhatContentCanMeetAndNoMore) {
+  const auto tree = tree_below("/usr/share/nginx/html", "r.test/nginx:1.27");
+  EXPECT_NE(tree->find("usr/share/nginx/html/index.html"), nullptr);
+  EXPECT_EQ(tree->find("etc/nginx"), nullptr);
 }
 
-TEST_F(KeptUnderlays, TakeNoMoreThanSomeMemory) {
-  constexpr std::size_t kMoreThanHalf = 21'000;
-  add_base_of(kMoreThanHalf, "one");
-  add_base_of(kMoreThanHalf, "other");
-  const std::weak_ptr<const layer::BaseTree> one = underlay_of("r.test/one:1", {}).tree;
+TEST_F(KeptTrees, TakeNoMoreThanSomeMemory) {
+  constexpr std::size_t kMoreThanAHalf = 17'000;
+  add_base_of(kMoreThanAHalf, "one");
+  add_base_of(kMoreThanAHalf, "other");
+  const std::weak_ptr<const layer::BaseTree> one = tree_below("/", "r.test/one:1");
   EXPECT_FALSE(one.expired());
 
-  underlay_of("r.test/other:1", {});
+  tree_below("/", "r.test/other:1");
 
   EXPECT_TRUE(one.expired());
+}
+
+/// Bases, places and content at random, of few names, so that they meet.
+class Meeting {
+ public:
+  explicit Meeting(unsigned seed) : random_(seed) {}
+
+  Entries base() {
+    Entries entries;
+    for (int i = 0; i < 12; ++i) {
+      const auto path = this->path();
+      switch (random_() % 3) {
+        case 0:
+          entries.push_back(file(path, ""));
+          break;
+        case 1:
+          entries.push_back(directory(path));
+          break;
+        default:
+          entries.push_back(symlink(path, (random_() % 2 ? "/" : "") + this->path()));
+      }
+    }
+    return entries;
+  }
+  std::string path() {
+    std::string path = name();
+    for (auto depth = random_() % 3; depth > 0; --depth) path += "/" + name();
+    return path;
+  }
+
+ private:
+  std::string name() { return std::string(1, "abcd"[random_() % 4]); }
+  std::mt19937 random_;
+};
+
+std::string placed(const source::Content& content, const std::string& path,
+                   const layer::BaseTree& below) {
+  layer::FileTree into;
+  const auto done = place_content(content, path, {}, below, into);
+  return done ? source::identity_of(into) : done.error().message;
+}
+
+TEST(BaseFacts, HaveATreeOnWhichContentIsPutAsOnTheWhole) {
+  std::size_t compared = 0;
+  for (unsigned seed = 0; seed < 3000; ++seed) {
+    Meeting meeting(seed);
+    layer::BaseTree tree;
+    for (const auto& entry : meeting.base()) {
+      layer::FileTree one;
+      if (one.add(entry)) (void)tree.apply(index_of(one)).value();
+    }
+    BuildRequest wanted;
+    wanted.content.emplace_back(nullptr, "/" + meeting.path());
+    const auto whole = *without(std::move(tree), {});
+    const auto facts = facts_of(wanted, whole);
+    if (!facts) continue;
+    source::Content content;
+    for (int i = 0; i < 3; ++i) (void)content.tree.add(file(meeting.path(), "x")).has_value();
+    const auto& path = wanted.content.front().path;
+    EXPECT_EQ(placed(content, path, *facts->underlay.tree), placed(content, path, *whole.tree))
+        << "seed " << seed;
+    ++compared;
+  }
+  EXPECT_GT(compared, 1000U);
 }
 
 }  // namespace

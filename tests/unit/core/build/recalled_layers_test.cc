@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "core/base/sha256.h"
 #include "tests/unit/core/build/build_fixture.h"
@@ -24,6 +25,7 @@ class CountedFile final : public source::Source {
     entry.identity = identity;
     entry.content = layer::FileContent(bytes.size(), [this] {
       ++reads;
+      reader = std::this_thread::get_id();
       return Result<std::unique_ptr<ByteSource>>(std::make_unique<MemorySource>(bytes));
     });
     source::Content content;
@@ -35,6 +37,7 @@ class CountedFile final : public source::Source {
   std::string bytes = std::string(kSize, 'x');
   std::string identity = "sha256:1";
   std::atomic<int> reads{0};
+  std::atomic<std::thread::id> reader{};  ///< The last one.
 };
 
 class RecalledLayers : public BuildFixture {
@@ -94,6 +97,23 @@ TEST_F(RecalledLayers, AreMadeOnceForSeveralPlaces) {
   ASSERT_THAT(build({"r.test/a", "b.test/b", "c.test/c"}), IsOk());
   EXPECT_EQ(file_->reads, 2);
   EXPECT_TRUE(registry_.tag("c.test/c", "1").has_value());
+}
+
+/// Two ImageBuilds with the same content, at the same time.
+TEST_F(RecalledLayers, OfTwoBuildsAreMadeOnThePoolForTheOneThatComesLater) {
+  ASSERT_THAT(build({"r.test/a"}), IsOk());
+  Builder builder(registry_, pool_, recalling());
+  const auto later = run(builder.assemble_all(request_));
+  ASSERT_THAT(later, IsOk());
+  ASSERT_THAT(run(builder.assemble_all(request_)), IsOk());  // And is over.
+  const auto inner =
+      registry_destination(registry_, *oci::Reference::parse_repository("other.test/b"), {});
+  const auto destination = builder.making(*inner);
+
+  ASSERT_THAT(run(destination->put_blob(later->layers.front().blob)), IsOk());
+
+  EXPECT_EQ(file_->reads, 2);
+  EXPECT_NE(file_->reader.load(), std::this_thread::get_id());
 }
 
 TEST_F(RecalledLayers, AreReadableForWhoeverOpensThem) {
