@@ -123,9 +123,8 @@ std::string object_text(const JsonMembers& members) {
   for (const auto& [name, value] : members) size += name.size() + value.size() + 4;
   std::string text;
   text.reserve(size);
-  for (const auto& [name, value] : members) {
+  for (const auto& [name, value] : members)
     text.append(text.empty() ? "{\"" : ",\"").append(name).append("\":").append(value);
-  }
   text.append("}");
   return text;
 }

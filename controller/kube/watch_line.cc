@@ -48,13 +48,18 @@ WatchEvent bookmark(const Json& metadata) {
   return event;
 }
 
-/// What the line tells of an object that is there, without being read; nullopt where that is not
+std::string_view member(const JsonMembers& members, std::string_view name) {
+  const auto found = members.find(name);
+  return found == members.end() ? std::string_view() : found->second;
+}
+
+/// What an event tells of an object that is there, without being read; nullopt where that is not
 /// all there.
-std::optional<ObjectState> state_in(std::string_view line) {
-  const auto type = json_member(line, "type");
+std::optional<ObjectState> state_in(const JsonMembers& event) {
+  const auto type = member(event, "type");
   if (type != "\"ADDED\"" && type != "\"MODIFIED\"") return std::nullopt;
   ObjectState state({}, "", "");
-  JsonScan metadata(json_member(json_member(line, "object"), "metadata"));
+  JsonScan metadata(json_member(member(event, "object"), "metadata"));
   while (const auto member = metadata.next()) {
     if (member->name == "name") state.key.name = plain_json_text(member->value);
     if (member->name == "namespace") state.key.namespace_ = plain_json_text(member->value);
@@ -78,11 +83,6 @@ WatchEvent object_event(WatchEventType event_type, Object object, const Resource
   event.resource_version = object.meta().resource_version;
   event.object.emplace(std::move(object));
   return event;
-}
-
-std::string_view member(const JsonMembers& members, std::string_view name) {
-  const auto found = members.find(name);
-  return found == members.end() ? std::string_view() : found->second;
 }
 
 /// What is no event of an object, or has something that is wrong or not written as servers do.
@@ -142,14 +142,14 @@ Result<std::optional<std::string>> LineSplitter::next() {
 
 WatchEvent parse_watch_line(std::string_view line, const ResourceType& type,
                             const std::function<bool(const ObjectState&)>& is_known) {
-  if (is_known)
-    if (auto state = state_in(line); state && is_known(*state)) {
+  const auto members = members_of(line);
+  if (members && is_known)
+    if (auto state = state_in(*members); state && is_known(*state)) {
       WatchEvent event(WatchEventType::kModified);
       event.known = std::move(state->key);
       event.resource_version = std::move(state->resource_version);
       return event;
     }
-  const auto members = members_of(line);
   const auto event_type =
       members ? type_of(plain_json_text(member(*members, "type"))) : std::nullopt;
   if (event_type && is_of_object(*event_type))
