@@ -79,21 +79,20 @@ Task<Result<Credentials::Names>> Credentials::names_of(kube::ObjectKey account, 
   co_return pull_secret_names(*object);
 }
 
-Task<Result<Credentials::SharedKeychain>> Credentials::account_keychain(
-    std::shared_ptr<Wanted> wanted) {
-  const auto& build = *wanted->build;
-  const auto accounts = wanted->accounts;
+Task<Result<Credentials::SharedKeychain>> Credentials::account_keychain(Wanted wanted) {
+  const auto& build = *wanted.build;
+  const auto accounts = wanted.accounts;
   const kube::ObjectKey key(build.metadata.namespace_, build.spec.service_account);
   SharedAnswers<Names>::Ask ask = [this, key, accounts] { return names_of(key, accounts); };
   auto question = key.str() + (accounts == Accounts::kAsRemembered ? " as remembered" : "");
   auto names = co_await accounts_.get(std::move(question), std::string(),
-                                      age_since(wanted->asked, clock_), std::move(ask));
+                                      age_since(wanted.asked, clock_), std::move(ask));
   if (!names) co_return std::move(names).error();
   // Before they are read: one that is missing or wrong is waited for.
   view_.account_names(key, *names);
   std::vector<SharedKeychain> chain;
   for (const auto& name : *names) {
-    auto keychain = co_await secret(kube::ObjectKey(key.namespace_, name), wanted->asked,
+    auto keychain = co_await secret(kube::ObjectKey(key.namespace_, name), wanted.asked,
                                     "serviceAccountName " + key.name);
     if (!keychain && keychain.error().code == Errc::kNotFound) continue;
     if (!keychain) co_return std::move(keychain).error();
@@ -103,25 +102,20 @@ Task<Result<Credentials::SharedKeychain>> Credentials::account_keychain(
   co_return SharedKeychain(std::make_shared<auth::KeychainChain>(std::move(chain)));
 }
 
-/// secretRef where there is one, else that of the account, which is read if it was not yet.
-Task<Result<Credentials::SharedKeychain>> Credentials::keychain_for(std::shared_ptr<Wanted> wanted,
+/// secretRef where there is one, else that of the account.
+Task<Result<Credentials::SharedKeychain>> Credentials::keychain_for(Wanted wanted,
                                                                     api::RegistryRef ref,
                                                                     std::string field) {
   if (!ref.secret.empty())
-    co_return co_await secret(kube::ObjectKey(wanted->build->metadata.namespace_, ref.secret),
-                              wanted->asked, field + ".secretRef");
-  if (!wanted->of_account) {
-    auto read = co_await account_keychain(wanted);
-    if (!read) co_return std::move(read).error();
-    wanted->of_account.emplace(std::move(*read));
-  }
-  co_return *wanted->of_account;
+    co_return co_await secret(kube::ObjectKey(wanted.build->metadata.namespace_, ref.secret),
+                              wanted.asked, field + ".secretRef");
+  co_return co_await account_keychain(wanted);
 }
 
 Task<Result<plan::Keychains>> Credentials::read_keychains(
     std::shared_ptr<const api::ImageBuild> build, runtime::WorkQueue::Time asked,
     Accounts accounts) {
-  const auto wanted = std::make_shared<Wanted>(build, asked, accounts);
+  const Wanted wanted(build, asked, accounts);
   auto base = co_await keychain_for(wanted, build->spec.base.registry, std::string("spec.base"));
   if (!base) co_return std::move(base).error();
   auto output =
@@ -144,7 +138,7 @@ Task<Result<plan::Keychains>> Credentials::read_keychains(
 Task<Result<registry::Access>> Credentials::read_output_access(
     std::shared_ptr<const api::ImageBuild> build, plan::ContentProvider& provider,
     runtime::WorkQueue::Time asked) {
-  const auto wanted = std::make_shared<Wanted>(build, asked, Accounts::kAsTheyAre);
+  const Wanted wanted(build, asked, Accounts::kAsTheyAre);
   auto keychain =
       co_await keychain_for(wanted, build->spec.output.registry, std::string("spec.output"));
   if (!keychain) co_return std::move(keychain).error();

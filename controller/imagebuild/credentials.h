@@ -1,7 +1,6 @@
 #pragma once
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,19 +54,17 @@ class Credentials {
   using SharedKeychain = std::shared_ptr<const auth::Keychain>;
   using Names = std::vector<std::string>;
 
-  /// What one pass wants, and what it has of it.
+  /// What one pass wants. What it asks for twice is read once, as for several.
   struct Wanted {
     std::shared_ptr<const api::ImageBuild> build;
     runtime::WorkQueue::Time asked;
     Accounts accounts;
-    std::optional<SharedKeychain> of_account{};
     Wanted(std::shared_ptr<const api::ImageBuild> b, runtime::WorkQueue::Time t, Accounts a)
         : build(std::move(b)), asked(t), accounts(a) {}
   };
 
-  Task<Result<SharedKeychain>> keychain_for(std::shared_ptr<Wanted> wanted, api::RegistryRef ref,
-                                            std::string field);
-  Task<Result<SharedKeychain>> account_keychain(std::shared_ptr<Wanted> wanted);
+  Task<Result<SharedKeychain>> keychain_for(Wanted wanted, api::RegistryRef ref, std::string field);
+  Task<Result<SharedKeychain>> account_keychain(Wanted wanted);
   Task<Result<SharedKeychain>> secret(kube::ObjectKey key, runtime::WorkQueue::Time asked,
                                       std::string field);
   Task<Result<Names>> names_of(kube::ObjectKey account, Accounts accounts);
