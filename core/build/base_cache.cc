@@ -123,9 +123,12 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
   if (const auto found = indexes_.find(key); found != indexes_.end()) co_return found->second;
   const auto path = index_path(digest);
   if (!path.empty()) {
-    auto bytes = read_file(path, kMaxIndexFileBytes);
-    auto stored =
-        bytes ? layer::LayerIndex::from_bytes(*bytes) : Result<layer::LayerIndex>(bytes.error());
+    auto read = [path]() -> Result<layer::LayerIndex> {
+      const auto bytes = read_file(path, kMaxIndexFileBytes);
+      if (!bytes) return bytes.error();
+      return layer::LayerIndex::from_bytes(*bytes);
+    };
+    auto stored = co_await pool_.run(std::move(read));
     if (stored) {
       SharedIndex kept = std::make_shared<const layer::LayerIndex>(std::move(*stored));
       keep_index(std::string(key), kept);

@@ -15,6 +15,7 @@ using layer::BaseTree;
 using layer::EntryKind;
 using layer::IndexedEntry;
 
+constexpr std::size_t kFewEntries = 100;  // Worked out faster than another thread is woken.
 constexpr std::size_t kMaxKept = 4096;
 constexpr std::uint64_t kMaxKeptBytes = 8 * 1024 * 1024;
 
@@ -131,6 +132,12 @@ std::string key_of(const BuildRequest& request, const image::Image& image) {
   return digest.finish();
 }
 
+Result<BaseTree> merge(const std::vector<std::shared_ptr<const layer::LayerIndex>>& layers) {
+  BaseTree tree;
+  for (const auto& layer : layers) KILN_TRY(tree.apply(*layer));
+  return tree;
+}
+
 std::uint64_t memory_of(const BaseFacts& facts) {
   constexpr std::uint64_t kWithoutPaths = 1024;
   std::uint64_t bytes = kWithoutPaths + facts.underlay.tree->cost_bytes();
@@ -175,14 +182,21 @@ Result<BaseFacts> facts_of(const BuildRequest& request, const Underlay& whole) {
   return facts;
 }
 
-Task<Result<BaseTree>> BaseTrees::tree(image::Image image, registry::Access access) {
-  BaseTree tree;
+Task<Result<BaseTrees::Layers>> BaseTrees::layers(image::Image image, registry::Access access) {
+  Layers all;
   for (const auto& source : image.layers()) {
     auto index = co_await cache_.layer_index(source, access);
     if (!index) co_return std::move(index).error();
-    KILN_CO_TRY(tree.apply(**index));
+    all.push_back(std::move(*index));
   }
-  co_return tree;
+  co_return all;
+}
+
+Task<Result<BaseTree>> BaseTrees::tree(image::Image image, registry::Access access) {
+  auto all = co_await layers(std::move(image), std::move(access));
+  if (!all) co_return std::move(all).error();
+  auto work = [all = std::move(*all)] { return merge(all); };
+  co_return co_await pool_.run(std::move(work));
 }
 
 Task<Result<BaseFacts>> BaseTrees::facts(std::shared_ptr<const BuildRequest> request,
@@ -192,13 +206,30 @@ Task<Result<BaseFacts>> BaseTrees::facts(std::shared_ptr<const BuildRequest> req
     recent_.splice(recent_.begin(), recent_, found->second);
     co_return found->second->facts;
   }
-  auto whole = co_await tree(std::move(image), request->base.access);
-  if (!whole) co_return std::move(whole).error();
-  auto underlay = without(std::move(*whole), request->remove);
-  if (!underlay) co_return std::move(underlay).error();
-  auto facts = facts_of(*request, *underlay);
+  // Each by its own right to read them.
+  auto all = co_await layers(std::move(image), request->base.access);
+  if (!all) co_return std::move(all).error();
+  SharedAnswers<BaseFacts>::Ask ask = [this, request, all = std::move(*all)] {
+    return work_out(request, all);
+  };
+  auto facts = co_await under_way_.get(key, std::string(), under_way_.kAnyAge, std::move(ask));
   if (facts) keep(std::move(key), *facts);
   co_return facts;
+}
+
+Task<Result<BaseFacts>> BaseTrees::work_out(std::shared_ptr<const BuildRequest> request,
+                                            Layers layers) {
+  std::size_t entries = 0;
+  for (const auto& layer : layers) entries += layer->entries.size();
+  auto work = [request = std::move(request), all = std::move(layers)]() -> Result<BaseFacts> {
+    auto whole = merge(all);
+    if (!whole) return std::move(whole).error();
+    auto underlay = without(std::move(*whole), request->remove);
+    if (!underlay) return std::move(underlay).error();
+    return facts_of(*request, *underlay);
+  };
+  if (entries <= kFewEntries) co_return work();
+  co_return co_await pool_.run(std::move(work));
 }
 
 void BaseTrees::keep(std::string key, const BaseFacts& facts) {

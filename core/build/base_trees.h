@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "core/base/clock.h"
+#include "core/base/shared_answers.h"
 #include "core/base/task.h"
+#include "core/base/work_pool.h"
 #include "core/build/base_cache.h"
 #include "core/build/request.h"
 #include "core/image/image.h"
@@ -41,11 +44,12 @@ struct BaseFacts {
 [[nodiscard]] Result<BaseFacts> facts_of(const BuildRequest& request, const Underlay& whole);
 
 /// What the layers of bases make together, and facts about it. Those are kept: a thousand builds
-/// that ask the same of one base work it out once. Threads: the I/O executor. Lifetime: `cache`
-/// outlives it.
+/// that ask the same of one base work it out once. Threads: the I/O executor; the work itself runs
+/// on the pool. Lifetime: all that it is made with outlives it.
 class BaseTrees {
  public:
-  explicit BaseTrees(BaseCache& cache) : cache_(cache) {}
+  BaseTrees(BaseCache& cache, WorkPool& pool, const Clock& clock)
+      : cache_(cache), pool_(pool), under_way_(clock, std::chrono::milliseconds(0)) {}
 
   /// All of it, made anew.
   /// Errors: those of reading layers; kInvalid for what no tree can be made of.
@@ -60,9 +64,15 @@ class BaseTrees {
     BaseFacts facts;
   };
 
+  using Layers = std::vector<std::shared_ptr<const layer::LayerIndex>>;
+
+  Task<Result<Layers>> layers(image::Image image, registry::Access access);
+  Task<Result<BaseFacts>> work_out(std::shared_ptr<const BuildRequest> request, Layers layers);
   void keep(std::string key, const BaseFacts& facts);
 
   BaseCache& cache_;
+  WorkPool& pool_;
+  SharedAnswers<BaseFacts> under_way_;
   std::list<Kept> recent_;                                 ///< What was used last comes first.
   std::map<std::string, std::list<Kept>::iterator> kept_;  ///< All of them, by what they are about.
   std::uint64_t kept_bytes_ = 0;                           ///< Of memory, about.

@@ -43,7 +43,7 @@ struct Builder::Impl {
         spool_dir(options.spool_dir),
         cache(client, pool, options.clock != nullptr ? *options.clock : system_clock,
               options.cache_dir, options.spool_dir),
-        trees(cache),
+        trees(cache, pool, options.clock != nullptr ? *options.clock : system_clock),
         contents(cache, client, pool, options.clock != nullptr ? *options.clock : system_clock,
                  options.spool_dir),
         records(std::make_shared<LayerRecords>(options.recall_layers && !options.cache_dir.empty()

@@ -6,6 +6,20 @@
 #include "core/source/source.h"
 
 namespace kiln::build {
+namespace {
+
+constexpr std::size_t kFewEntries = 64;
+constexpr std::uint64_t kFewBytes = 64 * 1024;  // 0.3 ms or so.
+
+bool is_little(const layer::FileTree& tree) {
+  if (tree.size() > kFewEntries || tree.content_bytes() > kFewBytes) return false;
+  return std::all_of(tree.entries().begin(), tree.entries().end(), [](const auto& one) {
+    const auto& content = one.second.content;
+    return content.size_bytes() == 0 || content.in_memory() != nullptr;
+  });
+}
+
+}  // namespace
 
 void DraftFacts::add_file(std::uint64_t size_bytes, std::string_view of_file,
                           const source::LateIdentities& late) {
@@ -18,9 +32,10 @@ void DraftFacts::add_file(std::uint64_t size_bytes, std::string_view of_file,
 }
 
 LayerDraft::LayerDraft(std::shared_ptr<const layer::FileTree> t, std::string line)
-    : LayerDraft(
-          [tree = std::move(t)] { return Result<std::shared_ptr<const layer::FileTree>>(tree); },
-          std::move(line)) {}
+    : LayerDraft([t] { return Result<std::shared_ptr<const layer::FileTree>>(t); },
+                 std::move(line)) {
+  is_at_hand = is_little(*t);
+}
 
 std::string part_of(std::size_t number, std::size_t count) {
   if (count == 1) return "";

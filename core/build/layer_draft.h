@@ -35,6 +35,9 @@ struct LayerDraft {
   Tree tree;
   std::string created_by;
   std::optional<DraftFacts> facts{};  ///< Unset where nobody has looked at the tree yet.
+  /// A few small files that are in memory: another thread is woken in no less time than is taken to
+  /// look at them, and to pack them with ISA-L.
+  bool is_at_hand = false;
 
   LayerDraft(Tree t, std::string line) : tree(std::move(t)), created_by(std::move(line)) {}
   /// Of a tree that is there.

@@ -28,6 +28,12 @@ std::string how_made(const BuildRequest& request) {
 
 }  // namespace
 
+template <class F>
+Task<std::invoke_result_t<F>> LayerMaker::run(bool at_once, F work) {
+  if (at_once) co_return work();
+  co_return co_await pool_.run(std::move(work));
+}
+
 Task<Result<layer::Layer>> LayerMaker::make_one(Missing missing, std::string how,
                                                 layer::LayerOptions options,
                                                 std::shared_ptr<const Ways> ways) {
@@ -45,7 +51,9 @@ Task<Result<layer::Layer>> LayerMaker::make_one(Missing missing, std::string how
     records->keep(known, LayerRecord(*layer));
     return layer;
   };
-  auto made = co_await pool_.run(std::move(work));
+  // Others pack more tightly, and longer.
+  const bool quick = missing.draft->is_at_hand && options.compression == layer::Compression::kGzip;
+  auto made = co_await run(quick, std::move(work));
   if (!made) co_return std::move(made).error();
   keep(missing.key, *made);
   if (!ways->taker) co_return made;
@@ -82,8 +90,8 @@ Task<Result<LayerDrafts>> LayerMaker::look_at(LayerDrafts drafts,
 Task<Result<LayerMaker::Draft>> LayerMaker::look_at_one(Draft draft,
                                                         std::shared_ptr<const Ways> ways) {
   if (draft->facts) co_return draft;
-  auto work = [draft = std::move(draft), ways] { return with_facts(draft, ways->late); };
-  co_return co_await pool_.run(std::move(work));
+  auto work = [draft, ways] { return with_facts(draft, ways->late); };
+  co_return co_await run(draft->is_at_hand, std::move(work));
 }
 
 Task<Result<std::vector<layer::Layer>>> LayerMaker::make(

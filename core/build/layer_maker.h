@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "core/base/task.h"
@@ -20,7 +21,7 @@ namespace kiln::build {
 /// about the touched paths share a layer, the small layers made last are kept for the next
 /// build, and what larger ones are is kept even for the next process: those are made again only
 /// where somebody wants their bytes.
-/// Threads: the I/O executor; the work itself runs on the pool.
+/// Threads: the I/O executor; the work itself runs on the pool, unless it is quickly done.
 class LayerMaker {
  public:
   using Watch = std::function<layer::Progress(std::uint64_t total_bytes)>;
@@ -60,6 +61,9 @@ class LayerMaker {
     Missing(std::string k, Draft d) : key(std::move(k)), draft(std::move(d)) {}
   };
 
+  /// On the pool, or here at once.
+  template <class F>
+  Task<std::invoke_result_t<F>> run(bool at_once, F work);
   Task<Result<LayerDrafts>> look_at(LayerDrafts drafts, std::shared_ptr<const Ways> ways);
   Task<Result<Draft>> look_at_one(Draft draft, std::shared_ptr<const Ways> ways);
   Task<Result<layer::Layer>> make_one(Missing missing, std::string how, layer::LayerOptions options,

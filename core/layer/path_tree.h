@@ -72,14 +72,20 @@ class PathTree {
   /// Where `path` leads to, the links among its directories followed and missing ones made.
   std::string make_way(std::string_view path) {
     if (path.empty()) return {};
-    return join_path(make_directory(parent_of(path)), name_of_path(path));
+    const auto parent = parent_of(path);
+    if (is_directory(parent)) return std::string(path);
+    return join_path(make_directory(parent), name_of_path(path));
   }
 
   /// Puts `item` at a real path. What was there goes, and what was below it too unless `item` is a
   /// directory.
   void put(const std::string& path, Item item) {
-    if (item.kind() != EntryKind::kDirectory) remove_below(path);
-    set(path, std::move(item));
+    const bool is_directory = item.kind() == EntryKind::kDirectory;
+    auto [place, fresh] = paths_.try_emplace(path, std::move(item));
+    if (fresh) path_bytes_ += path.size();
+    // Nothing is below what was not there, but for the root, which may be missing.
+    if (!is_directory && (!fresh || path.empty())) remove_below(path);
+    if (!fresh) place->second = std::move(item);  // Not moved from.
   }
 
   /// Removes a real path with all that is below it.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <random>
 
+#include "core/base/gather.h"
 #include "core/build/image_loader.h"
 #include "core/build/placement.h"
 #include "tests/unit/core/build/stored_images.h"
@@ -144,7 +145,7 @@ TEST(BaseFacts, NameWhatIsToBeRemovedAndNotThere) {
 class KeptFacts : public StoredImages {};
 
 TEST_F(KeptFacts, AreWorkedOutOnceForAllThatAskTheSameOfABase) {
-  BaseTrees trees(*base_cache_);
+  BaseTrees trees(*base_cache_, pool_, clock_);
   const auto from = reader("r.test/nginx:1.27");
   const auto image = run(load_image(*from, {}));
   ASSERT_THAT(image, testing::IsOk());
@@ -180,7 +181,7 @@ class KeptTrees : public StoredImages {
     testing::add_base(registry_, "r.test/" + name, "1", entries);
   }
 
-  BaseTrees trees_{*base_cache_};
+  BaseTrees trees_{*base_cache_, pool_, clock_};
 };
 
 TEST_F(KeptTrees, AreOneForAllWhoPutContentIntoOnePlaceOfABase) {
@@ -193,6 +194,21 @@ TEST_F(KeptTrees, HoldWhatContentCanMeetAndNoMore) {
   const auto tree = tree_below("/usr/share/nginx/html", "r.test/nginx:1.27");
   EXPECT_NE(tree->find("usr/share/nginx/html/index.html"), nullptr);
   EXPECT_EQ(tree->find("etc/nginx"), nullptr);
+}
+
+TEST_F(KeptTrees, AreWorkedOutOnceForTwoWhoAskAtOnce) {
+  add_base_of(1000, "one");  // On the pool.
+  const auto from = reader("r.test/one:1");
+  const auto image = run(load_image(*from, {}));
+  ASSERT_THAT(image, testing::IsOk());
+  const auto wanted = std::make_shared<const BuildRequest>(*site());
+  std::vector<Task<Result<BaseFacts>>> both;
+  for (int i = 0; i < 2; ++i) both.push_back(trees_.facts(wanted, image->platforms.front().image));
+
+  const auto facts = run(gather(std::move(both), 2));
+
+  ASSERT_THAT(facts, testing::IsOk());
+  EXPECT_EQ((*facts)[0].underlay.tree, (*facts)[1].underlay.tree);
 }
 
 TEST_F(KeptTrees, TakeNoMoreThanSomeMemory) {

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <future>
 
 #include "core/image/validate.h"
 #include "tests/unit/core/build/build_fixture.h"
@@ -105,6 +108,26 @@ TEST_F(Build, FromScratchHasOnlyItsContent) {
   ASSERT_EQ(built->image.images.images.size(), 1u);
   EXPECT_EQ(built->image.images.images[0].layers().size(), 1u);
   EXPECT_TRUE(registry_.calls().empty());
+}
+
+TEST_F(Build, OfAFewSmallFilesWaitsForNothingThatThePoolIsBusyWith) {
+  std::promise<void> enough;
+  auto work = [end = enough.get_future().share()] {
+    end.wait();
+    return true;
+  };
+  boost::asio::io_context others;
+  for (std::size_t i = 0; i < pool_.threads(); ++i)
+    boost::asio::co_spawn(others, pool_.run(work), boost::asio::detached);
+  others.poll();
+  auto request = std::make_shared<BuildRequest>();
+  request->content.emplace_back(files({{"index.html", "hello"}}), "/srv");
+
+  const auto built = build(request);
+
+  enough.set_value();
+  others.run();
+  EXPECT_THAT(built, IsOk());
 }
 
 TEST_F(Build, ReadsTheBasesLayersOnlyOnceEver) {
