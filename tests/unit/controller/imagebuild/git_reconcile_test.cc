@@ -85,6 +85,26 @@ TEST_F(GitReconcile, OfTheSameCommitReadsNothingUnlessSomebodyAsks) {
   EXPECT_EQ(git_.reads, 2);
 }
 
+TEST_F(GitReconcile, ThatSomebodyWaitsForTakesRefsThatOthersHaveAskedForSince) {
+  const auto asked = clock_.steady_now();
+  put_git_build();
+  clock_.advance(std::chrono::seconds(2));
+
+  reconcile_asked_at(asked);
+
+  EXPECT_EQ(git_.requests.back().max_age, std::chrono::seconds(2));
+}
+
+TEST_F(GitReconcile, ThatSomebodyHasWaitedForLongTakesNoRefsThatAreOlderThanSomeSeconds) {
+  const auto asked = clock_.steady_now();
+  put_git_build();
+  clock_.advance(kNewEnough + std::chrono::seconds(1));
+
+  reconcile_asked_at(asked);
+
+  EXPECT_EQ(git_.requests.back().max_age, kNewEnough);
+}
+
 TEST_F(GitReconcile, ReadsTheSameCommitAgainWhereSomethingElseNeedsABuild) {
   put_git_build();
   reconcile();
