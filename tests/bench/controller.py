@@ -10,7 +10,8 @@ statuses are written each second, how long after a change its reconcile begins, 
 etcd and controller share the machine; what else runs there is measured, too. So it also tells how much of the
 processors each of them took for a write, and from that how many a second this machine could do with nothing
 else to do. `--rival` measures a controller made with controller-runtime that does the same, in the same run.
-The last table splits the way of a change: what the API server takes to answer it, and from there to the reconcile.
+The last table splits the way of a change: what the API server takes to answer it, and from there to the reconcile;
+its first line is what the same changes take with no controller at all.
 The servers' files are in memory where there is a tmpfs with room (`--on-disk`: not), so that no disk is measured.
 
 The second form leaves the controller alone for so many seconds and counts who writes what: nothing but the
@@ -81,7 +82,7 @@ class Edits:
 
 @dataclasses.dataclass
 class Latency:
-    """The ways of some changes, in ms, one of each change in each list."""
+    """The ways of some changes, in ms, one of each change in each list, or none where nobody watches."""
 
     controller: str
     to_reconcile: list[float]  # From before it is sent until its reconcile begins.
@@ -93,10 +94,9 @@ class Latency:
         return [whole - answer for whole, answer in zip(self.to_reconcile, self.to_answer)]
 
 
-def latency(api: Api, controller: Measured, patches: int, edits: Edits) -> Latency:
-    """By the log, whose times are in ms."""
+def send_all(api: Api, patches: int, edits: Edits) -> tuple[dict[str, float], list[float]]:
+    """When each change was sent, and after how many ms it was answered."""
     sent, answered = {}, []
-    before = len(controller.log())
     edits.next()
     for number in range(patches):
         # Before the request leaves, so that what the API server takes is part of it.
@@ -104,6 +104,13 @@ def latency(api: Api, controller: Measured, patches: int, edits: Edits) -> Laten
         sent[edits.send(api, number)] = at
         answered.append((time.time() - at) * 1000)
         time.sleep(0.01)
+    return sent, answered
+
+
+def latency(api: Api, controller: Measured, patches: int, edits: Edits) -> Latency:
+    """By the log, whose times are in ms."""
+    before = len(controller.log())
+    sent, answered = send_all(api, patches, edits)
     times = wait_for("all changes are seen", lambda: (
         found := controller.begun(before)) and len(found) >= patches and found)
     return Latency(controller.name, [(times[key] - at) * 1000 + 0.5 for key, at in sent.items()], answered)
@@ -113,8 +120,8 @@ def print_latencies(measured: list[Latency]) -> None:
     print(f"\n{'ms, p50 / p99':22}{'change -> answer':>20}{'answer -> reconcile':>22}{'change -> reconcile':>22}")
     for one in measured:
         print(f"  {one.controller:20}" + "".join(
-            f"{f'{percentile(values, 0.5):.1f} / {percentile(values, 0.99):.1f}':>{width}}" for values, width in (
-                (one.to_answer, 20), (one.from_answer, 22), (one.to_reconcile, 22))))
+            f"{f'{percentile(values, 0.5):.1f} / {percentile(values, 0.99):.1f}' if values else '':>{width}}"
+            for values, width in ((one.to_answer, 20), (one.from_answer, 22), (one.to_reconcile, 22))).rstrip())
 
 
 def cpu_of_writes(each_ms: dict[str, float]) -> str:
@@ -170,7 +177,8 @@ def compare(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) ->
     print(f"{machine()}; etcd without fsync, its files {where(cluster.directory / 'etcd')}")
     print(f"{args.builds} ImageBuilds in {args.namespaces} namespaces, "
           f"created at {create(cluster, args.builds, args.namespaces):.0f}/s", flush=True)
-    measured = [measure(cluster, start_kiln, args, edits)]
+    measured = [Latency("nobody watches", [], send_all(Api(cluster), args.patches, edits)[1]),
+                measure(cluster, start_kiln, args, edits)]
     if not args.rival:
         print_latencies(measured)
         return 0

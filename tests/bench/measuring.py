@@ -111,6 +111,11 @@ def each(cluster: Cluster, count: int, do) -> float:
     return count / (time.monotonic() - began)
 
 
+def ordinary_environment() -> dict[str, str]:
+    """Where OpenSSL is told of one file with all authorities, each program reads all of them at first."""
+    return {name: value for name, value in os.environ.items() if name not in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+
+
 class Measured:
     """A controller's process, with its log in a file. What it is asked for has the names of controller-runtime."""
 
@@ -122,7 +127,7 @@ class Measured:
             self.began = time.time()
             self._process = subprocess.Popen(
                 [*command, "--metrics-addr", self._metrics], stderr=log, stdin=subprocess.DEVNULL,
-                env={**os.environ, "KUBECONFIG": str(kubeconfig)})
+                env=ordinary_environment() | {"KUBECONFIG": str(kubeconfig)})
         atexit.register(self.stop)  # Whoever reads what a measurement says reads on while one of these runs.
 
     @property
@@ -145,6 +150,10 @@ class Measured:
         """When the first reconcile of each object began, in the log from this byte on."""
         lines = re.findall(r"^(\S+)Z debug reconcile begins object=(\S+)", self.log()[after:], re.M)
         return {key: moment(at) for at, key in reversed(lines)}
+
+    def logged(self, message: str) -> int:
+        """How many such lines there are. To ask for this takes nothing of its processor time."""
+        return len(re.findall(rf"^\S+Z \w+ {message}", self.log(), re.M))
 
     def metric(self, name: str, **labels: str) -> float:
         try:

@@ -33,6 +33,7 @@ NAMESPACE = "sites"
 FILES = 5
 FILE_BYTES = 4096
 ALL_READ = "everything has been read for the first time"
+PUSHED = "image pushed"
 
 
 def name_of(number: int) -> str:
@@ -127,10 +128,11 @@ def measure(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) ->
     controller = start(cluster, folder, *flags)
     cpu, began = controller.cpu_s(), time.monotonic()
     rate = each(cluster, args.burst, create)
-    wait_ready(controller, args.burst + 1)
+    wait_for(f"{args.burst} are pushed", lambda: controller.logged(PUSHED) >= args.burst)
     print(f"{args.burst} at once                 created at {rate:.0f}/s, all Ready after "
           f"{time.monotonic() - began:.1f} s, {(controller.cpu_s() - cpu) * 1000 / args.burst:.2f} ms of CPU each")
     print(f"                            memory {controller.memory()}", flush=True)
+    wait_ready(controller, args.burst + 1)
 
     each(cluster, args.sites - args.burst, lambda api, number: create_all(api, number + args.burst))
     wait_ready(controller, args.sites + 1)
