@@ -64,7 +64,8 @@ BENCHES = (
     Bench("edit_to_digest", "From an edit to the new digest", 1, quick=("--edits", "3")),
     Bench("base_wave", "A new base for 1,000 ImageBuilds, beside crane rebase", 6,
           quick=("--builds", "6", "--namespaces", "2", "--concurrent", "2")),
-    Bench("small_sites", "Many small sites", 4, quick=("--burst", "6", "--sites", "10", "--idle", "1")),
+    Bench("small_sites", "Many small sites, beside a controller made with go-containerregistry", 9, ("--rival",),
+          ("--burst", "6", "--sites", "10", "--idle", "1")),
     Bench("controller", "10,000 ImageBuilds, beside a controller made with controller-runtime", 8, ("--rival",),
           ("--builds", "20", "--patches", "20", "--namespaces", "2")),
 )

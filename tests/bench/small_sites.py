@@ -2,7 +2,7 @@
 """Measures the controller with many small sites that it really builds and pushes, and prints the figures.
 
     tests/bench/small_sites.py [--burst 500] [--sites 5000] [--idle 20] [--concurrent 4]
-                               [--base-files 8000]
+                               [--base-files 8000] [--rival]
 
 1. With nothing to do: from the start of the program to the first reconcile, without what the API server takes.
 2. `--burst` ImageBuilds, each of a ConfigMap with 5 files of 4 KB, which is there, and all on one base with so many
@@ -11,6 +11,8 @@
 4. The controller starts again, and as soon as it has read everything somebody creates one more: until it is
    Ready, while all the others are being looked at.
 
+`--rival` measures the same of a controller made with controller-runtime and go-containerregistry, in the same run: its
+burst after Kiln's, in a namespace of its own, and the rest over the ImageBuilds that Kiln has built.
 API server, etcd, registry and controller share the machine, on loopback.
 """
 
@@ -26,10 +28,10 @@ import time
 
 from measuring import Api, Measured, each, kiln, machine, path_of, wait_for, words
 
+import go_tools  # found through `measuring`
 from cluster import Cluster
 from world import binary, install, push_base
 
-NAMESPACE = "sites"
 FILES = 5
 FILE_BYTES = 4096
 ALL_READ = "everything has been read for the first time"
@@ -40,8 +42,8 @@ def name_of(number: int) -> str:
     return f"site-{number:05}"
 
 
-def pages(name: str, number: int) -> dict:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE},
+def pages(namespace: str, name: str, number: int) -> dict:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace},
             "data": {f"page-{page}.html": words(FILES * number + page, FILE_BYTES) for page in range(FILES)}}
 
 
@@ -59,37 +61,22 @@ def push_base_with(cluster: Cluster, folder: pathlib.Path, files: int) -> str:
     return reference
 
 
-def site(registry: str, base: str, name: str) -> dict:
+def site(registry: str, base: str, namespace: str, name: str) -> dict:
     return {"apiVersion": "kiln.build/v1alpha1", "kind": "ImageBuild",
-            "metadata": {"name": name, "namespace": NAMESPACE},
+            "metadata": {"name": name, "namespace": namespace},
             "spec": {"base": {"image": base, "platforms": ["linux/amd64"]},
                      "content": [{"configMap": {"name": name}, "path": "/srv"}],
-                     "output": {"image": f"{registry}/sites/{name}:latest", "insecure": True}}}
-
-
-def create_pages(api: Api, name: str, number: int) -> None:
-    api.call("POST", f"/api/v1/namespaces/{NAMESPACE}/configmaps", pages(name, number))
-
-
-def start(cluster: Cluster, folder: pathlib.Path, *flags: str) -> Measured:
-    controller = kiln(cluster, folder, *flags)
-    controller.logged_at(ALL_READ)
-    return controller
-
-
-def wait_ready(controller: Measured, count: int) -> None:
-    wait_for(f"{count} are ready",
-             lambda: controller.metric("kiln_imagebuilds", ready="true") >= count)
+                     "output": {"image": f"{registry}/{namespace}/{name}:latest", "insecure": True}}}
 
 
 def until_ready(cluster: Cluster, body: dict) -> float:
     """Seconds from sending this ImageBuild until a watch tells that it is Ready."""
-    name = body["metadata"]["name"]
+    name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
     watch = cluster.apiserver.connect(120)
-    watch.request("GET", f"{path_of(NAMESPACE)}?watch=1&fieldSelector=metadata.name={name}")
+    watch.request("GET", f"{path_of(namespace)}?watch=1&fieldSelector=metadata.name={name}")
     events = watch.getresponse()
     began = time.monotonic()
-    Api(cluster).call("POST", path_of(NAMESPACE), body)
+    Api(cluster).call("POST", path_of(namespace), body)
     while line := events.readline():
         conditions = json.loads(line)["object"].get("status", {}).get("conditions", [])
         if any(one["type"] == "Ready" and one["status"] == "True" for one in conditions):
@@ -97,59 +84,141 @@ def until_ready(cluster: Cluster, body: dict) -> float:
     raise SystemExit(f"the watch ended before {name} was Ready")
 
 
-def measure(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) -> None:
-    registry = cluster.registry().address
-    flags = ("--concurrent", str(args.concurrent), "--cache-dir", str(folder / "controller-cache"))
-    base = push_base_with(cluster, folder, args.base_files)
+class Sites:
+    """The ImageBuilds of one namespace, and what is measured of a controller that watches it."""
 
-    def create(api: Api, number: int) -> None:
-        api.call("POST", path_of(NAMESPACE), site(registry, base, name_of(number)))
+    def __init__(self, cluster: Cluster, namespace: str, base: str) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._base = base
+        cluster.kubectl("create", "namespace", namespace)
 
-    def create_all(api: Api, number: int) -> None:
-        create_pages(api, name_of(number), number)
-        create(api, number)
+    def create_pages(self, api: Api, name: str, number: int) -> None:
+        api.call("POST", f"/api/v1/namespaces/{self._namespace}/configmaps", pages(self._namespace, name, number))
 
-    print(machine(), flush=True)
-    cluster.kubectl("create", "namespace", NAMESPACE)
-    for number, name in enumerate(("first", "newest")):
-        create_pages(Api(cluster), name, args.sites + number)
-    Api(cluster).call("POST", path_of(NAMESPACE), site(registry, base, "first"))
-    controller = start(cluster, folder, *flags, "--log-level", "debug")
+    def body(self, name: str) -> dict:
+        return site(self._cluster.registry().address, self._base, self._namespace, name)
+
+    def create(self, api: Api, name: str) -> None:
+        api.call("POST", path_of(self._namespace), self.body(name))
+
+    def first(self, controller: Measured, name: str) -> None:
+        """One with nothing before it: what this process reads and makes once for all is there afterwards."""
+        self.create_pages(Api(self._cluster), name, 0)
+        self.create(Api(self._cluster), name)
+        wait_for("the first is pushed", lambda: controller.logged(PUSHED) >= 1)
+
+    def burst(self, controller: Measured, count: int) -> None:
+        each(self._cluster, count, lambda api, number: self.create_pages(api, name_of(number), number))
+        before, cpu, began = controller.logged(PUSHED), controller.cpu_s(), time.monotonic()
+        rate = each(self._cluster, count, lambda api, number: self.create(api, name_of(number)))
+        wait_for(f"{count} are pushed", lambda: controller.logged(PUSHED) >= before + count)
+        took, cpu = time.monotonic() - began, controller.cpu_s() - cpu
+        print(f"{count} at once                 created at {rate:.0f}/s, all Ready after {took:.1f} s, "
+              f"{cpu * 1000 / count:.2f} ms of CPU each")
+        print(f"                            memory {controller.memory()}", flush=True)
+
+    def fill(self, controller: Measured, first: int, end: int) -> None:
+        def create_all(api: Api, number: int) -> None:
+            self.create_pages(api, name_of(first + number), first + number)
+            self.create(api, name_of(first + number))
+
+        before = controller.logged(PUSHED)
+        each(self._cluster, end - first, create_all)
+        wait_for("all are pushed", lambda: controller.logged(PUSHED) >= before + end - first)
+
+    def idle(self, controller: Measured, seconds: int, sites: int) -> None:
+        time.sleep(5)  # The last Events.
+        cpu = controller.cpu_s()
+        time.sleep(seconds)
+        print(f"{sites} idle                   memory {controller.memory()}, "
+              f"{(controller.cpu_s() - cpu) / seconds * 100:.2f} % of a core")
+
+    def restart(self, controller: Measured, newest: str, sites: int) -> None:
+        """`controller` has just read everything."""
+        self.create_pages(Api(self._cluster), newest, sites)
+        waited = until_ready(self._cluster, self.body(newest))
+        looked_at = controller.reconciled()
+        wait_for("all are looked at", lambda: controller.reconciled() >= sites)
+        print(f"restart over {sites}           a new one is Ready after {waited:.2f} s, {looked_at:.0f} reconciles in; "
+              f"memory {controller.memory()}")
+
+
+class Contest:
+    """Who is measured, one after the other."""
+
+    def __init__(self, cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) -> None:
+        self._cluster = cluster
+        self._args = args
+        self._folder = folder
+        self._base = push_base_with(cluster, folder, args.base_files)
+
+    def sites(self, namespace: str) -> Sites:
+        return Sites(self._cluster, namespace, self._base)
+
+    def start_kiln(self, namespace: str, *flags: str) -> Measured:
+        controller = kiln(self._cluster, self._folder, "--concurrent", str(self._args.concurrent), "--cache-dir",
+                          str(self._folder / "controller-cache"), "--watch-namespaces", namespace, *flags)
+        controller.logged_at(ALL_READ)
+        return controller
+
+    def start_rival(self, namespace: str) -> Measured:
+        program = str(go_tools.ensure("rival", use_path=False)["rival"])
+        controller = Measured("controller-runtime", [program, "--concurrent", str(self._args.concurrent),
+                                                     "--watch-namespaces", namespace], self._folder,
+                              self._cluster.kubeconfig)
+        controller.logged_at(ALL_READ)
+        return controller
+
+
+def measure_start(contest: Contest, sites: Sites, namespace: str) -> None:
+    """With one ImageBuild, which has been built before: there is something to look at, and nothing to do."""
+    controller = contest.start_kiln(namespace)
+    sites.first(controller, "first")
+    controller.stop()
+    controller = contest.start_kiln(namespace, "--log-level", "debug")
     begun = wait_for("the first reconcile begins", controller.begun)
     starts, read = controller.logged_at("kiln-controller starts"), controller.logged_at(ALL_READ)
     print(f"start -> first reconcile    {(starts - controller.began) * 1000:.0f} ms until it starts, "
           f"{(read - starts) * 1000:.0f} ms of reading from the API server, "
           f"{(min(begun.values()) - read) * 1000:.0f} ms until the first reconcile; "
           f"{controller.cpu_s() * 1000:.0f} ms of CPU")
-    wait_ready(controller, 1)
     controller.stop()
 
-    each(cluster, args.burst, lambda api, number: create_pages(api, name_of(number), number))
-    controller = start(cluster, folder, *flags)
-    cpu, began = controller.cpu_s(), time.monotonic()
-    rate = each(cluster, args.burst, create)
-    wait_for(f"{args.burst} are pushed", lambda: controller.logged(PUSHED) >= args.burst)
-    print(f"{args.burst} at once                 created at {rate:.0f}/s, all Ready after "
-          f"{time.monotonic() - began:.1f} s, {(controller.cpu_s() - cpu) * 1000 / args.burst:.2f} ms of CPU each")
-    print(f"                            memory {controller.memory()}", flush=True)
-    wait_ready(controller, args.burst + 1)
 
-    each(cluster, args.sites - args.burst, lambda api, number: create_all(api, number + args.burst))
-    wait_ready(controller, args.sites + 1)
-    time.sleep(5)  # The last Events.
-    cpu = controller.cpu_s()
-    time.sleep(args.idle)
-    print(f"{args.sites} idle                   memory {controller.memory()}, "
-          f"{(controller.cpu_s() - cpu) / args.idle * 100:.2f} % of a core")
+def measure(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) -> None:
+    contest = Contest(cluster, args, folder)
+    print(f"{machine()}\n\nkiln", flush=True)
+    sites = contest.sites("sites")
+    measure_start(contest, sites, "sites")
+    controller = contest.start_kiln("sites")
+    sites.first(controller, "second")
+    sites.burst(controller, args.burst)
     controller.stop()
-
-    controller = start(cluster, folder, *flags)
-    waited = until_ready(cluster, site(registry, base, "newest"))
-    looked_at = controller.reconciled()
-    wait_for("all are looked at", lambda: controller.reconciled() >= args.sites)
-    print(f"restart over {args.sites}           a new one is Ready after {waited:.2f} s, {looked_at:.0f} reconciles in; "
-          f"memory {controller.memory()}")
+    if args.rival:
+        print("\ncontroller-runtime and go-containerregistry", flush=True)
+        others = contest.sites("rivals")
+        rival = contest.start_rival("rivals")
+        others.first(rival, "first")
+        others.burst(rival, args.burst)
+        rival.stop()
+        print("\nkiln")
+    controller = contest.start_kiln("sites")
+    sites.fill(controller, args.burst, args.sites)
+    sites.idle(controller, args.idle, args.sites)
     controller.stop()
+    controller = contest.start_kiln("sites")
+    sites.restart(controller, "newest", args.sites)
+    controller.stop()
+    if args.rival:
+        print("\ncontroller-runtime and go-containerregistry", flush=True)
+        rival = contest.start_rival("sites")
+        wait_for("all are looked at", lambda: rival.reconciled() >= args.sites)
+        sites.idle(rival, args.idle, args.sites)
+        rival.stop()
+        rival = contest.start_rival("sites")
+        sites.restart(rival, "newest-of-all", args.sites)
+        rival.stop()
 
 
 def main() -> int:
@@ -159,6 +228,7 @@ def main() -> int:
     parser.add_argument("--idle", type=int, default=20, metavar="SECONDS")
     parser.add_argument("--concurrent", type=int, default=4)
     parser.add_argument("--base-files", type=int, default=8000)
+    parser.add_argument("--rival", action="store_true", help="measure one made with controller-runtime, too")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Cluster() as cluster:
         install(cluster)

@@ -29,7 +29,8 @@ TELLS = {
                        r"^times as long as the shortest way: p50 [\d.]+", r"^git push and webhook -> new digest: p50 \d+ ms"],
     "base_wave": [r"^Kiln, the new base +[\d.]+ s ", r"^crane rebase, in a loop +[\d.]+ s "],
     "small_sites": [r"^6 at once .* all Ready after [\d.]+ s", r"^restart over 10 .* Ready after [\d.]+ s"],
-    "controller": [r"^  status writes +\d+/s", r"^  change -> reconcile +p50 [\d.]+ ms"],
+    "controller": [r"^  status writes +\d+/s", r"^  change -> reconcile +p50 [\d.]+ ms",
+                   r"^  nobody watches +[\d.]+ / [\d.]+$"],
 }
 
 
