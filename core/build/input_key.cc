@@ -1,6 +1,7 @@
 #include "core/base/json.h"
 #include "core/base/sha256.h"
 #include "core/build/builder.h"
+#include "core/build/layer_cut.h"
 
 namespace kiln::build {
 namespace {
@@ -44,7 +45,7 @@ std::string input_key(const BuildRequest& request, const ResolvedImage& base,
       {"remove", request.remove},
       {"content", content_json(request, content)},
       {"config", request.config.to_json()},
-      {"layers", static_cast<int>(request.layers)},
+      {"layers", {static_cast<int>(request.layers), kCutVersion}},
       {"timestamps", {static_cast<int>(request.timestamps.kind), request.timestamps.fixed}},
       {"created", request.created},
       {"docker", request.docker_media_types},
@@ -68,7 +69,7 @@ std::string layers_key(const BuildRequest& request, const std::vector<FetchedCon
       {"facts", facts},
       {"remove", request.remove},
       {"content", content_json(request, content)},
-      {"layers", static_cast<int>(request.layers)},
+      {"layers", {static_cast<int>(request.layers), kCutVersion}},
       {"timestamps", {static_cast<int>(request.timestamps.kind), request.timestamps.fixed}},
       {"docker", request.docker_media_types},
       {"made", made},

@@ -40,10 +40,16 @@ Result<void> add_parents(FileTree& part, const FileTree& directories, std::strin
   return {};
 }
 
+/// Of a layer, but the last one, and one before a file that is larger than a layer.
+std::uint64_t least_of(std::uint64_t target) {
+  return target / 4 * 3;
+}
+
+/// An average layer is as large as the target; it is counted on that all are as small as they may
+/// be.
 std::uint64_t target_for(std::uint64_t total) {
   auto target = kLayerBytes;
-  // An average layer is as large as the target; some are half, so that there can be twice as many.
-  while (total / target > kMaxCutLayers / 2) target *= 2;
+  while (total / least_of(target) >= kMaxCutLayers) target *= 2;
   return target;
 }
 
@@ -57,10 +63,11 @@ LayerCutter::LayerCutter(std::uint64_t total)
     : cuts_(total >= 2 * kLayerBytes), target_(target_for(total)) {}
 
 std::size_t LayerCutter::layer_for(std::string_view path, std::uint64_t tar_bytes) {
-  const auto least = target_ / 2;
-  // Behind half a layer, a cut every half layer on average: large entries are likelier to have
+  const auto least = least_of(target_);
+  // Behind the least, a cut every quarter of a layer on average: large entries are likelier to have
   // one, so that what is around does not matter.
-  const bool drawn = cuts_ && in_layer_ >= least && lot_of(path) < (tar_bytes << 32U) / least;
+  const bool drawn =
+      cuts_ && in_layer_ >= least && lot_of(path) < (tar_bytes << 32U) / (target_ - least);
   if (cuts_ && in_layer_ > 0 && (drawn || in_layer_ + tar_bytes > 2 * target_)) {
     ++layer_;
     in_layer_ = 0;

@@ -12,6 +12,8 @@ namespace kiln::build {
 /// About how large the tar of one layer is, where content is cut into several (decision 9).
 inline constexpr std::uint64_t kLayerBytes = 32ULL << 20;
 inline constexpr std::size_t kMaxCutLayers = 40;
+/// Raised when cuts fall elsewhere than before: then the same inputs make other layers.
+inline constexpr int kCutVersion = 2;
 
 /// Cuts a large tree into trees for layers of about kLayerBytes each, or of a power of two times as
 /// much where that would be too many. What is smaller than two of them stays one.

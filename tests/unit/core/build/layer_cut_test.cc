@@ -96,6 +96,13 @@ TEST(LayerCut, MakesNoMoreLayersThanAllowedHoweverMuchThereIs) {
   EXPECT_LE(cut(std::move(tree)).size(), kMaxCutLayers);
 }
 
+TEST(LayerCut, OfTheLargestSitesThatOneMeetsIsNotCoarser) {
+  const auto parts = cut(site(90));  // 738 MB.
+
+  EXPECT_GE(parts.size(), 18u);
+  EXPECT_LE(parts.size(), kMaxCutLayers);
+}
+
 TEST(LayerCut, PutsEveryFileIntoOnePartBelowItsDirectories) {
   const auto whole = site(40);
 
