@@ -129,6 +129,8 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
       return layer::LayerIndex::from_bytes(*bytes);
     };
     auto stored = co_await pool_.run(std::move(read));
+    // Meanwhile somebody else may have come to it.
+    if (const auto found = indexes_.find(key); found != indexes_.end()) co_return found->second;
     if (stored) {
       SharedIndex kept = std::make_shared<const layer::LayerIndex>(std::move(*stored));
       keep_index(std::string(key), kept);
@@ -156,7 +158,8 @@ Task<Result<BaseCache::SharedIndex>> BaseCache::make_index(image::LayerSource so
   keep_index(std::string(digest.hex()), kept);
   const auto path = index_path(digest);
   if (!path.empty()) {
-    const auto written = write_file_atomically(path, kept->to_bytes());
+    auto write = [path, kept] { return write_file_atomically(path, kept->to_bytes()); };
+    const auto written = co_await pool_.run(std::move(write));
     if (!written) log::warning("cannot keep a layer index", {{"error", written.error().message}});
   }
   co_return kept;

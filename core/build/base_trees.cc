@@ -15,7 +15,6 @@ using layer::BaseTree;
 using layer::EntryKind;
 using layer::IndexedEntry;
 
-constexpr std::size_t kFewEntries = 100;  // Worked out faster than another thread is woken.
 constexpr std::size_t kMaxKept = 4096;
 constexpr std::uint64_t kMaxKeptBytes = 8 * 1024 * 1024;
 
@@ -138,6 +137,25 @@ Result<BaseTree> merge(const std::vector<std::shared_ptr<const layer::LayerIndex
   return tree;
 }
 
+/// Is it put together faster than another thread is woken? Links are not counted on: one entry can
+/// go through many.
+bool is_little(const BuildRequest& request,
+               const std::vector<std::shared_ptr<const layer::LayerIndex>>& layers) {
+  constexpr std::size_t kFewPaths = 100;
+  constexpr std::size_t kFewBytes = 8 * 1024;
+  std::size_t paths = request.remove.size() + request.content.size();
+  std::size_t bytes = 0;
+  for (const auto& layer : layers) {
+    paths += layer->entries.size();
+    if (paths > kFewPaths) return false;
+    for (const auto& entry : layer->entries) {
+      if (entry.kind == EntryKind::kSymlink || entry.kind == EntryKind::kHardlink) return false;
+      bytes += entry.path.size();
+    }
+  }
+  return paths <= kFewPaths && bytes <= kFewBytes;
+}
+
 std::uint64_t memory_of(const BaseFacts& facts) {
   constexpr std::uint64_t kWithoutPaths = 1024;
   std::uint64_t bytes = kWithoutPaths + facts.underlay.tree->cost_bytes();
@@ -202,13 +220,11 @@ Task<Result<BaseTree>> BaseTrees::tree(image::Image image, registry::Access acce
 Task<Result<BaseFacts>> BaseTrees::facts(std::shared_ptr<const BuildRequest> request,
                                          image::Image image) {
   auto key = key_of(*request, image);
-  if (const auto found = kept_.find(key); found != kept_.end()) {
-    recent_.splice(recent_.begin(), recent_, found->second);
-    co_return found->second->facts;
-  }
+  if (auto kept = find(key)) co_return std::move(*kept);
   // Each by its own right to read them.
   auto all = co_await layers(std::move(image), request->base.access);
   if (!all) co_return std::move(all).error();
+  if (auto kept = find(key)) co_return std::move(*kept);  // Worked out meanwhile.
   SharedAnswers<BaseFacts>::Ask ask = [this, request, all = std::move(*all)] {
     return work_out(request, all);
   };
@@ -219,8 +235,7 @@ Task<Result<BaseFacts>> BaseTrees::facts(std::shared_ptr<const BuildRequest> req
 
 Task<Result<BaseFacts>> BaseTrees::work_out(std::shared_ptr<const BuildRequest> request,
                                             Layers layers) {
-  std::size_t entries = 0;
-  for (const auto& layer : layers) entries += layer->entries.size();
+  const bool little = is_little(*request, layers);
   auto work = [request = std::move(request), all = std::move(layers)]() -> Result<BaseFacts> {
     auto whole = merge(all);
     if (!whole) return std::move(whole).error();
@@ -228,8 +243,15 @@ Task<Result<BaseFacts>> BaseTrees::work_out(std::shared_ptr<const BuildRequest> 
     if (!underlay) return std::move(underlay).error();
     return facts_of(*request, *underlay);
   };
-  if (entries <= kFewEntries) co_return work();
+  if (little) co_return work();
   co_return co_await pool_.run(std::move(work));
+}
+
+std::optional<BaseFacts> BaseTrees::find(const std::string& key) {
+  const auto found = kept_.find(key);
+  if (found == kept_.end()) return std::nullopt;
+  recent_.splice(recent_.begin(), recent_, found->second);
+  return found->second->facts;
 }
 
 void BaseTrees::keep(std::string key, const BaseFacts& facts) {

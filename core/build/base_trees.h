@@ -3,6 +3,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,7 @@ struct BaseFacts {
 
 /// What the layers of bases make together, and facts about it. Those are kept: a thousand builds
 /// that ask the same of one base work it out once. Threads: the I/O executor; the work itself runs
-/// on the pool. Lifetime: all that it is made with outlives it.
+/// on the pool, unless it is quickly done. Lifetime: all that it is made with outlives it.
 class BaseTrees {
  public:
   BaseTrees(BaseCache& cache, WorkPool& pool, const Clock& clock)
@@ -68,6 +69,7 @@ class BaseTrees {
 
   Task<Result<Layers>> layers(image::Image image, registry::Access access);
   Task<Result<BaseFacts>> work_out(std::shared_ptr<const BuildRequest> request, Layers layers);
+  std::optional<BaseFacts> find(const std::string& key);
   void keep(std::string key, const BaseFacts& facts);
 
   BaseCache& cache_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/gather.h"
+#include "core/layer/block_deflater.h"
 #include "core/layer/encoder_version.h"
 
 namespace kiln::build {
@@ -52,7 +53,9 @@ Task<Result<layer::Layer>> LayerMaker::make_one(Missing missing, std::string how
     return layer;
   };
   // Others pack more tightly, and longer.
-  const bool quick = missing.draft->is_at_hand && options.compression == layer::Compression::kGzip;
+  const bool quick = missing.draft->is_at_hand &&
+                     options.compression == layer::Compression::kGzip &&
+                     layer::isal_bytes_are_known();
   auto made = co_await run(quick, std::move(work));
   if (!made) co_return std::move(made).error();
   keep(missing.key, *made);

@@ -11,8 +11,9 @@
 4. The controller starts again, and as soon as it has read everything somebody creates one more: until it is
    Ready, while all the others are being looked at.
 
-`--rival` measures the same of a controller made with controller-runtime and go-containerregistry, in the same run: its
-burst after Kiln's, in a namespace of its own, and the rest over the ImageBuilds that Kiln has built.
+`--rival` measures a controller made with controller-runtime and go-containerregistry, in the same run: its burst after
+Kiln's, in a namespace of its own; then it is started over the ImageBuilds that Kiln has built, for what it takes at rest
+and for the restart.
 API server, etcd, registry and controller share the machine, on loopback.
 """
 

@@ -7,16 +7,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"path"
 	"sort"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	registry "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -37,7 +40,6 @@ type spec struct {
 	Output struct {
 		Image string `json:"image"`
 	} `json:"output"`
-	Suspend bool `json:"suspend"`
 }
 
 func readSpec(fields any) (spec, error) {
@@ -49,16 +51,32 @@ func readSpec(fields any) (spec, error) {
 	return read, err
 }
 
-// bases are read from their registry once.
-type bases struct {
+// registries is what one process learns once: how each is reached, and the bases that were read.
+type registries struct {
 	mutex sync.Mutex
-	known map[string]registry.Image
+	ways  map[string]http.RoundTripper
+	bases map[string]registry.Image
 }
 
-func (b *bases) get(ctx context.Context, image, platform string) (registry.Image, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	if known, ok := b.known[image+" "+platform]; ok {
+// way asks a registry once how it wants to be asked, and not for each image.
+func (r *registries) way(ctx context.Context, to name.Registry) (remote.Option, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if known, ok := r.ways[to.String()]; ok {
+		return remote.WithTransport(known), nil
+	}
+	way, err := transport.NewWithContext(ctx, to, authn.Anonymous, remote.DefaultTransport, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.ways[to.String()] = way
+	return remote.WithTransport(way), nil
+}
+
+func (r *registries) base(ctx context.Context, image, platform string) (registry.Image, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if known, ok := r.bases[image+" "+platform]; ok {
 		return known, nil
 	}
 	reference, err := name.ParseReference(image, name.Insecure)
@@ -69,9 +87,9 @@ func (b *bases) get(ctx context.Context, image, platform string) (registry.Image
 	if err != nil {
 		return nil, err
 	}
-	base, err := remote.Image(reference, remote.WithContext(ctx), remote.WithPlatform(*wanted))
+	base, err := remote.Image(reference, remote.WithPlatform(*wanted))
 	if err == nil {
-		b.known[image+" "+platform] = base
+		r.bases[image+" "+platform] = base
 	}
 	return base, err
 }
@@ -104,7 +122,8 @@ func layerOf(files map[string]string, directory string) (registry.Layer, error) 
 	if err := packed.Close(); err != nil {
 		return nil, err
 	}
-	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text.Bytes())), nil })
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text.Bytes())), nil }
+	return tarball.LayerFromOpener(open, tarball.WithCompressedCaching)
 }
 
 // build pushes the image of these files on its base and answers its digest.
@@ -114,7 +133,7 @@ func (r *reconciler) build(ctx context.Context, namespace string, wanted spec) (
 	if err := r.Get(ctx, key, content); err != nil {
 		return "", err
 	}
-	base, err := r.bases.get(ctx, wanted.Base.Image, wanted.Base.Platforms[0])
+	base, err := r.registries.base(ctx, wanted.Base.Image, wanted.Base.Platforms[0])
 	if err != nil {
 		return "", err
 	}
@@ -130,7 +149,11 @@ func (r *reconciler) build(ctx context.Context, namespace string, wanted spec) (
 	if err != nil {
 		return "", err
 	}
-	if err := remote.Write(output, image, remote.WithContext(ctx)); err != nil {
+	way, err := r.registries.way(ctx, output.Context().Registry)
+	if err != nil {
+		return "", err
+	}
+	if err := remote.Write(output, image, remote.WithContext(ctx), way); err != nil {
 		return "", err
 	}
 	digest, err := image.Digest()

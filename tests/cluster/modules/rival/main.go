@@ -8,10 +8,12 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
 	registry "github.com/google/go-containerregistry/pkg/v1"
+	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
@@ -20,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -42,9 +45,9 @@ func condition(name, status, reason, message string, generation int64, now strin
 
 type reconciler struct {
 	client.Client
-	events events.EventRecorder
-	bases  bases
-	tell   bool
+	events     events.EventRecorder
+	registries registries
+	tell       bool
 }
 
 func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
@@ -60,14 +63,14 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if seen, _, _ := unstructured.NestedInt64(object.Object, "status", "observedGeneration"); seen == generation {
 		return ctrl.Result{}, nil
 	}
+	before := object.DeepCopy()
+	if suspend, _, _ := unstructured.NestedBool(object.Object, "spec", "suspend"); suspend {
+		object.Object["status"] = suspended(generation)
+		return ctrl.Result{}, r.Status().Patch(ctx, object, client.MergeFrom(before))
+	}
 	wanted, err := readSpec(object.Object["spec"])
 	if err != nil {
 		return ctrl.Result{}, err
-	}
-	before := object.DeepCopy()
-	if wanted.Suspend {
-		object.Object["status"] = suspended(generation)
-		return ctrl.Result{}, r.Status().Patch(ctx, object, client.MergeFrom(before))
 	}
 	digest, err := r.build(ctx, request.Namespace, wanted)
 	if err != nil {
@@ -110,7 +113,8 @@ func run() error {
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Metrics: server.Options{BindAddress: *metrics},
 		Cache:   watched(*namespace),
-		Client:  client.Options{Cache: &client.CacheOptions{Unstructured: true}},
+		Client: client.Options{Cache: &client.CacheOptions{
+			Unstructured: true, DisableFor: []client.Object{&core.ConfigMap{}}}},
 	})
 	if err != nil {
 		return err
@@ -119,9 +123,12 @@ func run() error {
 	object.SetGroupVersionKind(kind)
 	err = ctrl.NewControllerManagedBy(manager).
 		For(object, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// Of the ConfigMaps of sites, which have their names, only metadata is kept.
+		WatchesMetadata(&core.ConfigMap{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(
+			predicate.NewPredicateFuncs(func(client.Object) bool { return *namespace != "" }))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: *concurrent}).
 		Complete(&reconciler{Client: manager.GetClient(), events: manager.GetEventRecorder("rival"),
-			bases: bases{known: map[string]registry.Image{}}, tell: *tell})
+			registries: registries{ways: map[string]http.RoundTripper{}, bases: map[string]registry.Image{}}, tell: *tell})
 	if err != nil {
 		return err
 	}

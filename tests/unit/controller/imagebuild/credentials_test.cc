@@ -59,8 +59,8 @@ TEST_F(SharedCredentials, AreReadAnewForWhoAsksAfterTheyChanged) {
 /// What is to be done, as soon as somebody asks for it, and a while after.
 struct Work {
   const char* what;
-  Json spec;  ///< What changes in it. `pin`: what was pushed first.
-  bool deletes = false;
+  Json spec;            ///< What changes in it. `pin`: what was pushed first.
+  std::string becomes;  ///< The condition; "" = it is gone.
 };
 
 class SharedCredentialsOf : public SharedCredentials, public ::testing::WithParamInterface<Work> {
@@ -75,14 +75,23 @@ class SharedCredentialsOf : public SharedCredentials, public ::testing::WithPara
     change.merge_patch(GetParam().spec);
     if (change.contains("pin")) change["pin"] = digest();
     put_build(change);
-    if (!GetParam().deletes) return;
+    if (!GetParam().becomes.empty()) return;
     reconcile();  // The finalizer.
     clock_.advance(std::chrono::milliseconds(1));
     EXPECT_TRUE(run(kube_.remove(kImageBuilds, key_, {})));
     look();
   }
-  /// Somebody else reads them.
-  void read() { EXPECT_EQ(user_in("web"), "one"); }
+  /// Somebody else reads them, a moment later.
+  void read() {
+    clock_.advance(std::chrono::milliseconds(1));
+    EXPECT_EQ(user_in("web"), "one");
+    clock_.advance(std::chrono::milliseconds(1));
+    kube_.forget_calls();
+  }
+  void expect_done() {
+    const bool there = kube_.find_json(kImageBuilds, key_) != nullptr;
+    EXPECT_EQ(there ? condition("Ready") : "", GetParam().becomes);
+  }
 
   const Json login_ = {{"output", {{"secretRef", {{"name", "pull"}}}}}};
 };
@@ -91,29 +100,29 @@ TEST_P(SharedCredentialsOf, AreNotReadIfSomebodyElseHasReadThemSince) {
   ask();
   const auto asked = clock_.steady_now();
   read();
-  kube_.forget_calls();
 
   reconcile_asked_at(asked);
 
   EXPECT_FALSE(reads_the_secret());
+  expect_done();
 }
 
 TEST_P(SharedCredentialsOf, AreReadIfTheyWereReadBefore) {
   ask();
   read();
-  clock_.advance(std::chrono::milliseconds(1));
-  kube_.forget_calls();
 
   reconcile();
 
   EXPECT_TRUE(reads_the_secret());
+  expect_done();
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, SharedCredentialsOf,
-                         ::testing::Values(Work{"Build", {{"config", {{"user", "1"}}}}},
-                                           Work{"Pin", {{"pin", ""}}},
-                                           Work{"Deletion", {{"deletionPolicy", "Delete"}}, true}),
-                         [](const auto& one) { return std::string(one.param.what); });
+INSTANTIATE_TEST_SUITE_P(
+    Each, SharedCredentialsOf,
+    ::testing::Values(Work{"Build", {{"config", {{"user", "1"}}}}, "True Succeeded"},
+                      Work{"Pin", {{"pin", ""}}, "True Pinned"},
+                      Work{"Deletion", {{"deletionPolicy", "Delete"}}, ""}),
+    [](const auto& one) { return std::string(one.param.what); });
 
 }  // namespace
 }  // namespace kiln::imagebuild

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <chrono>
 #include <future>
 
 #include "core/image/validate.h"
@@ -111,9 +112,9 @@ TEST_F(Build, FromScratchHasOnlyItsContent) {
 }
 
 TEST_F(Build, OfAFewSmallFilesWaitsForNothingThatThePoolIsBusyWith) {
-  std::promise<void> enough;
-  auto work = [end = enough.get_future().share()] {
-    end.wait();
+  std::promise<void> end;
+  auto work = [ended = end.get_future().share()] {
+    ended.wait();
     return true;
   };
   boost::asio::io_context others;
@@ -123,11 +124,19 @@ TEST_F(Build, OfAFewSmallFilesWaitsForNothingThatThePoolIsBusyWith) {
   auto request = std::make_shared<BuildRequest>();
   request->content.emplace_back(files({{"index.html", "hello"}}), "/srv");
 
-  const auto built = build(request);
+  std::promise<void> built;
+  auto waiting = std::async(std::launch::async, [&end, done = built.get_future()] {
+    const bool came = done.wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+    end.set_value();
+    return came;
+  });
 
-  enough.set_value();
+  const auto image = build(request);
+
+  built.set_value();
+  EXPECT_TRUE(waiting.get()) << "it was done when the pool was";
   others.run();
-  EXPECT_THAT(built, IsOk());
+  EXPECT_THAT(image, IsOk());
 }
 
 TEST_F(Build, ReadsTheBasesLayersOnlyOnceEver) {
