@@ -135,8 +135,9 @@ def test_buildah_runs_it(made, tmp_path):
     words = tools.buildah_words(tmp_path / "buildah")
     name = call(*words, "from", "--quiet", "--tls-verify=false", f"docker://{made}").strip()
     config = json.loads(call(*words, "inspect", name))["OCIv1"]["config"]
-    said = call(*words, "run", "--isolation", "chroot", name, "--", *config["Entrypoint"],
-                *config["Cmd"])
+    run = (*words, "run", "--isolation", "chroot", name, "--", *config["Entrypoint"], *config["Cmd"])
+    # Once in hundreds of times buildah 1.28 ends well and passes on nothing of what a program said that ended at once.
+    said = next(filter(None, (call(*run) for _ in range(3))), "")
     assert said == SAYS
 
 
