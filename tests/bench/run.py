@@ -61,7 +61,7 @@ BENCHES = (
     Bench("git_fetch", "Content from a git repository of 50,000 files", 4,
           ("--kiln", "KILN", "--controller", "CONTROLLER"),
           ("--kiln", "KILN", "--controller", "CONTROLLER", "--files", "200", "--megabytes", "2")),
-    Bench("edit_to_digest", "From an edit to the new digest", 1, quick=("--edits", "3")),
+    Bench("edit_to_digest", "From an edit to the new digest", 2, ("--edits", "150"), quick=("--edits", "3")),
     Bench("base_wave", "A new base for 1,000 ImageBuilds, beside crane rebase", 6,
           quick=("--builds", "6", "--namespaces", "2", "--concurrent", "2")),
     Bench("small_sites", "Many small sites, beside a controller made with go-containerregistry", 9, ("--rival",),
