@@ -29,10 +29,9 @@ import sys
 import tempfile
 import time
 
-from measuring import Api, Measured, cpu_s, each, kiln, machine, path_of, percentile, wait_for, where, words
+from measuring import Api, Measured, cpu_s, each, kiln, machine, path_of, percentile, rival, wait_for, where, words
 
-import go_tools  # found through `measuring`
-from cluster import Cluster
+from cluster import Cluster  # found through `measuring`
 from world import install
 
 PREFIX = "bench-"
@@ -174,27 +173,20 @@ def compare(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) ->
     def start_kiln(tell: bool) -> Measured:
         return kiln(cluster, folder, *concurrent, *(["--log-level", "debug"] if tell else []))
 
+    def start_rival(tell: bool) -> Measured:
+        return rival(cluster, folder, *concurrent, *(["--tell"] if tell else []))
+
     print(f"{machine()}; etcd without fsync, its files {where(cluster.directory / 'etcd')}")
     print(f"{args.builds} ImageBuilds in {args.namespaces} namespaces, "
           f"created at {create(cluster, args.builds, args.namespaces):.0f}/s", flush=True)
     measured = [measure(cluster, start_kiln, args, edits)]
     if args.rival:
-        measured.append(measure_rival(cluster, args, folder, edits))
+        edits.next()
+        each(cluster, args.builds, edits.send)  # There is a status to write for each of them again.
+        measured.append(measure(cluster, start_rival, args, edits))
     time.sleep(5)  # Whatever the API server still does.
     print_latencies([Latency("nobody watches", [], send_all(Api(cluster), args.patches, edits)[1]), *measured])
     return 0
-
-
-def measure_rival(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path, edits: Edits) -> Latency:
-    program = str(go_tools.ensure("rival", use_path=False)["rival"])
-
-    def start_rival(tell: bool) -> Measured:
-        return Measured("controller-runtime", [program, "--concurrent", str(args.concurrent), *(["--tell"] if tell else [])],
-                        folder, cluster.kubeconfig)
-
-    edits.next()
-    each(cluster, args.builds, edits.send)  # There is a status to write for each of them again.
-    return measure(cluster, start_rival, args, edits)
 
 
 def stay_idle(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) -> int:

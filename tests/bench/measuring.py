@@ -21,7 +21,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 for folder in ("cluster", "scenarios"):
     sys.path.insert(0, str(ROOT / "tests" / folder))
 
-from cluster import Cluster  # noqa: E402  (found through the lines above)
+import go_tools  # noqa: E402  (found through the lines above)
+from cluster import Cluster  # noqa: E402
 from git_server import free_port  # noqa: E402
 from world import binary, install  # noqa: E402
 
@@ -181,3 +182,9 @@ def kiln(cluster: Cluster, folder: pathlib.Path, *flags: str) -> Measured:
     kubeconfig = cluster.service_account_kubeconfig("kiln-system", "kiln-controller")
     command = [binary("kiln-controller"), "--health-addr", "0", *flags]
     return Measured("kiln", command, folder, kubeconfig)
+
+
+def rival(cluster: Cluster, folder: pathlib.Path, *flags: str) -> Measured:
+    """A controller as one makes it with controller-runtime; see its source, tests/cluster/modules/rival."""
+    program = str(go_tools.ensure("rival", use_path=False)["rival"])
+    return Measured("controller-runtime", [program, *flags], folder, cluster.kubeconfig)

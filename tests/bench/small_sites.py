@@ -27,10 +27,9 @@ import sys
 import tempfile
 import time
 
-from measuring import Api, Measured, each, kiln, machine, path_of, wait_for, words
+from measuring import Api, Measured, each, kiln, machine, path_of, rival, wait_for, words
 
-import go_tools  # found through `measuring`
-from cluster import Cluster
+from cluster import Cluster  # found through `measuring`
 from world import binary, install, push_base
 
 FILES = 5
@@ -164,10 +163,8 @@ class Contest:
         return controller
 
     def start_rival(self, namespace: str) -> Measured:
-        program = str(go_tools.ensure("rival", use_path=False)["rival"])
-        controller = Measured("controller-runtime", [program, "--concurrent", str(self._args.concurrent),
-                                                     "--watch-namespaces", namespace], self._folder,
-                              self._cluster.kubeconfig)
+        controller = rival(self._cluster, self._folder, "--concurrent", str(self._args.concurrent), "--watch-namespaces",
+                           namespace)
         controller.logged_at(ALL_READ)
         return controller
 
@@ -199,10 +196,10 @@ def measure(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) ->
     if args.rival:
         print("\ncontroller-runtime and go-containerregistry", flush=True)
         others = contest.sites("rivals")
-        rival = contest.start_rival("rivals")
-        others.first(rival, "first")
-        others.burst(rival, args.burst)
-        rival.stop()
+        other = contest.start_rival("rivals")
+        others.first(other, "first")
+        others.burst(other, args.burst)
+        other.stop()
         print("\nkiln")
     controller = contest.start_kiln("sites")
     sites.fill(controller, args.burst, args.sites)
@@ -213,13 +210,13 @@ def measure(cluster: Cluster, args: argparse.Namespace, folder: pathlib.Path) ->
     controller.stop()
     if args.rival:
         print("\ncontroller-runtime and go-containerregistry", flush=True)
-        rival = contest.start_rival("sites")
-        wait_for("all are looked at", lambda: rival.reconciled() >= args.sites)
-        sites.idle(rival, args.idle, args.sites)
-        rival.stop()
-        rival = contest.start_rival("sites")
-        sites.restart(rival, "newest-of-all", args.sites)
-        rival.stop()
+        other = contest.start_rival("sites")
+        wait_for("all are looked at", lambda: other.reconciled() >= args.sites)
+        sites.idle(other, args.idle, args.sites)
+        other.stop()
+        other = contest.start_rival("sites")
+        sites.restart(other, "newest-of-all", args.sites)
+        other.stop()
 
 
 def main() -> int:
