@@ -80,11 +80,11 @@ class PathTree {
   /// Puts `item` at a real path. What was there goes, and what was below it too unless `item` is a
   /// directory.
   void put(const std::string& path, Item item) {
-    const bool is_directory = item.kind() == EntryKind::kDirectory;
+    const bool keeps_below = item.kind() == EntryKind::kDirectory;
     auto [place, fresh] = paths_.try_emplace(path, std::move(item));
     if (fresh) path_bytes_ += path.size();
     // Nothing is below what was not there, but for the root, which may be missing.
-    if (!is_directory && (!fresh || path.empty())) remove_below(path);
+    if (!keeps_below && (!fresh || path.empty())) remove_below(path);
     if (!fresh) place->second = std::move(item);  // Not moved from.
   }
 

@@ -1,4 +1,3 @@
-#include "core/base/encoding.h"
 #include "tests/unit/controller/imagebuild/reconcile_fixture.h"
 
 namespace kiln::imagebuild {
@@ -28,10 +27,7 @@ class AdviceOnCredentials : public Reconcile, public ::testing::WithParamInterfa
     put_account("helped", "other");
   }
   void put_secret(const std::string& name, const std::string& host) {
-    const Json config = {{"auths", {{host, {{"username", "me"}, {"password", "secret-word"}}}}}};
-    kube_.put(kube::kSecrets,
-              dump_json({{"metadata", {{"namespace", "web"}, {"name", name}}},
-                         {"data", {{".dockerconfigjson", base64_encode(dump_json(config))}}}}));
+    put_pull_secret("web", name, {{host, {{"username", "me"}, {"password", "secret-word"}}}});
   }
   void put_account(const std::string& name, const std::string& secret) {
     kube_.put(kube::kServiceAccounts,

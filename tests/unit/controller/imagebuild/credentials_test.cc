@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "core/base/encoding.h"
 #include "tests/support/matchers.h"
 #include "tests/unit/controller/imagebuild/reconcile_fixture.h"
 
@@ -16,10 +15,7 @@ class SharedCredentials : public Reconcile {
   SharedCredentials() { put_secret("web", "one"); }
 
   void put_secret(const std::string& space, const std::string& user) {
-    const Json logins = {{"auths", {{"r.test", {{"username", user}, {"password", "of " + user}}}}}};
-    const Json files = {{".dockerconfigjson", base64_encode(dump_json(logins))}};
-    kube_.put(kube::kSecrets,
-              dump_json({{"metadata", {{"namespace", space}, {"name", "pull"}}}, {"data", files}}));
+    put_pull_secret(space, "pull", {{"r.test", {{"username", user}, {"password", "of " + user}}}});
   }
   /// Who logs in to push an ImageBuild of this namespace.
   std::string user_in(const std::string& space) {

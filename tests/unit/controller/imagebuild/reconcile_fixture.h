@@ -7,6 +7,7 @@
 
 #include "controller/imagebuild/base_starter.h"
 #include "controller/imagebuild/reconciler.h"
+#include "core/base/encoding.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "tests/support/base_images.h"
@@ -60,6 +61,12 @@ class Reconcile : public ::testing::Test {
   void put_pages(const std::string& text) {
     kube_.put(kube::kConfigMaps, dump_json({{"metadata", {{"namespace", "web"}, {"name", "pages"}}},
                                             {"data", {{"index.html", text}}}}));
+  }
+  /// A Secret with logins: `auths` by registry, as a docker config has them.
+  void put_pull_secret(const std::string& space, const std::string& name, const Json& auths) {
+    const Json files = {{".dockerconfigjson", base64_encode(dump_json({{"auths", auths}}))}};
+    kube_.put(kube::kSecrets,
+              dump_json({{"metadata", {{"namespace", space}, {"name", name}}}, {"data", files}}));
   }
   void put_build(const Json& change = Json::object()) {
     Json spec = {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "core/base/encoding.h"
 #include "tests/unit/controller/imagebuild/reconcile_fixture.h"
 
 namespace kiln::imagebuild {
@@ -44,12 +43,10 @@ class Requests : public Reconcile {
     look();
   }
   /// The account has credentials.
-  void put_pull_secret() {
+  void put_account_with_secret() {
     kube_.put(kube::kServiceAccounts, R"({"metadata":{"namespace":"web","name":"default"},)"
                                       R"("imagePullSecrets":[{"name":"pull"}]})");
-    const Json files = {{".dockerconfigjson", base64_encode(R"({"auths":{"r.test":{}}})")}};
-    kube_.put(kube::kSecrets,
-              dump_json({{"metadata", {{"namespace", "web"}, {"name", "pull"}}}, {"data", files}}));
+    put_pull_secret("web", "pull", {{"r.test", Json::object()}});
   }
   void edit(const std::string& text) {
     put_pages(text);
@@ -141,7 +138,7 @@ TEST_F(Requests, ForAnEditAskWhereTheTagStandsOnce) {
 TEST_F(Requests, AskAgainWhereTheTagStandsIfAPullSecretHasComeToTheAccount) {
   begin();
   put_pages("two");
-  put_pull_secret();
+  put_account_with_secret();
 
   reconcile();
 
@@ -162,7 +159,7 @@ TEST_F(Requests, ThatSomebodyWaitsForAreAnsweredWithTheStateOfNow) {
 
 // Many that are asked for at once wait for each other: what the first has learned since then holds.
 TEST_F(Requests, ThatSomebodyWaitsForTakeWhatOthersHaveLearnedSinceTheyWereAskedFor) {
-  put_pull_secret();
+  put_account_with_secret();
   const auto asked = clock_.steady_now();
   begin();
   request();
@@ -176,7 +173,7 @@ TEST_F(Requests, ThatSomebodyWaitsForTakeWhatOthersHaveLearnedSinceTheyWereAsked
 }
 
 TEST_F(Requests, ThatHaveWaitedLongTakeNothingThatIsOlderThanSomeSeconds) {
-  put_pull_secret();
+  put_account_with_secret();
   const auto asked = clock_.steady_now();
   begin();
   request();
@@ -190,7 +187,7 @@ TEST_F(Requests, ThatHaveWaitedLongTakeNothingThatIsOlderThanSomeSeconds) {
 }
 
 TEST_F(Requests, ThatSomebodyWaitsForTakeNothingThatIsOlderThanTheirQuestion) {
-  put_pull_secret();
+  put_account_with_secret();
   begin();
   request();
 
