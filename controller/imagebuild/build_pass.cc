@@ -261,17 +261,11 @@ Task<Result<Next>> BuildPass::announce() {
 /// announce() has to say is written along with the pending digest, one write less, unless that
 /// takes so long that somebody would wonder.
 Task<Result<Next>> BuildPass::assemble() {
-  constexpr std::chrono::seconds kUnannounced{1};
-  const auto late =
-      std::make_shared<Timer>(co_await boost::asio::this_coro::executor, kUnannounced);
   const bool looks = held_.empty();
   std::vector<Task<Result<Next>>> all;
   if (looks) all.push_back(look_meanwhile());
-  if (!assembled_) {
-    all.push_back(make_layers_before(late));
-    all.push_back(write_status_after(late));
-  }
-  auto made = co_await gather(std::move(all), 3);
+  if (!assembled_) all.push_back(announce_if_late(make_layers()));
+  auto made = co_await gather(std::move(all), 2);
   if (!made) {
     // Nothing was announced: else each look at a registry that is down would be a new failure.
     if (step_ == Step::kCompare) status_.conditions = written_.conditions;
@@ -289,10 +283,23 @@ Task<Result<Next>> BuildPass::look_meanwhile() {
   co_return looked;
 }
 
-Task<Result<Next>> BuildPass::make_layers_before(std::shared_ptr<Timer> late) {
-  auto made = co_await make_layers();
+/// Does the work, and writes the status if that takes long.
+Task<Result<Next>> BuildPass::announce_if_late(Task<Result<Next>> work) {
+  constexpr std::chrono::seconds kUnannounced{1};
+  const auto late =
+      std::make_shared<Timer>(co_await boost::asio::this_coro::executor, kUnannounced);
+  std::vector<Task<Result<Next>>> both;
+  both.push_back(write_status_after(late));  // Waits before the work can end.
+  both.push_back(do_before(std::move(work), late));
+  auto done = co_await gather(std::move(both), 2);
+  if (!done) co_return std::move(done).error();
+  co_return Next::kContinue;
+}
+
+Task<Result<Next>> BuildPass::do_before(Task<Result<Next>> work, std::shared_ptr<Timer> late) {
+  auto done = co_await std::move(work);
   late->cancel();
-  co_return made;
+  co_return done;
 }
 
 /// Nothing, if the timer is cancelled.

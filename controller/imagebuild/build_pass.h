@@ -157,9 +157,11 @@ class BuildPass {
   Task<Result<Next>> read_accesses();
   Task<Result<Next>> read_ahead(std::vector<ClusterContent::Known> config_maps);
   Task<Result<Next>> look_meanwhile();
-  Task<Result<Next>> make_layers_before(std::shared_ptr<Timer> late);
+  Task<Result<Next>> announce_if_late(Task<Result<Next>> work);
+  Task<Result<Next>> do_before(Task<Result<Next>> work, std::shared_ptr<Timer> late);
   Task<Result<Next>> write_status_after(std::shared_ptr<Timer> late);
   Task<Result<Next>> push_content();
+  bool has_nothing_to_record() const;
   Task<Result<Next>> record_pending();
   Result<Next> stop_if_contested();
   Result<Next> halt(std::string reason, std::string message, bool dead_end, bool ready);

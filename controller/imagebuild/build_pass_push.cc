@@ -105,14 +105,23 @@ Task<Result<Next>> BuildPass::push_content() {
   co_return Next::kContinue;
 }
 
+/// Is nothing known of this ImageBuild yet, nor will it be asked what it pushed? Then whoever comes
+/// after a crash has no image that a tag could be compared with: the tags are taken as they are.
+bool BuildPass::has_nothing_to_record() const {
+  const auto& before = build_->status;
+  return before.conditions.empty() && before.digest.empty() && before.history.empty() &&
+         !before.pending && build_->spec.deletion_policy != "Delete";
+}
+
 /// Registry and API server work at the same time: the digest is known, and no tag moves before both
 /// are done. The API server is asked first, since it is what a small image waits for.
 Task<Result<Next>> BuildPass::push_and_record() {
   // What the registry has refused it is likely to refuse again, and then nothing was pending.
   const bool careful = failed_while_building();
+  const bool records = !has_nothing_to_record();
   std::vector<Task<Result<Next>>> both;
-  if (!careful) both.push_back(record_pending());
-  both.push_back(push_content());
+  if (records && !careful) both.push_back(record_pending());
+  both.push_back(records ? push_content() : announce_if_late(push_content()));
   auto pushed = co_await gather(std::move(both), 2);
   // The other may have come to the tag since this pass began.
   Result<Next> next = Next::kContinue;

@@ -79,13 +79,45 @@ TEST_F(Reconcile, OfAChangedSpecRebuilds) {
 
 TEST_F(Reconcile, WritesPendingBeforeTheTagMoves) {
   put_build();
-  registry_.on_call([&](const fakes::FakeRegistry::Call& call) -> std::optional<Error> {
-    if (call.target == "r.test/team/site:latest" && call.method == "put_manifest") {
-      EXPECT_TRUE(status().contains("pending"));
-    }
+  reconcile();
+  put_pages("edited");
+
+  EXPECT_TRUE(was_pending_when_the_tag_moved());
+
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+}
+
+TEST_F(Reconcile, OfAFirstImageThatIsDeletedAlongWritesPendingBeforeTheTagMoves) {
+  put_build({{"deletionPolicy", "Delete"}});
+  EXPECT_TRUE(was_pending_when_the_tag_moved());
+}
+
+TEST_F(Reconcile, OfAFirstImageAfterAFailureWritesPendingBeforeTheTagMoves) {
+  kube_.erase(kube::kConfigMaps, {"web", "pages"});
+  put_build();
+  reconcile();
+  put_pages("late");
+  look();
+  EXPECT_TRUE(was_pending_when_the_tag_moved());
+}
+
+TEST_F(Reconcile, AfterACrashInAFirstPushTakesTheTagForOtherContent) {
+  put_build();
+  kube_.fail_when([&](const fakes::KubeCall& call) -> std::optional<Error> {
+    if (call.verb == "update_status") return Error(Errc::kUnavailable, "killed");
     return std::nullopt;
   });
   reconcile();
+  const auto of_the_crash = tag();
+  ASSERT_NE(of_the_crash, "");
+  kube_.fail_when(nullptr);
+  put_pages("edited");
+  look();
+
+  reconcile();
+
+  EXPECT_NE(tag(), of_the_crash);
+  EXPECT_EQ(digest(), tag());
   EXPECT_EQ(condition("Ready"), "True Succeeded");
 }
 

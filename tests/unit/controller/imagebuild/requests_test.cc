@@ -213,10 +213,11 @@ TEST_F(Requests, AreMadeOnceMoreWhereTheApiServerIsBehind) {
   EXPECT_EQ(reasons(), Names{"ContentChanged"});
 }
 
-TEST_F(Requests, ToTheApiServerForAFirstImageAreTwoWrites) {
+TEST_F(Requests, ToTheApiServerForAFirstImageAreOneWrite) {
   put_build();
   reconcile();
-  EXPECT_EQ(kube_.calls_of("update_status").size(), 2u);
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+  EXPECT_EQ(kube_.calls_of("update_status").size(), 1u);
 }
 
 // A garbage collection took what the records believe is there: the registry refuses the manifest.

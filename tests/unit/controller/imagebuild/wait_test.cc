@@ -72,6 +72,17 @@ TEST_F(WaitingReconcile, OfAFirstBuildDoesNotSpeakOfALastOne) {
   EXPECT_EQ(seen_.message, "looking at the output's tags: waiting for r.test");
 }
 
+TEST_F(WaitingReconcile, OfAFirstPushThatTakesLongerThanASecondAnnouncesTheBuild) {
+  put_build();
+  hold("send_blob");
+
+  reconcile_patiently(std::chrono::hours(1));
+
+  EXPECT_EQ(seen_.ready, "Unknown Progressing");
+  EXPECT_EQ(seen_.reconciling, "True Progressing");
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+}
+
 TEST_F(WaitingReconcile, OfWhatEndsAtOnceWaitsForNobody) {
   put_build({{"suspend", true}});
 
