@@ -72,8 +72,7 @@ Result<LayerDrafts> draft_content(const BuildRequest& request,
                                   const layer::BaseTree& underlay) {
   const auto line = "kiln content" + listed(destinations(request));
   if (content.size() == 1 && request.layers == LayerPolicy::kAuto)
-    if (auto drafts =
-            listed_layers(request, 0, content[0].content, underlay, line, late_ones(content)))
+    if (auto drafts = listed_layers(request, 0, content[0].content, underlay, line))
       return std::move(*drafts);
   LayerDrafts drafts;
   auto tree = std::make_shared<layer::FileTree>();

@@ -54,6 +54,11 @@ std::string part_of(std::size_t number, std::size_t count) {
 Result<std::shared_ptr<const LayerDraft>> with_facts(std::shared_ptr<const LayerDraft> draft,
                                                      const source::LateIdentities& late) {
   if (draft->facts) return draft;
+  auto known = std::make_shared<LayerDraft>(*draft);
+  if (draft->look) {
+    known->facts = draft->look(late);
+    return std::shared_ptr<const LayerDraft>(std::move(known));
+  }
   const auto tree = draft->tree();
   if (!tree) return tree.error();
   DraftFacts facts;
@@ -61,7 +66,6 @@ Result<std::shared_ptr<const LayerDraft>> with_facts(std::shared_ptr<const Layer
   for (const auto& [path, entry] : (*tree)->entries())
     if (entry.kind == layer::EntryKind::kFile)
       facts.add_file(entry.content.size_bytes(), entry.identity, late);
-  auto known = std::make_shared<LayerDraft>(*draft);
   known->facts = std::move(facts);
   return std::shared_ptr<const LayerDraft>(std::move(known));
 }

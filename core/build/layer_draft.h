@@ -32,9 +32,13 @@ struct LayerDraft {
   /// Blocking, and put together each time, where it may never be needed. Threads: any.
   using Tree = std::function<Result<std::shared_ptr<const layer::FileTree>>()>;
 
+  /// The same, and blocking, too. For those who can tell without the tree.
+  using Look = std::function<DraftFacts(const source::LateIdentities& late)>;
+
   Tree tree;
   std::string created_by;
-  std::optional<DraftFacts> facts{};  ///< Unset where nobody has looked at the tree yet.
+  Look look{};                        ///< Empty = it takes the tree.
+  std::optional<DraftFacts> facts{};  ///< Unset where nobody has looked yet.
   /// A few small files that are in memory: another thread is woken in no less time than is taken to
   /// look at them, and to pack them with ISA-L.
   bool is_at_hand = false;
@@ -49,7 +53,7 @@ std::string part_of(std::size_t number, std::size_t count);
 
 using LayerDrafts = std::vector<std::shared_ptr<const LayerDraft>>;  // Shared with the pool.
 
-/// Looks at the tree where nobody has. Blocking. Errors: of making it.
+/// Looks where nobody has. Blocking. Errors: of making the tree.
 [[nodiscard]] Result<std::shared_ptr<const LayerDraft>> with_facts(
     std::shared_ptr<const LayerDraft> draft, const source::LateIdentities& late);
 

@@ -33,7 +33,6 @@ struct Part {
   std::vector<std::size_t> parents;
   std::size_t first = 0;
   std::size_t end = 0;
-  DraftFacts facts{};
 };
 
 Result<std::shared_ptr<const FileTree>> tree_of(const Ground& ground, const Part& part) {
@@ -52,11 +51,39 @@ std::uint64_t tar_bytes_of_all(const Ground& ground) {
   return total;
 }
 
+/// Below the destination, and of whom it will be.
+void move_to_its_place(const Ground& ground, EntrySketch& sketch) {
+  if (!ground.destination.empty()) {
+    sketch.path.insert(0, 1, '/');
+    sketch.path.insert(0, ground.destination);
+  }
+  take_over(sketch, ground.ownership);
+}
+
+DraftFacts facts_of(const Ground& ground, const Part& part, const source::LateIdentities& late) {
+  DraftFacts facts;
+  source::TreeIdentity identity;
+  EntrySketch sketch;
+  for (const auto& [path, directory] : ground.head.entries()) identity.add(directory);
+  const auto add = [&](std::size_t number) {
+    ground.list->look_at(number, sketch);
+    move_to_its_place(ground, sketch);
+    identity.add(sketch);
+  };
+  for (const auto number : part.parents) add(number);
+  for (auto number = part.first; number < part.end; ++number) {
+    add(number);
+    if (sketch.kind == EntryKind::kFile)
+      facts.add_file(ground.list->content_bytes(number), sketch.identity, late);
+  }
+  facts.identity = identity.finish();
+  return facts;
+}
+
 /// Goes through the list once, and cuts it into parts.
 class Survey {
  public:
-  Survey(const Ground& ground, const source::LateIdentities& late)
-      : ground_(ground), late_(late), cutter_(tar_bytes_of_all(ground)) {}
+  explicit Survey(const Ground& ground) : ground_(ground), cutter_(tar_bytes_of_all(ground)) {}
 
   /// nullopt: it has something that takes the whole tree to tell.
   std::optional<std::vector<Part>> cut() {
@@ -64,7 +91,7 @@ class Survey {
       cutter_.layer_for(path, LayerCutter::tar_bytes(0));
     for (std::size_t i = 0; i < ground_.list->size(); ++i)
       if (!take(i)) return std::nullopt;
-    finish_part(ground_.list->size());
+    parts_.back().end = ground_.list->size();
     return std::move(parts_);
   }
 
@@ -75,52 +102,23 @@ class Survey {
         static_cast<std::size_t>(std::count(sketch_.path.begin(), sketch_.path.end(), '/'));
     if (sketch_.kind == EntryKind::kHardlink || depth > parents_.size()) return false;
     parents_.resize(depth);
-    move_to_its_place(sketch_);
+    move_to_its_place(ground_, sketch_);
     const auto size = ground_.list->content_bytes(number);
     const auto layer = cutter_.layer_for(sketch_.path, LayerCutter::tar_bytes(size));
     if (layer == parts_.size()) begin_part(number);
-    identity_.add(sketch_);
-    if (sketch_.kind == EntryKind::kFile)
-      parts_.back().facts.add_file(size, sketch_.identity, late_);
     if (sketch_.kind == EntryKind::kDirectory) parents_.push_back(number);
     return true;
   }
 
-  void move_to_its_place(EntrySketch& sketch) const {
-    if (!ground_.destination.empty()) {
-      sketch.path.insert(0, 1, '/');
-      sketch.path.insert(0, ground_.destination);
-    }
-    take_over(sketch, ground_.ownership);
-  }
-
   void begin_part(std::size_t first) {
-    if (!parts_.empty()) finish_part(first);
-    Part part;
-    part.parents = parents_;
-    part.first = first;
-    parts_.push_back(std::move(part));
-    identity_ = source::TreeIdentity();
-    for (const auto& [path, directory] : ground_.head.entries()) identity_.add(directory);
-    EntrySketch parent;
-    for (const auto number : parents_) {
-      ground_.list->look_at(number, parent);
-      move_to_its_place(parent);
-      identity_.add(parent);
-    }
-  }
-
-  void finish_part(std::size_t end) {
-    parts_.back().end = end;
-    parts_.back().facts.identity = identity_.finish();
+    if (!parts_.empty()) parts_.back().end = first;
+    parts_.push_back(Part{parents_, first});
   }
 
   const Ground& ground_;
-  const source::LateIdentities& late_;
   LayerCutter cutter_;
   EntrySketch sketch_;                ///< Of the entry that is looked at.
   std::vector<std::size_t> parents_;  ///< The directories above it.
-  source::TreeIdentity identity_;     ///< Of the last part.
   std::vector<Part> parts_;
 };
 
@@ -162,26 +160,26 @@ std::shared_ptr<const Ground> ground_of(const BuildRequest& request, std::size_t
 
 std::optional<LayerDrafts> listed_layers(const BuildRequest& request, std::size_t index,
                                          const source::Content& content,
-                                         const layer::BaseTree& below, const std::string& line,
-                                         const source::LateIdentities& late) {
+                                         const layer::BaseTree& below, const std::string& line) {
   if (!content.list) return std::nullopt;
   if (content.list->size() == 0) return LayerDrafts();
   const auto ground = ground_of(request, index, content, below);
   if (!ground) return std::nullopt;
-  auto parts = Survey(*ground, late).cut();
+  auto parts = Survey(*ground).cut();
   if (!parts) return std::nullopt;
   LayerDrafts drafts;
-  for (auto& part : *parts) {
-    auto facts = std::move(part.facts);
-    auto tree = [ground,
-                 part = std::move(part)]() -> Result<std::shared_ptr<const layer::FileTree>> {
-      auto made = tree_of(*ground, part);
+  for (auto& one : *parts) {
+    const auto part = std::make_shared<const Part>(std::move(one));  // Shared by all copies.
+    auto tree = [ground, part]() -> Result<std::shared_ptr<const layer::FileTree>> {
+      auto made = tree_of(*ground, *part);
       if (!made) return std::move(made).error().while_doing(ground->name);
       return made;
     };
     auto draft =
         std::make_shared<LayerDraft>(std::move(tree), line + part_of(drafts.size(), parts->size()));
-    draft->facts = std::move(facts);
+    draft->look = [ground, part](const source::LateIdentities& late) {
+      return facts_of(*ground, *part, late);
+    };
     drafts.push_back(std::move(draft));
   }
   return drafts;

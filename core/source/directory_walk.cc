@@ -123,6 +123,11 @@ class DirectoryWalk::Impl {
     const std::string* directory;
     Error error;
   };
+  /// A directory, and those in it.
+  struct Listed {
+    Directory* directory;
+    Result<Directories> below = Directories();
+  };
   /// A directory while it is listed.
   struct Listing {
     Directory& directory;
@@ -139,7 +144,8 @@ class DirectoryWalk::Impl {
     return directory;
   }
 
-  void take(Directory& listed, Result<Directories> below);
+  void take_some(std::vector<Listed>& some);
+  void give(Directory& listed, Result<Directories> below);
   Result<Stream> open_directory(const std::string& path) const;
   Result<Directories> list(Directory& directory) const;
   Result<void> look_at_itself(Directory& directory, int fd) const;
@@ -164,19 +170,16 @@ class DirectoryWalk::Impl {
 };
 
 void DirectoryWalk::Impl::work() {
+  std::vector<Listed> some;
   std::unique_lock lock(mutex_);
   for (;;) {
     more_.wait(lock, [this] { return !waiting_.empty() || busy_ == 0; });
     if (waiting_.empty()) return;
-    auto* next = waiting_.back();
-    waiting_.pop_back();
-    // What is before it by path may still have an error that comes first.
-    if (failure_ && !layer::sorted_before(*next->path, *failure_->directory)) continue;
+    take_some(some);
     ++busy_;
     lock.unlock();
-    std::optional<Result<Directories>> below;
     try {
-      below.emplace(list(*next));
+      for (auto& one : some) one.below = list(*one.directory);
     } catch (...) {
       lock.lock();
       --busy_;
@@ -186,13 +189,27 @@ void DirectoryWalk::Impl::work() {
     }
     lock.lock();
     --busy_;
-    take(*next, std::move(*below));
+    for (auto& one : some) give(*one.directory, std::move(one.below));
     if (busy_ == 0 || !waiting_.empty()) more_.notify_all();
   }
 }
 
+/// Under the lock. Half of what there is, so that others have something to do, too; but not one by
+/// one: most directories are listed in less time than another thread is woken.
+void DirectoryWalk::Impl::take_some(std::vector<Listed>& some) {
+  constexpr std::size_t kMost = 16;
+  some.clear();
+  for (auto count = std::min((waiting_.size() + 1) / 2, kMost); count > 0; --count) {
+    auto* next = waiting_.back();
+    waiting_.pop_back();
+    // What is before it by path may still have an error that comes first.
+    if (!failure_ || layer::sorted_before(*next->path, *failure_->directory))
+      some.push_back(Listed{next});
+  }
+}
+
 /// Under the lock.
-void DirectoryWalk::Impl::take(Directory& listed, Result<Directories> below) {
+void DirectoryWalk::Impl::give(Directory& listed, Result<Directories> below) {
   if (below.has_error()) {
     if (!failure_ || layer::sorted_before(*listed.path, *failure_->directory))
       failure_.emplace(Failure{listed.path.get(), std::move(below).error()});

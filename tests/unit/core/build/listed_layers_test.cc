@@ -77,7 +77,14 @@ BuildRequest request_for(const std::string& path, const Ownership& ownership = {
 std::optional<LayerDrafts> drafts_of(const BuildRequest& request, const Entries& entries,
                                      const layer::BaseTree& below,
                                      const source::LateIdentities& late = {}) {
-  return listed_layers(request, 0, listed(entries), below, "line", late);
+  auto drafts = listed_layers(request, 0, listed(entries), below, "line");
+  if (!drafts) return drafts;
+  for (auto& draft : *drafts) {
+    auto known = with_facts(draft, late);
+    EXPECT_THAT(known, IsOk());
+    if (known) draft = std::move(*known);
+  }
+  return drafts;
 }
 
 /// What the layers are when the whole tree is made.
@@ -213,7 +220,7 @@ TEST(ListedLayersOf, ATreesContentAreNotTold) {
   source::Content content;
   ASSERT_THAT(content.tree.add(file("x", "")), IsOk());
 
-  EXPECT_FALSE(listed_layers(request_for("/srv"), 0, content, base_of({}), "line", {}));
+  EXPECT_FALSE(listed_layers(request_for("/srv"), 0, content, base_of({}), "line"));
 }
 
 TEST(ListedLayersOf, HardLinksAreNotTold) {
