@@ -38,7 +38,9 @@ BaseCache::BaseCache(registry::Client& registry, WorkPool& pool, const Clock& cl
       tops_(clock),
       manifests_(clock, kNotKept),
       configs_(clock, kNotKept),
-      layers_(clock, kNotKept) {
+      layers_(clock, kNotKept),
+      texts_(kMaxTextBytes),
+      indexes_(kMaxIndexEntries) {
   std::error_code ignored;  // Without the folder everything still works, only slower.
   if (!directory_.empty()) std::filesystem::create_directories(directory_ / "layer-index", ignored);
 }
@@ -72,9 +74,9 @@ Task<Result<oci::RawManifest>> BaseCache::manifest(oci::Reference reference,
   if (!reference.digest()) co_return co_await fetch_manifest(std::move(reference), access);
   // The repository is part of the key: who may read one repository may not read another.
   const auto key = "manifest " + reference.repository().str() + "@" + reference.identifier();
-  if (const auto found = texts_.find(key); found != texts_.end()) {
-    const auto split = found->second.find('\n');
-    co_return oci::RawManifest(found->second.substr(0, split), found->second.substr(split + 1));
+  if (const auto* found = texts_.find(key)) {
+    const auto split = found->find('\n');
+    co_return oci::RawManifest(found->substr(0, split), found->substr(split + 1));
   }
   SharedAnswers<oci::RawManifest>::Ask ask = [this, reference, access] {
     return fetch_manifest(reference, access);
@@ -87,15 +89,15 @@ Task<Result<oci::RawManifest>> BaseCache::fetch_manifest(oci::Reference referenc
                                                          registry::Access access) {
   auto fetched = co_await registry_.fetch_manifest(reference, std::move(access));
   if (!fetched) co_return std::move(fetched).error();
-  keep_text("manifest " + reference.repository().str() + "@" + fetched->digest.str(),
-            fetched->media_type + "\n" + fetched->bytes);
+  texts_.put("manifest " + reference.repository().str() + "@" + fetched->digest.str(),
+             fetched->media_type + "\n" + fetched->bytes, fetched->bytes.size());
   co_return fetched;
 }
 
 Task<Result<std::string>> BaseCache::config(oci::Repository repository, oci::Descriptor blob,
                                             registry::Access access) {
   const auto key = "config " + repository.str() + "@" + blob.digest.str();
-  if (const auto found = texts_.find(key); found != texts_.end()) co_return found->second;
+  if (const auto* found = texts_.find(key)) co_return *found;
   SharedAnswers<std::string>::Ask ask = [this, key, repository, blob, access] {
     return fetch_config(key, repository, blob, access);
   };
@@ -107,7 +109,7 @@ Task<Result<std::string>> BaseCache::fetch_config(std::string key, oci::Reposito
                                                   oci::Descriptor blob, registry::Access access) {
   auto fetched =
       co_await registry_.fetch_blob(std::move(repository), std::move(blob), std::move(access));
-  if (fetched) keep_text(key, *fetched);
+  if (fetched) texts_.put(key, *fetched, fetched->size());
   co_return fetched;
 }
 
@@ -120,7 +122,7 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
 
   const auto digest = source.descriptor.digest;
   const auto key = digest.hex();
-  if (const auto found = indexes_.find(key); found != indexes_.end()) co_return found->second;
+  if (const auto* found = indexes_.find(key)) co_return *found;
   const auto path = index_path(digest);
   if (!path.empty()) {
     auto read = [path]() -> Result<layer::LayerIndex> {
@@ -130,10 +132,10 @@ Task<Result<std::shared_ptr<const layer::LayerIndex>>> BaseCache::layer_index(
     };
     auto stored = co_await pool_.run(std::move(read));
     // Meanwhile somebody else may have come to it.
-    if (const auto found = indexes_.find(key); found != indexes_.end()) co_return found->second;
+    if (const auto* found = indexes_.find(key)) co_return *found;
     if (stored) {
       SharedIndex kept = std::make_shared<const layer::LayerIndex>(std::move(*stored));
-      keep_index(std::string(key), kept);
+      indexes_.put(key, kept, kept->entries.size());
       co_return kept;
     }
   }
@@ -155,7 +157,7 @@ Task<Result<BaseCache::SharedIndex>> BaseCache::make_index(image::LayerSource so
   if (!made)
     co_return std::move(made).error().while_doing("reading the layer " + digest.short_hex());
   SharedIndex kept = std::make_shared<const layer::LayerIndex>(std::move(*made));
-  keep_index(std::string(digest.hex()), kept);
+  indexes_.put(digest.hex(), kept, kept->entries.size());
   const auto path = index_path(digest);
   if (!path.empty()) {
     auto write = [path, kept] { return write_file_atomically(path, kept->to_bytes()); };
@@ -191,31 +193,6 @@ Task<Result<layer::LayerIndex>> BaseCache::read_index(image::LayerSource source,
 
 std::filesystem::path BaseCache::index_path(const oci::Digest& digest) const {
   return directory_.empty() ? std::filesystem::path() : directory_ / "layer-index" / digest.hex();
-}
-
-void BaseCache::keep_text(const std::string& key, const std::string& text) {
-  if (!texts_.emplace(key, text).second) return;
-  text_order_.push_back(key);
-  text_bytes_ += text.size();
-  while (text_bytes_ > kMaxTextBytes && text_order_.size() > 1) {
-    const auto oldest = texts_.find(text_order_.front());
-    text_bytes_ -= oldest->second.size();
-    texts_.erase(oldest);
-    text_order_.pop_front();
-  }
-}
-
-void BaseCache::keep_index(const std::string& key, std::shared_ptr<const layer::LayerIndex> index) {
-  const auto [place, added] = indexes_.emplace(key, std::move(index));
-  if (!added) return;
-  index_order_.push_back(key);
-  index_entries_ += place->second->entries.size();
-  while (index_entries_ > kMaxIndexEntries && index_order_.size() > 1) {
-    const auto oldest = indexes_.find(index_order_.front());
-    index_entries_ -= oldest->second->entries.size();
-    indexes_.erase(oldest);
-    index_order_.pop_front();
-  }
 }
 
 }  // namespace kiln::build

@@ -2,8 +2,6 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <list>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +9,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/shared_answers.h"
+#include "core/base/shelf.h"
 #include "core/base/task.h"
 #include "core/base/work_pool.h"
 #include "core/build/base_listener.h"
@@ -66,8 +65,6 @@ class BaseCache {
   Task<Result<SharedIndex>> make_index(image::LayerSource source, registry::Access access);
   Task<Result<layer::LayerIndex>> read_index(image::LayerSource source, registry::Access access);
   std::filesystem::path index_path(const oci::Digest& digest) const;
-  void keep_text(const std::string& key, const std::string& text);
-  void keep_index(const std::string& key, std::shared_ptr<const layer::LayerIndex> index);
 
   registry::Client& registry_;
   WorkPool& pool_;
@@ -79,13 +76,8 @@ class BaseCache {
   SharedAnswers<oci::RawManifest> manifests_;
   SharedAnswers<std::string> configs_;
   SharedAnswers<SharedIndex> layers_;
-  std::map<std::string, std::string> texts_;
-  std::list<std::string> text_order_;
-  std::uint64_t text_bytes_ = 0;
-  // Shared: a build holds on to an index while the cache may drop it.
-  std::map<std::string, std::shared_ptr<const layer::LayerIndex>> indexes_;
-  std::list<std::string> index_order_;
-  std::uint64_t index_entries_ = 0;
+  Shelf<std::string> texts_;
+  Shelf<SharedIndex> indexes_;  // Shared: a build holds on to an index while this may drop it.
 };
 
 }  // namespace kiln::build

@@ -1,5 +1,6 @@
 #include "core/build/builder.h"
 
+#include "core/base/shelf.h"
 #include "core/build/assembler.h"
 #include "core/build/base_cache.h"
 #include "core/build/base_trees.h"
@@ -20,6 +21,15 @@ ResolvedImage scratch_base(const BuildRequest& request) {
     base.platforms.push_back(PlatformImage{platform, std::move(manifest), std::move(image)});
   }
   return base;
+}
+
+// Of configs, as texts: what is read from them takes some times as much.
+constexpr std::uint64_t kMaxBaseBytes = 512 * 1024;
+
+std::uint64_t weight_of(const ResolvedImage& base) {
+  std::uint64_t bytes = 0;
+  for (const auto& platform : base.platforms) bytes += platform.image.config().to_json().size();
+  return bytes;
 }
 
 class CachedImageContent final : public source::Source {
@@ -49,7 +59,8 @@ struct Builder::Impl {
         records(std::make_shared<LayerRecords>(options.recall_layers && !options.cache_dir.empty()
                                                    ? options.cache_dir / "layer-records"
                                                    : std::filesystem::path())),
-        maker(pool, options.spool_dir, options.watch_layers, records) {}
+        maker(pool, options.spool_dir, options.watch_layers, records),
+        bases(kMaxBaseBytes) {}
 
   registry::Client& registry;
   SystemClock system_clock;
@@ -59,6 +70,7 @@ struct Builder::Impl {
   ContentCache contents;
   std::shared_ptr<LayerRecords> records;  // Layers that were found by them may outlive this.
   LayerMaker maker;
+  Shelf<ResolvedImage> bases;  ///< That were read. Copies share what is large.
 };
 
 Builder::Builder(registry::Client& registry, WorkPool& pool, Options options)
@@ -84,7 +96,15 @@ Task<Result<ResolvedImage>> Builder::resolve_base(std::shared_ptr<const BuildReq
   if (!base.reference) co_return scratch_base(*request);
   const auto from_registry = registry_reader(impl_->cache, impl_->registry, *base.reference,
                                              base.access, impl_->spool_dir, base.max_age);
-  co_return co_await load_image(*from_registry, base.platforms);
+  auto top = co_await from_registry->top();
+  if (!top) co_return std::move(top).error();
+  // With its repository: who may read one may not read another.
+  auto name = base.reference->repository().str() + "@" + top->digest.str();
+  for (const auto& platform : base.platforms) name += " " + platform.str();
+  if (const auto* known = impl_->bases.find(name)) co_return *known;
+  auto loaded = co_await load_image(*from_registry, std::move(*top), base.platforms);
+  if (loaded) impl_->bases.put(name, *loaded, weight_of(*loaded));
+  co_return loaded;
 }
 
 std::unique_ptr<store::ImageReader> Builder::reader(oci::Reference reference,

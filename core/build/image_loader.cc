@@ -138,11 +138,16 @@ Task<Result<ResolvedImage>> read_single(store::ImageReader& reader,  // NOLINT: 
 
 Task<Result<ResolvedImage>> load_image(store::ImageReader& reader,
                                        std::vector<oci::Platform> wanted) {
-  auto raw = co_await reader.top();
-  if (!raw) co_return std::move(raw).error();
-  if (oci::media_type::is_index(raw->media_type))
-    co_return co_await read_index(reader, std::move(*raw), std::move(wanted));
-  co_return co_await read_single(reader, std::move(*raw), std::move(wanted));
+  auto top = co_await reader.top();
+  if (!top) co_return std::move(top).error();
+  co_return co_await load_image(reader, std::move(*top), std::move(wanted));
+}
+
+Task<Result<ResolvedImage>> load_image(store::ImageReader& reader,  // NOLINT: as read_platform()
+                                       oci::RawManifest top, std::vector<oci::Platform> wanted) {
+  if (oci::media_type::is_index(top.media_type))
+    co_return co_await read_index(reader, std::move(top), std::move(wanted));
+  co_return co_await read_single(reader, std::move(top), std::move(wanted));
 }
 
 }  // namespace kiln::build

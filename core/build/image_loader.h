@@ -14,5 +14,9 @@ namespace kiln::build {
 /// 64 platforms. Lifetime: `reader` outlives the task.
 [[nodiscard]] Task<Result<ResolvedImage>> load_image(store::ImageReader& reader,
                                                      std::vector<oci::Platform> wanted);
+/// The same, where the reader has told its `top` already.
+[[nodiscard]] Task<Result<ResolvedImage>> load_image(store::ImageReader& reader,
+                                                     oci::RawManifest top,
+                                                     std::vector<oci::Platform> wanted);
 
 }  // namespace kiln::build

@@ -29,6 +29,15 @@ std::string how_made(const BuildRequest& request) {
 
 }  // namespace
 
+LayerMaker::LayerMaker(WorkPool& pool, std::string spool_dir, Watch watch,
+                       std::shared_ptr<LayerRecords> records)
+    : pool_(pool),
+      spool_dir_(std::move(spool_dir)),
+      watch_(std::move(watch)),
+      records_(std::move(records)),
+      unmade_(pool, records_),
+      kept_(kMaxKeptBytes, kMaxKeptLayers) {}
+
 template <class F>
 Task<std::invoke_result_t<F>> LayerMaker::run(bool at_once, F work) {
   if (at_once) co_return work();
@@ -58,10 +67,11 @@ Task<Result<layer::Layer>> LayerMaker::make_one(Missing missing, std::string how
                      layer::isal_bytes_are_known();
   auto made = co_await run(quick, std::move(work));
   if (!made) co_return std::move(made).error();
-  keep(missing.key, *made);
+  const auto size = made->blob.descriptor().size_bytes;
+  if (size <= kMaxKeptLayer) kept_.put(missing.key, *made, size);
   if (!ways->taker) co_return made;
   KILN_CO_TRY(co_await ways->taker(*made));
-  if (made->blob.descriptor().size_bytes <= kMaxKeptLayer) co_return made;
+  if (size <= kMaxKeptLayer) co_return made;
   // Its bytes go: who wants them, which is seldom, waits for them to be made again.
   co_return unmade_.layer(LayerRecord(*made), std::move(missing.draft), std::move(options));
 }
@@ -145,7 +155,7 @@ Task<Result<std::vector<layer::Layer>>> LayerMaker::make(
 
 std::optional<layer::Layer> LayerMaker::find(const std::string& key, const Draft& draft,
                                              const layer::LayerOptions& options) {
-  if (const auto found = kept_.find(key); found != kept_.end()) return found->second;
+  if (const auto* found = kept_.find(key)) return *found;
   if (!draft->facts->is_known || !is_worth_a_record(*draft->facts)) return std::nullopt;
   auto record = records_->find(key);
   if (!record) return std::nullopt;
@@ -161,19 +171,6 @@ layer::Progress LayerMaker::watch(const std::vector<Missing>& all) const {
   std::uint64_t total = 0;
   for (const auto& one : all) total += one.draft->facts->content_bytes;
   return watch_ && total > 0 ? watch_(total) : layer::Progress();
-}
-
-void LayerMaker::keep(const std::string& key, const layer::Layer& layer) {
-  const auto size = layer.blob.descriptor().size_bytes;
-  if (size > kMaxKeptLayer || !kept_.emplace(key, layer).second) return;
-  order_.push_back(key);
-  kept_bytes_ += size;
-  while ((kept_bytes_ > kMaxKeptBytes || order_.size() > kMaxKeptLayers) && order_.size() > 1) {
-    const auto oldest = kept_.find(order_.front());
-    kept_bytes_ -= oldest->second.blob.descriptor().size_bytes;
-    kept_.erase(oldest);
-    order_.pop_front();
-  }
 }
 
 }  // namespace kiln::build

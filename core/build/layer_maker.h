@@ -1,12 +1,12 @@
 #pragma once
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
 #include <type_traits>
 #include <vector>
 
+#include "core/base/shelf.h"
 #include "core/base/task.h"
 #include "core/base/work_pool.h"
 #include "core/build/builder.h"
@@ -29,12 +29,7 @@ class LayerMaker {
   /// `watch`: see Builder::Options::watch_layers. `records`: shared with the layers that are found
   /// by them.
   LayerMaker(WorkPool& pool, std::string spool_dir, Watch watch,
-             std::shared_ptr<LayerRecords> records)
-      : pool_(pool),
-        spool_dir_(std::move(spool_dir)),
-        watch_(std::move(watch)),
-        records_(std::move(records)),
-        unmade_(pool, records_) {}
+             std::shared_ptr<LayerRecords> records);
 
   using Made = std::map<std::string, layer::Layer>;  ///< By what makes layers equal.
 
@@ -74,16 +69,13 @@ class LayerMaker {
                                    const layer::LayerOptions& options);
   bool is_worth_a_record(const DraftFacts& facts) const;
   layer::Progress watch(const std::vector<Missing>& all) const;
-  void keep(const std::string& key, const layer::Layer& layer);
 
   WorkPool& pool_;
   std::string spool_dir_;
   Watch watch_;
   std::shared_ptr<LayerRecords> records_;
   UnmadeLayers unmade_;
-  std::map<std::string, layer::Layer> kept_;
-  std::list<std::string> order_;
-  std::uint64_t kept_bytes_ = 0;
+  Shelf<layer::Layer> kept_;  ///< Those that take no longer to find than to make.
 };
 
 }  // namespace kiln::build

@@ -161,6 +161,23 @@ TEST_F(Build, AsksOnlyForTheTagWhenTheBaseIsKnown) {
   EXPECT_EQ(registry_.call_lines(), std::vector<std::string>{"resolve r.test/nginx:1.27"});
 }
 
+TEST_F(Build, OfAKnownBaseAnswersThePlatformsThatAreAskedFor) {
+  auto all = site();
+  all->base.platforms.clear();
+  auto one = site();
+  one->base.platforms = {*oci::Platform::parse("linux/arm64")};
+
+  const auto both = run(builder_.resolve_base(all));
+  const auto arm = run(builder_.resolve_base(one));
+
+  ASSERT_THAT(both, IsOk());
+  ASSERT_THAT(arm, IsOk());
+  EXPECT_EQ(both->platforms.size(), 2u);
+  ASSERT_EQ(arm->platforms.size(), 1u);
+  EXPECT_EQ(arm->platforms.front().platform.str(), "linux/arm64");
+  EXPECT_EQ(run(builder_.resolve_base(all))->platforms.size(), 2u);
+}
+
 TEST_F(Build, SaysWhichContentEntryIsWrong) {
   auto request = site();
   request->content.emplace_back(files({{".wh.index.html", "x"}}), "/srv");
