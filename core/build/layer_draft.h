@@ -32,7 +32,7 @@ struct LayerDraft {
   /// Blocking, and put together each time, where it may never be needed. Threads: any.
   using Tree = std::function<Result<std::shared_ptr<const layer::FileTree>>()>;
 
-  /// The same, and blocking, too. For those who can tell without the tree.
+  /// What is in it, for those who can tell without the tree. Blocking. Threads: any.
   using Look = std::function<DraftFacts(const source::LateIdentities& late)>;
 
   Tree tree;
