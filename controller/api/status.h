@@ -22,7 +22,7 @@ struct Reason {
   friend bool operator==(const Reason&, const Reason&) = default;
 };
 
-/// A push under way: written before a tag moves, unless there is no image yet.
+/// A push under way: written before a tag moves, unless the status says nothing yet.
 struct Pending {
   std::string input_key;
   std::string digest;

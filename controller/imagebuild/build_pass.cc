@@ -258,8 +258,8 @@ Task<Result<Next>> BuildPass::announce() {
 }
 
 /// While the layers are made it is asked where the tags stand: that decides what is pushed. What
-/// announce() has to say is written along with the pending digest, one write less, unless that
-/// takes so long that somebody would wonder.
+/// announce() has to say is written along with the pending digest, or of a first image with the
+/// result, one write less, unless that takes so long that somebody would wonder.
 Task<Result<Next>> BuildPass::assemble() {
   const bool looks = held_.empty();
   std::vector<Task<Result<Next>>> all;

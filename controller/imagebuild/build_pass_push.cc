@@ -105,16 +105,17 @@ Task<Result<Next>> BuildPass::push_content() {
   co_return Next::kContinue;
 }
 
-/// Is nothing known of this ImageBuild yet, nor will it be asked what it pushed? Then whoever comes
-/// after a crash has no image that a tag could be compared with: the tags are taken as they are.
+/// Does the status say nothing yet? Then whoever comes after a crash has no image that a tag could
+/// be compared with: the tags are taken as they are. Where tags are deleted with the ImageBuild it
+/// has to be known which ones; should that only be asked for later, a crash may have left some.
 bool BuildPass::has_nothing_to_record() const {
-  const auto& before = build_->status;
-  return before.conditions.empty() && before.digest.empty() && before.history.empty() &&
-         !before.pending && build_->spec.deletion_policy != "Delete";
+  return written_.conditions.empty() && written_.digest.empty() && written_.history.empty() &&
+         !written_.pending && build_->spec.deletion_policy != "Delete";
 }
 
 /// Registry and API server work at the same time: the digest is known, and no tag moves before both
-/// are done. The API server is asked first, since it is what a small image waits for.
+/// are done. The API server is asked first, since it is what a small image waits for. Where it has
+/// nothing to write down it is not asked, and the watch has to tell whether the image is wanted.
 Task<Result<Next>> BuildPass::push_and_record() {
   // What the registry has refused it is likely to refuse again, and then nothing was pending.
   const bool careful = failed_while_building();
@@ -130,6 +131,10 @@ Task<Result<Next>> BuildPass::push_and_record() {
     status_.pending = build_->status.pending;
     if (!pushed) co_return std::move(pushed).error();
     co_return next;
+  }
+  if (!records && !ports_.view.is_still(seen_->meta)) {
+    step_ = Step::kRecord;
+    co_return Error(Errc::kConflict, "the ImageBuild was changed meanwhile");
   }
   if (careful) next = co_await record_pending();
   if (!recorded_.has_error()) co_return next;

@@ -223,6 +223,12 @@ void ClusterView::deleted(const kube::ObjectKey& key) {
   if (before && on_change_) on_change_(key);
 }
 
+bool ClusterView::is_still(const kube::ObjectMeta& seen) const {
+  const auto now = store_.find({seen.namespace_, seen.name});
+  return now && now->meta.uid == seen.uid && now->meta.generation == seen.generation &&
+         !now->meta.is_deleting();
+}
+
 /// False if it was deleted, or is another one, or newer here already.
 bool ClusterView::is_news(const kube::Object& written) const {
   const auto before = store_.find(written.key());

@@ -73,6 +73,8 @@ class ClusterView final : public runtime::WatchHandler {
 
   /// Read anew each time. Null when there is none.
   std::shared_ptr<const Seen> find(const kube::ObjectKey& key) const;
+  /// Is it there as it was `seen`: the same one, with the same spec, and not being deleted?
+  bool is_still(const kube::ObjectMeta& seen) const;
   /// Of content that is in use, the resourceVersion that the watch of `kind` told last; "" = none.
   std::string version_of(const std::string& kind, const kube::ObjectKey& key) const;
   /// What the reconciler has just written: kept at once, so that it never works on an older state.

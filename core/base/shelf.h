@@ -11,13 +11,16 @@
 namespace kiln {
 
 /// Values by name, up to a total of weights and a number: what was asked for longest ago goes
-/// first. The newest one stays, whatever it weighs. Threads: one.
+/// first. The newest one stays, whatever it weighs: who does not want that does not put it.
+/// Threads: one.
 template <class T>
 class Shelf {
  public:
   explicit Shelf(std::uint64_t max_weight,
                  std::size_t max_count = std::numeric_limits<std::size_t>::max())
       : max_weight_(max_weight), max_count_(max_count) {}
+  Shelf(const Shelf&) = delete;  // The places are in one list.
+  Shelf& operator=(const Shelf&) = delete;
 
   /// Null if it is not there. Lifetime: until the next put().
   const T* find(const std::string& name) {

@@ -23,12 +23,17 @@ ResolvedImage scratch_base(const BuildRequest& request) {
   return base;
 }
 
-// Of configs, as texts: what is read from them takes some times as much.
+// As texts: what is read from them takes some times as much.
 constexpr std::uint64_t kMaxBaseBytes = 512 * 1024;
+constexpr std::size_t kMaxBases = 64;
 
+/// Of all that an index, a manifest and a config can make large.
 std::uint64_t weight_of(const ResolvedImage& base) {
   std::uint64_t bytes = 0;
-  for (const auto& platform : base.platforms) bytes += platform.image.config().to_json().size();
+  for (const auto& platform : base.platforms)
+    bytes += platform.image.config().to_json().size() + platform.image.manifest().bytes.size();
+  for (const auto& [name, value] : base.annotations) bytes += name.size() + value.size();
+  for (const auto& warning : base.warnings) bytes += warning.size();
   return bytes;
 }
 
@@ -60,7 +65,7 @@ struct Builder::Impl {
                                                    ? options.cache_dir / "layer-records"
                                                    : std::filesystem::path())),
         maker(pool, options.spool_dir, options.watch_layers, records),
-        bases(kMaxBaseBytes) {}
+        bases(kMaxBaseBytes, kMaxBases) {}
 
   registry::Client& registry;
   SystemClock system_clock;
@@ -70,7 +75,7 @@ struct Builder::Impl {
   ContentCache contents;
   std::shared_ptr<LayerRecords> records;  // Layers that were found by them may outlive this.
   LayerMaker maker;
-  Shelf<ResolvedImage> bases;  ///< That were read. Copies share what is large.
+  Shelf<ResolvedImage> bases;  ///< That were read. Copies share the configs.
 };
 
 Builder::Builder(registry::Client& registry, WorkPool& pool, Options options)
@@ -103,7 +108,9 @@ Task<Result<ResolvedImage>> Builder::resolve_base(std::shared_ptr<const BuildReq
   for (const auto& platform : base.platforms) name += " " + platform.str();
   if (const auto* known = impl_->bases.find(name)) co_return *known;
   auto loaded = co_await load_image(*from_registry, std::move(*top), base.platforms);
-  if (loaded) impl_->bases.put(name, *loaded, weight_of(*loaded));
+  if (!loaded) co_return loaded;
+  const auto weight = weight_of(*loaded);
+  if (weight <= kMaxBaseBytes) impl_->bases.put(name, *loaded, weight);
   co_return loaded;
 }
 

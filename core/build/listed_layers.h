@@ -11,8 +11,8 @@ namespace kiln::build {
 
 /// The layers that place_content() and cut_into_layers() would make of content that is a list, for
 /// those who have nothing else in the tree: without making that tree, which for 50,000 files takes
-/// longer than finding out what their layers are. Each layer is looked at, and its
-/// own tree put together, when somebody wants that; the tree is the same then.
+/// longer than finding out what their layers are. Each layer is looked at, and its own tree put
+/// together, when somebody wants that; the tree is the same then.
 ///
 /// nullopt where it takes the whole tree to tell: when the content is no list or has hard links,
 /// and when `below` (what lies below) has anything where it goes.

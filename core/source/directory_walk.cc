@@ -165,13 +165,15 @@ class DirectoryWalk::Impl {
   std::condition_variable more_;
   Directories directories_;  ///< All.
   std::vector<Directory*> waiting_;
-  std::size_t busy_ = 0;  ///< How many are being listed.
+  std::size_t workers_ = 0;  ///< How many threads have come.
+  std::size_t busy_ = 0;     ///< How many of them are listing.
   std::optional<Failure> failure_;
 };
 
 void DirectoryWalk::Impl::work() {
   std::vector<Listed> some;
   std::unique_lock lock(mutex_);
+  ++workers_;
   for (;;) {
     more_.wait(lock, [this] { return !waiting_.empty() || busy_ == 0; });
     if (waiting_.empty()) return;
@@ -194,12 +196,13 @@ void DirectoryWalk::Impl::work() {
   }
 }
 
-/// Under the lock. Half of what there is, so that others have something to do, too; but not one by
+/// Under the lock. Half of one's share, so that nobody is without work at the end; but not one by
 /// one: most directories are listed in less time than another thread is woken.
 void DirectoryWalk::Impl::take_some(std::vector<Listed>& some) {
   constexpr std::size_t kMost = 16;
   some.clear();
-  for (auto count = std::min((waiting_.size() + 1) / 2, kMost); count > 0; --count) {
+  for (auto count = std::clamp<std::size_t>(waiting_.size() / (2 * workers_), 1, kMost); count > 0;
+       --count) {
     auto* next = waiting_.back();
     waiting_.pop_back();
     // What is before it by path may still have an error that comes first.

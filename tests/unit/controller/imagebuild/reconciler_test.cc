@@ -233,6 +233,18 @@ TEST_F(Reconcile, OnARaceForTheStatusReadsAgainAndWrites) {
   EXPECT_EQ(condition("Ready"), "True Succeeded");
 }
 
+TEST_F(Reconcile, OnARaceForThePendingDigestReadsAgainAndWrites) {
+  put_build();
+  reconcile();
+  put_pages("edited");
+  kube_.fail_next("update_status", Error(Errc::kConflict, "changed"));
+
+  EXPECT_TRUE(was_pending_when_the_tag_moved());
+
+  EXPECT_EQ(digest(), tag());
+  EXPECT_EQ(reasons(), Names{"ContentChanged"});
+}
+
 TEST_F(Reconcile, HandlesARequestOnce) {
   put_build();
   reconcile();

@@ -63,6 +63,38 @@ TEST_F(Tags, ThatAnOlderImageBuildTakesDuringABuildAreLeftToIt) {
   EXPECT_EQ(condition("Ready"), "False TagContested");
 }
 
+TEST_F(Tags, OfAnImageBuildThatIsDeletedDuringItsFirstPushAreLeftAlone) {
+  put_build();
+  registry_.on_call([this](const auto& call) -> std::optional<Error> {
+    if (call.method == "send_blob") {
+      kube_.erase(kImageBuilds, key_);
+      view_.deleted(key_);
+    }
+    return std::nullopt;
+  });
+
+  reconcile();
+
+  EXPECT_EQ(tag(), "");
+}
+
+TEST_F(Tags, OfAnImageBuildThatIsEditedDuringItsFirstPushAreThoseOfTheEdit) {
+  put_build();
+  registry_.on_call([this](const auto& call) -> std::optional<Error> {
+    if (call.method == "send_blob")
+      put_build({{"output", {{"image", "r.test/team/site:corrected"}}}});
+    return std::nullopt;
+  });
+
+  EXPECT_TRUE(reconcile().is_retry());
+  EXPECT_EQ(tag(), "");
+  registry_.on_call(nullptr);
+  reconcile();
+
+  EXPECT_EQ(tag(), "");
+  EXPECT_EQ(registry_.tag("r.test/team/site", "corrected")->str(), digest());
+}
+
 TEST_F(Tags, ThatAnOlderImageBuildHasAmongOthersAreNamed) {
   put_build({{"output", {{"image", "r.test/team/site:latest"}, {"tags", {"stable"}}}}});
   come_to_the_tag("older", [](Json& spec) {

@@ -83,6 +83,38 @@ TEST_F(WaitingReconcile, OfAFirstPushThatTakesLongerThanASecondAnnouncesTheBuild
   EXPECT_EQ(condition("Ready"), "True Succeeded");
 }
 
+TEST_F(WaitingReconcile, OfAFirstBuildThatWasAnnouncedWritesPendingBeforeTheTagMoves) {
+  put_build();
+  hold("resolve r.test/team/site:latest");
+  bool pending = false;
+  registry_.on_call([&](const auto& call) -> std::optional<Error> {
+    if (call.method == "put_manifest" && call.target == "r.test/team/site:latest")
+      pending = status().contains("pending");
+    return std::nullopt;
+  });
+
+  reconcile_impatiently();
+
+  EXPECT_TRUE(pending);
+  EXPECT_EQ(condition("Ready"), "True Succeeded");
+}
+
+TEST_F(WaitingReconcile, OfAFirstPushWhoseAnnouncementFailsMovesNoTag) {
+  put_build();
+  kube_.fail_when([](const fakes::KubeCall& call) -> std::optional<Error> {
+    if (call.verb == "update_status") return Error(Errc::kNotFound, "it is gone");
+    return std::nullopt;
+  });
+  registry_.hold([this](const auto& call) {
+    return call.method == "send_blob" && kube_.calls_of("update_status").empty() &&
+           std::chrono::steady_clock::now() < end_;
+  });
+
+  reconcile_patiently(std::chrono::hours(1));
+
+  EXPECT_EQ(tag(), "");
+}
+
 TEST_F(WaitingReconcile, OfWhatEndsAtOnceWaitsForNobody) {
   put_build({{"suspend", true}});
 

@@ -161,6 +161,22 @@ TEST_F(Build, AsksOnlyForTheTagWhenTheBaseIsKnown) {
   EXPECT_EQ(registry_.call_lines(), std::vector<std::string>{"resolve r.test/nginx:1.27"});
 }
 
+TEST_F(Build, OfABaseThatIsKnownFromAnotherRepositoryReadsItThere) {
+  testing::add_base(registry_, "r.test/other", "1.27");
+  auto other = site();
+  other->base.reference = *oci::Reference::parse("r.test/other:1.27");
+  const auto first = run(builder_.resolve_base(site()));
+  registry_.forget_calls();
+
+  const auto second = run(builder_.resolve_base(other));
+
+  ASSERT_THAT(first, IsOk());
+  ASSERT_THAT(second, IsOk());
+  EXPECT_EQ(second->digest, first->digest);
+  EXPECT_EQ(second->platforms.front().image.layers().front().repository->str(), "r.test/other");
+  EXPECT_GT(registry_.count("fetch_manifest"), 0u);
+}
+
 TEST_F(Build, OfAKnownBaseAnswersThePlatformsThatAreAskedFor) {
   auto all = site();
   all->base.platforms.clear();
