@@ -23,6 +23,7 @@ struct Ground {
   std::shared_ptr<const source::EntryList> list;
   std::string name;  ///< Of the content, for messages.
   std::string destination;
+  std::string prefix;  ///< Of what is below it.
   Ownership ownership;
   layer::BaseTree above;  ///< What lies below, as far as it is above or at the destination.
   FileTree head;          ///< The directories of the destination.
@@ -53,10 +54,7 @@ std::uint64_t tar_bytes_of_all(const Ground& ground) {
 
 /// Below the destination, and of whom it will be.
 void move_to_its_place(const Ground& ground, EntrySketch& sketch) {
-  if (!ground.destination.empty()) {
-    sketch.path.insert(0, 1, '/');
-    sketch.path.insert(0, ground.destination);
-  }
+  sketch.path.insert(0, ground.prefix);
   take_over(sketch, ground.ownership);
 }
 
@@ -149,6 +147,7 @@ std::shared_ptr<const Ground> ground_of(const BuildRequest& request, std::size_t
   ground->list = content.list;
   ground->name = name_of_content(request, index);
   ground->destination = std::move(*destination);
+  ground->prefix = ground->destination.empty() ? "" : ground->destination + "/";
   ground->ownership = wanted.ownership;
   ground->above = std::move(*above);
   Placer placer(ground->destination, ground->ownership, ground->above, ground->head);
