@@ -1,6 +1,8 @@
 #include "core/build/base_trees.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "core/base/sha256.h"
@@ -200,6 +202,12 @@ Result<BaseFacts> facts_of(const BuildRequest& request, const Underlay& whole) {
   return facts;
 }
 
+BaseTrees::BaseTrees(BaseCache& cache, WorkPool& pool, const Clock& clock)
+    : cache_(cache),
+      pool_(pool),
+      under_way_(clock, std::chrono::milliseconds(0)),
+      kept_(kMaxKeptBytes, kMaxKept) {}
+
 Task<Result<BaseTrees::Layers>> BaseTrees::layers(image::Image image, registry::Access access) {
   Layers all;
   for (const auto& source : image.layers()) {
@@ -219,17 +227,19 @@ Task<Result<BaseTree>> BaseTrees::tree(image::Image image, registry::Access acce
 
 Task<Result<BaseFacts>> BaseTrees::facts(std::shared_ptr<const BuildRequest> request,
                                          image::Image image) {
-  auto key = key_of(*request, image);
-  if (auto kept = find(key)) co_return std::move(*kept);
+  const auto key = key_of(*request, image);
+  if (const auto* kept = kept_.find(key)) co_return *kept;
   // Each by its own right to read them.
   auto all = co_await layers(std::move(image), request->base.access);
   if (!all) co_return std::move(all).error();
-  if (auto kept = find(key)) co_return std::move(*kept);  // Worked out meanwhile.
+  if (const auto* kept = kept_.find(key)) co_return *kept;  // Worked out meanwhile.
   SharedAnswers<BaseFacts>::Ask ask = [this, request, all = std::move(*all)] {
     return work_out(request, all);
   };
   auto facts = co_await under_way_.get(key, std::string(), under_way_.kAnyAge, std::move(ask));
-  if (facts) keep(std::move(key), *facts);
+  if (!facts) co_return facts;
+  const auto bytes = memory_of(*facts);
+  if (bytes <= kMaxKeptBytes) kept_.put(key, *facts, bytes);
   co_return facts;
 }
 
@@ -245,27 +255,6 @@ Task<Result<BaseFacts>> BaseTrees::work_out(std::shared_ptr<const BuildRequest> 
   };
   if (little) co_return work();
   co_return co_await pool_.run(std::move(work));
-}
-
-std::optional<BaseFacts> BaseTrees::find(const std::string& key) {
-  const auto found = kept_.find(key);
-  if (found == kept_.end()) return std::nullopt;
-  recent_.splice(recent_.begin(), recent_, found->second);
-  return found->second->facts;
-}
-
-void BaseTrees::keep(std::string key, const BaseFacts& facts) {
-  const auto bytes = memory_of(facts);
-  if (bytes > kMaxKeptBytes || kept_.contains(key)) return;
-  kept_bytes_ += bytes;
-  recent_.push_front(Kept{key, facts});
-  kept_.emplace(std::move(key), recent_.begin());
-  while (kept_bytes_ > kMaxKeptBytes || recent_.size() > kMaxKept) {
-    const auto& oldest = recent_.back();
-    kept_bytes_ -= memory_of(oldest.facts);
-    kept_.erase(oldest.key);
-    recent_.pop_back();
-  }
 }
 
 }  // namespace kiln::build

@@ -1,14 +1,11 @@
 #pragma once
-#include <cstdint>
-#include <list>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/base/clock.h"
 #include "core/base/shared_answers.h"
+#include "core/base/shelf.h"
 #include "core/base/task.h"
 #include "core/base/work_pool.h"
 #include "core/build/base_cache.h"
@@ -49,8 +46,7 @@ struct BaseFacts {
 /// on the pool, unless it is quickly done. Lifetime: all that it is made with outlives it.
 class BaseTrees {
  public:
-  BaseTrees(BaseCache& cache, WorkPool& pool, const Clock& clock)
-      : cache_(cache), pool_(pool), under_way_(clock, std::chrono::milliseconds(0)) {}
+  BaseTrees(BaseCache& cache, WorkPool& pool, const Clock& clock);
 
   /// All of it, made anew.
   /// Errors: those of reading layers; kInvalid for what no tree can be made of.
@@ -60,24 +56,15 @@ class BaseTrees {
                                               image::Image image);
 
  private:
-  struct Kept {
-    std::string key;
-    BaseFacts facts;
-  };
-
   using Layers = std::vector<std::shared_ptr<const layer::LayerIndex>>;
 
   Task<Result<Layers>> layers(image::Image image, registry::Access access);
   Task<Result<BaseFacts>> work_out(std::shared_ptr<const BuildRequest> request, Layers layers);
-  std::optional<BaseFacts> find(const std::string& key);
-  void keep(std::string key, const BaseFacts& facts);
 
   BaseCache& cache_;
   WorkPool& pool_;
   SharedAnswers<BaseFacts> under_way_;
-  std::list<Kept> recent_;                                 ///< What was used last comes first.
-  std::map<std::string, std::list<Kept>::iterator> kept_;  ///< All of them, by what they are about.
-  std::uint64_t kept_bytes_ = 0;                           ///< Of memory, about.
+  Shelf<BaseFacts> kept_;  ///< By what they are about.
 };
 
 }  // namespace kiln::build

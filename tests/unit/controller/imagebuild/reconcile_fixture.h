@@ -99,19 +99,6 @@ class Reconcile : public ::testing::Test {
 
   /// As soon as somebody asks for it.
   ReconcileResult reconcile() { return reconcile_by(reconciler_); }
-  /// Reconciles; fails where the tag is not moved.
-  bool was_pending_when_the_tag_moved() {
-    std::optional<bool> pending;
-    registry_.on_call([&](const fakes::FakeRegistry::Call& call) -> std::optional<Error> {
-      if (call.target == "r.test/team/site:latest" && call.method == "put_manifest")
-        pending = status().contains("pending");
-      return std::nullopt;
-    });
-    reconcile();
-    registry_.on_call(nullptr);
-    EXPECT_TRUE(pending.has_value());
-    return pending.value_or(false);
-  }
   /// By a worker that has had other things to do since somebody asked for it.
   ReconcileResult reconcile_asked_at(runtime::WorkQueue::Time asked) {
     return reconcile_by(reconciler_, asked);

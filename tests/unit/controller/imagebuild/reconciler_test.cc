@@ -77,68 +77,6 @@ TEST_F(Reconcile, OfAChangedSpecRebuilds) {
   EXPECT_EQ(digest(), tag());
 }
 
-TEST_F(Reconcile, WritesPendingBeforeTheTagMoves) {
-  put_build();
-  reconcile();
-  put_pages("edited");
-
-  EXPECT_TRUE(was_pending_when_the_tag_moved());
-
-  EXPECT_EQ(condition("Ready"), "True Succeeded");
-}
-
-TEST_F(Reconcile, OfAFirstImageThatIsDeletedAlongWritesPendingBeforeTheTagMoves) {
-  put_build({{"deletionPolicy", "Delete"}});
-  EXPECT_TRUE(was_pending_when_the_tag_moved());
-}
-
-TEST_F(Reconcile, OfAFirstImageAfterAFailureWritesPendingBeforeTheTagMoves) {
-  kube_.erase(kube::kConfigMaps, {"web", "pages"});
-  put_build();
-  reconcile();
-  put_pages("late");
-  look();
-  EXPECT_TRUE(was_pending_when_the_tag_moved());
-}
-
-TEST_F(Reconcile, AfterACrashInAFirstPushTakesTheTagForOtherContent) {
-  put_build();
-  kube_.fail_when([&](const fakes::KubeCall& call) -> std::optional<Error> {
-    if (call.verb == "update_status") return Error(Errc::kUnavailable, "killed");
-    return std::nullopt;
-  });
-  reconcile();
-  const auto of_the_crash = tag();
-  ASSERT_NE(of_the_crash, "");
-  kube_.fail_when(nullptr);
-  put_pages("edited");
-  look();
-
-  reconcile();
-
-  EXPECT_NE(tag(), of_the_crash);
-  EXPECT_EQ(digest(), tag());
-  EXPECT_EQ(condition("Ready"), "True Succeeded");
-}
-
-TEST_F(Reconcile, AfterACrashBetweenTagAndStatusPutsTheStatusRight) {
-  put_build();
-  kube_.fail_when([&](const fakes::KubeCall& call) -> std::optional<Error> {
-    if (call.verb == "update_status" && !tag().empty())
-      return Error(Errc::kUnavailable, "the server is gone");
-    return std::nullopt;
-  });
-  EXPECT_TRUE(reconcile().is_retry());
-  ASSERT_NE(tag(), "");
-  kube_.fail_when(nullptr);
-  look();
-
-  reconcile();
-
-  EXPECT_EQ(digest(), tag());
-  EXPECT_FALSE(status().contains("pending"));
-}
-
 TEST_F(Reconcile, RestoresATagThatSomebodyDeleted) {
   put_build();
   reconcile();
@@ -231,18 +169,6 @@ TEST_F(Reconcile, OnARaceForTheStatusReadsAgainAndWrites) {
   kube_.fail_next("update_status", Error(Errc::kConflict, "changed"));
   reconcile();
   EXPECT_EQ(condition("Ready"), "True Succeeded");
-}
-
-TEST_F(Reconcile, OnARaceForThePendingDigestReadsAgainAndWrites) {
-  put_build();
-  reconcile();
-  put_pages("edited");
-  kube_.fail_next("update_status", Error(Errc::kConflict, "changed"));
-
-  EXPECT_TRUE(was_pending_when_the_tag_moved());
-
-  EXPECT_EQ(digest(), tag());
-  EXPECT_EQ(reasons(), Names{"ContentChanged"});
 }
 
 TEST_F(Reconcile, HandlesARequestOnce) {
@@ -377,28 +303,6 @@ TEST_F(Reconcile, PushesWhereTheRegistryDeniesARepositoryThatDoesNotExistYet) {
   });
   reconcile();
   EXPECT_EQ(condition("Ready"), "True Succeeded");
-}
-
-TEST_F(Reconcile, AfterACrashBetweenPendingAndTagMovesTheTag) {
-  put_build();
-  reconcile();
-  const auto first = digest();
-  put_pages("edited");
-  registry_.on_call([](const fakes::FakeRegistry::Call& call) -> std::optional<Error> {
-    if (call.method == "put_manifest" && call.target.starts_with("r.test/team/site:"))
-      return Error(Errc::kCancelled, "killed");
-    return std::nullopt;
-  });
-  reconcile();
-  EXPECT_EQ(tag(), first);
-  ASSERT_TRUE(status().contains("pending"));
-  const auto pending = json_string(status()["pending"], "digest");
-  registry_.on_call(nullptr);
-  reconcile();
-
-  EXPECT_EQ(tag(), pending);
-  EXPECT_EQ(digest(), pending);
-  EXPECT_FALSE(status().contains("pending"));
 }
 
 TEST_F(Reconcile, StoppedInTheMiddleOfTheFirstBuildItWasInterruptedAndHasNotFailed) {
